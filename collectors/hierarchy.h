@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "collectors/root.h"
+
+enum { HIERARCHY_MAX = 32 };
+
+/* One mounted cgroup hierarchy: a v1 one with its controllers, or the v2 tree. */
+struct hierarchy {
+	bool v2;
+	char *name;	   /* "memory", "cpu,cpuacct", "name=systemd"; "unified" for v2 */
+	char **controllers; /* NULL-terminated; what the kernel calls them. v2: cgroup.controllers */
+	char *mountpoint;
+	char *mount_root;  /* path of the mounted cgroup inside the hierarchy, "/" as a rule */
+	dev_t device;	   /* of the superblock, which tells hierarchies apart */
+	int fd;		   /* O_PATH directory, or -errno if it could not be opened */
+};
+
+/* A line of /proc/cgroups, or a controller that only the v2 tree lists. */
+struct controller {
+	char *name;
+	uint32_t hierarchy_id; /* 0: not mounted as v1 */
+	uint32_t n_cgroups;
+	bool enabled;
+	int hierarchy; /* index of the hierarchy it can be used in, or -1 */
+};
+
+struct hierarchies {
+	unsigned int n;
+	struct hierarchy list[HIERARCHY_MAX]; /* v2 first, then in the order of mountinfo */
+	unsigned int n_controllers;
+	struct controller *controllers;
+};
+
+/*
+ * Finds every cgroup mount in /proc/self/mountinfo by filesystem type and superblock options (never
+ * by the name of the mount point) and joins /proc/cgroups. A hierarchy mounted several times counts
+ * once, with the mount that shows most of it. -ENOENT if no cgroup filesystem is mounted.
+ */
+int hierarchies_new(const struct root *root, struct hierarchies **ret_hierarchies);
+void hierarchies_free(struct hierarchies *hierarchies);
+/* Where a controller is ("memory", "name=systemd"); NULL if nowhere. */
+const struct hierarchy *hierarchies_find(const struct hierarchies *hierarchies,
+					 const char *controller);
+/* The v2 tree, or NULL. */
+const struct hierarchy *hierarchies_v2(const struct hierarchies *hierarchies);
+bool hierarchy_has(const struct hierarchy *hierarchy, const char *controller);
+/*
+ * `path` (as in struct node) relative to the hierarchy's descriptor: without the mount root and the
+ * leading '/', "." for the top. NULL if the mount does not show that cgroup.
+ */
+const char *hierarchy_relative(const struct hierarchy *hierarchy, const char *path);
+/*
+ * Paths of a process in every hierarchy, by index into list, from /proc/PID/cgroup ("self" if pid is
+ * 0). Entries are NULL where it has none; free each. 0 or -errno.
+ */
+int hierarchies_of_process(const struct hierarchies *hierarchies, const struct root *root, pid_t pid,
+			   char *ret_paths[HIERARCHY_MAX]);

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+#include "core/escape.h"
+
+#include <stdio.h>
+
+size_t utf8_decode(const char *text, size_t length, uint32_t *ret_codepoint)
+{
+	static const uint32_t lowest[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned char first = (unsigned char)text[0];
+	uint32_t codepoint;
+	size_t need;
+
+	if (length == 0)
+		return 0;
+	if (first < 0x80) {
+		*ret_codepoint = first;
+		return 1;
+	}
+	need = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+	if (first < 0xc2 || first > 0xf4 || need > length)
+		return 0;
+	codepoint = first & (0xffu >> (need + 1));
+	for (size_t i = 1; i < need; i++) {
+		if (((unsigned char)text[i] & 0xc0) != 0x80)
+			return 0;
+		codepoint = codepoint << 6 | ((unsigned char)text[i] & 0x3f);
+	}
+	if (codepoint < lowest[need] || codepoint > 0x10ffff ||
+	    (codepoint >= 0xd800 && codepoint < 0xe000))
+		return 0;
+	*ret_codepoint = codepoint;
+	return need;
+}
+
+/* Characters that would move the cursor or turn the direction of the text around them. */
+static bool is_unsafe(uint32_t codepoint)
+{
+	return codepoint < 0x20 || (codepoint >= 0x7f && codepoint < 0xa0) ||
+	       (codepoint >= 0x200b && codepoint <= 0x200f) ||
+	       (codepoint >= 0x2028 && codepoint <= 0x202e) ||
+	       (codepoint >= 0x2066 && codepoint <= 0x2069) || codepoint == 0xfeff;
+}
+
+/* One character of `text` made safe in `out`; returns the bytes of `text` it took. */
+static size_t terminal_piece(const char *text, size_t length, char out[8], size_t *ret_out)
+{
+	uint32_t codepoint;
+	size_t taken = utf8_decode(text, length, &codepoint);
+
+	if (taken == 0) {
+		*ret_out = (size_t)snprintf(out, 8, "\\x%02x", (unsigned char)text[0]);
+		return 1;
+	}
+	if (codepoint == '\\') {
+		memcpy(out, "\\\\", 2);
+		*ret_out = 2;
+	} else if (is_unsafe(codepoint)) {
+		*ret_out = (size_t)snprintf(out, 8, codepoint < 0x100 ? "\\x%02x" : "\\u%04x",
+					    codepoint);
+	} else {
+		memcpy(out, text, taken);
+		*ret_out = taken;
+	}
+	return taken;
+}
+
+size_t escape_terminal(const char *text, size_t length, char *target, size_t size)
+{
+	size_t used = 0;
+
+	while (length > 0) {
+		char piece[8];
+		size_t n, taken = terminal_piece(text, length, piece, &n);
+
+		if (used + n >= size)
+			break;
+		memcpy(target + used, piece, n);
+		used += n;
+		text += taken;
+		length -= taken;
+	}
+	if (size > 0)
+		target[used] = '\0';
+	return used;
+}
+
+void escape_terminal_append(struct strbuf *buffer, const char *text, size_t length)
+{
+	while (length > 0) {
+		char piece[8];
+		size_t n, taken = terminal_piece(text, length, piece, &n);
+
+		strbuf_add(buffer, piece, n);
+		text += taken;
+		length -= taken;
+	}
+}
+
+/* Bytes that every one of our formats takes as they are. */
+static size_t plain_run(const char *text, size_t length)
+{
+	size_t n = 0;
+
+	while (n < length && text[n] >= 0x20 && text[n] < 0x7f && text[n] != '"' &&
+	       text[n] != '\\')
+		n++;
+	return n;
+}
+
+static const char *json_short(uint32_t codepoint)
+{
+	static const char *const shorts[128] = {
+		['"'] = "\\\"", ['\\'] = "\\\\", ['\n'] = "\\n", ['\t'] = "\\t", ['\r'] = "\\r",
+	};
+
+	return codepoint < 128 ? shorts[codepoint] : NULL;
+}
+
+void escape_json(struct strbuf *buffer, const char *text, size_t length)
+{
+	while (length > 0) {
+		size_t taken = plain_run(text, length);
+		uint32_t codepoint;
+
+		if (taken > 0) {
+			strbuf_add(buffer, text, taken);
+		} else if ((taken = utf8_decode(text, length, &codepoint)) == 0) {
+			taken = 1;
+			strbuf_printf(buffer, "\\\\x%02x", (unsigned char)text[0]);
+		} else if (json_short(codepoint)) {
+			strbuf_add_string(buffer, json_short(codepoint));
+		} else if (codepoint < 0x20 || codepoint == 0x7f) {
+			strbuf_printf(buffer, "\\u%04x", codepoint);
+		} else {
+			strbuf_add(buffer, text, taken);
+		}
+		text += taken;
+		length -= taken;
+	}
+}
+
+void escape_label(struct strbuf *buffer, const char *text, size_t length)
+{
+	while (length > 0) {
+		size_t taken = plain_run(text, length);
+		uint32_t codepoint;
+
+		if (taken > 0) {
+			strbuf_add(buffer, text, taken);
+		} else if ((taken = utf8_decode(text, length, &codepoint)) == 0) {
+			taken = 1;
+			strbuf_printf(buffer, "\\\\x%02x", (unsigned char)text[0]);
+		} else if (codepoint == '"' || codepoint == '\\') {
+			strbuf_add_char(buffer, '\\');
+			strbuf_add(buffer, text, 1);
+		} else if (codepoint == '\n') {
+			strbuf_add_string(buffer, "\\n");
+		} else {
+			strbuf_add(buffer, text, taken);
+		}
+		text += taken;
+		length -= taken;
+	}
+}
+
+void escape_csv(struct strbuf *buffer, const char *text, size_t length)
+{
+	bool quote = memchr(text, ',', length) || memchr(text, '"', length) ||
+		     (length > 0 && (text[0] == ' ' || text[length - 1] == ' '));
+
+	if (quote)
+		strbuf_add_char(buffer, '"');
+	while (length > 0) {
+		char piece[8];
+		size_t n, taken = terminal_piece(text, length, piece, &n);
+
+		if (text[0] == '"')
+			strbuf_add_char(buffer, '"');
+		strbuf_add(buffer, piece, n);
+		text += taken;
+		length -= taken;
+	}
+	if (quote)
+		strbuf_add_char(buffer, '"');
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "core/process.h"
+#include "core/snapshot.h"
+
+/* Where the terminal gets its data and sends its wishes; the agent fills it in. */
+struct tui_source {
+	void *data;
+	int event_fd; /* eventfd, readable when a newer snapshot is there */
+	/* A reference to the latest snapshot, or NULL if there is none yet. */
+	struct snapshot *(*latest)(void *data);
+	/* The columns that screens need from now on; also takes effect at once (a new sample). */
+	void (*want)(void *data, const struct metric_set *columns);
+	void (*set_interval)(void *data, uint64_t usec);
+	void (*set_paused)(void *data, bool paused);
+	/* Processes of one cgroup. 0 or -errno. */
+	int (*processes)(void *data, const struct node *node, struct process_list *ret_processes);
+	/* Freezes or thaws by hand; a message for the status line in `ret_message` (caller frees). */
+	int (*freeze)(void *data, const struct node *node, bool frozen, char **ret_message);
+};
+
+struct tui_options {
+	const char *glob;   /* show only this, or NULL */
+	uint64_t interval_usec;
+	bool ascii;	    /* no line-drawing characters */
+	bool no_color;
+	const char *hostname, *kernel, *modes; /* header texts: "hybrid: 9 v1 + v2" */
+};
+
+/*
+ * Runs the interactive terminal until the user leaves it. The terminal is restored on every way out,
+ * signals included. 0, or -errno if there is no usable terminal.
+ */
+int tui_run(const struct tui_source *source, const struct tui_options *options);
