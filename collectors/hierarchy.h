@@ -49,13 +49,14 @@ const struct hierarchy *hierarchies_find(const struct hierarchies *hierarchies,
 const struct hierarchy *hierarchies_v2(const struct hierarchies *hierarchies);
 bool hierarchy_has(const struct hierarchy *hierarchy, const char *controller);
 /*
- * `path` (as in struct node) relative to the hierarchy's descriptor: without the mount root and the
- * leading '/', "." for the top. NULL if the mount does not show that cgroup.
+ * A node's path relative to the descriptor of any hierarchy that has it: without the leading '/',
+ * "." for the top. Paths of nodes start at the top of the mounts.
  */
-const char *hierarchy_relative(const struct hierarchy *hierarchy, const char *path);
+const char *hierarchy_relative(const char *path);
 /*
  * Paths of a process in every hierarchy, by index into list, from /proc/PID/cgroup ("self" if pid is
- * 0). Entries are NULL where it has none; free each. 0 or -errno.
+ * 0), as paths of nodes. NULL where it has none or one that the mount does not show; free each. 0 or
+ * -errno.
  */
 int hierarchies_of_process(const struct hierarchies *hierarchies, const struct root *root, pid_t pid,
 			   char *ret_paths[HIERARCHY_MAX]);

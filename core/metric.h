@@ -36,6 +36,7 @@ enum metric_kind {
 enum metric_flags {
 	METRIC_EXPORT = 1 << 0, /* in /metrics unless configured otherwise */
 	METRIC_LIST = 1 << 1,	/* the number of members of a list like "0-3,8" */
+	METRIC_ZERO = 1 << 2,	/* keyed: no line means nothing happened, not unknown */
 };
 
 /* Why a cell has a value or has none. Missing is never 0. */

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "agent/config.h"
+#include "collectors/sampler.h"
+#include "policies/enforce.h"
+#include "policies/watchdog.h"
+#if CGWATCH_HAVE_EXPORTER
+#include "exporter/exporter.h"
+#endif
+
+/* Where the configuration comes from, so that a reload can read it again. */
+struct agent_sources {
+	const char *config_path;
+	bool config_required;
+	const struct config_override *overrides;
+	size_t n_overrides;
+	const char *prefix; /* a recorded tree, or NULL */
+};
+
+/* What happened since the start, for the agent's own metrics. */
+struct agent_counts {
+	uint64_t ticks, tick_errors, reloads, failed_reloads;
+	uint64_t last_reload_realtime_ns;
+	bool last_reload_failed;
+	uint64_t actions[2][2]; /* [DECISION_APPLY or _RELEASE][0 good, 1 failed] */
+	uint64_t shadowed, conflicts;
+};
+
+struct agent {
+	struct agent_sources sources;
+	struct config config;
+	struct root *root;
+	struct sampler *sampler;
+	struct journal *journal; /* NULL: nothing can be enforced, see no_journal */
+	const char *no_journal;
+	struct watchdog *watchdog;
+	struct engine *engine;
+	struct enforcer *enforcer;
+	struct policy_set *policies;
+	struct snapshot *latest;
+#if CGWATCH_HAVE_EXPORTER
+	struct exporter *exporter;
+#endif
+	struct agent_counts counts;
+	sd_event *event;
+	sd_event_source *timer, *control;
+	uint64_t next_tick_usec;
+	int exit_code;
+};
+
+/*
+ * The agent: reads its configuration, puts back what an earlier one left behind, then samples,
+ * evaluates, enforces and serves until SIGTERM or SIGINT. An exit code; errors have been logged.
+ */
+int agent_run(const struct agent_sources *sources);
+/* Reads configuration and policies only, and says what is wrong with them. An exit code. */
+int agent_check(const struct agent_sources *sources);
+/* Reads configuration and policies again; keeps the old ones if the new are wrong. 0 or -errno. */
+int agent_reload(struct agent *agent);
+/* CLOCK_BOOTTIME in microseconds: what policies and leases run by. */
+uint64_t agent_now_usec(void);

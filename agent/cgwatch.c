@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+#include <getopt.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/defaults.h"
+#include "agent/verbs/verbs.h"
+#include "core/cleanup.h"
+#include "core/log.h"
+
+static const struct verb verbs[] = {
+	{ "ls",
+	  "ls [GLOB] [--tree|--list] [--json|--csv] [--columns A,B|all] [--sort [-]COL] "
+	  "[--interval 1s] [--watch]",
+	  "cgroups and what they use", verb_ls },
+	{ "show", "show CGROUP [--json] [--interval 1s]", "everything about one cgroup", verb_show },
+	{ "ps", "ps [CGROUP] [--json]", "processes with their cgroup", verb_ps },
+	{ "controllers", "controllers [-m|-a] [--json]",
+	  "controllers and where each lives, as lssubsys", verb_controllers },
+	{ "run",
+	  "run [--cgroup PATH] [--cpu 50%] [--memory 512M] [--pids N] [--unshare LIST] -- CMD…",
+	  "start a command in a cgroup, with limits", verb_run },
+	{ "set", "set CGROUP KNOB=VALUE…", "change limits by hand", verb_set },
+	{ "freeze", "freeze CGROUP", "stop every task of a cgroup", verb_freeze },
+	{ "thaw", "thaw CGROUP", "let it go on", verb_thaw },
+	{ "policy", "policy check FILE… | explain CGROUP [FILE…] | status [--json] | release-all",
+	  "look into policies; undo what they did", verb_policy },
+	{ "metrics", "metrics [--markdown|--json]", "the table of metrics", verb_metrics },
+	{ "doctor", "doctor [--json]", "what this kernel, these rights and this build can do",
+	  verb_doctor },
+};
+
+static void print_help(void)
+{
+	printf("cgwatch %s: cgroups of this machine: what they use, what they may, what holds them\n"
+	       "\n"
+	       "usage: cgwatch [--root DIR] [--max-fds N] [VERB …]\n"
+	       "\n"
+	       "Without a verb: the interactive terminal.\n\n",
+	       CGWATCH_VERSION);
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		printf("  %-12s %s\n", verbs[i].name, verbs[i].summary);
+	printf("\n"
+	       "  --root DIR     look at a recorded tree instead of this machine\n"
+	       "  --state DIR    state directory of the agent (default /run/cgwatch)\n"
+	       "  --max-fds N    descriptors to keep open at most (default 8192)\n"
+	       "  --help         this text; after a verb: how to call it\n"
+	       "  --version\n"
+	       "\n"
+	       "Exit codes: 0 good, 1 the thing asked for failed, 2 usage, 77 this host cannot do it.\n"
+	       "Manual: cgwatch(1), cgwatchd(8).\n");
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+/* getopt_long() starts anew for the verb's own options. */
+static int run_verb(struct context *context, const struct verb *verb, int argc, char **argv)
+{
+	context->verb = verb->name;
+	context->usage = verb->usage;
+	context->argv = argv;
+	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+		printf("usage: cgwatch %s\n\n%s\n", verb->usage, verb->summary);
+		return EXIT_GOOD;
+	}
+	optind = 0;
+	return verb->run(context, argc, argv);
+}
+
+static int parse_max_fds(struct context *context)
+{
+	uint64_t value;
+
+	if (parse_u64(optarg, &value) < 0 || value > 1000000)
+		return context_usage(context, "--max-fds: %s: not a number from 0 to 1000000", optarg);
+	context->max_fds = value ? (unsigned int)value : 1;
+	return 0;
+}
+
+static int parse_globals(struct context *context, int argc, char **argv, bool *ret_done)
+{
+	static const struct option options[] = {
+		{ "root", required_argument, NULL, 'r' },    { "max-fds", required_argument, NULL, 'm' },
+		{ "state", required_argument, NULL, 's' },   { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },	     { NULL },
+	};
+	int option, r = 0;
+
+	while (r == 0 && (option = getopt_long(argc, argv, "+:hv", options, NULL)) != -1) {
+		if (option == 'r')
+			context->prefix = optarg;
+		else if (option == 's')
+			context->state_dir = optarg;
+		else if (option == 'm')
+			r = parse_max_fds(context);
+		else if (option == 'h' || option == 'v')
+			*ret_done = true;
+		else
+			r = context_usage(context, "%s: no such option, or its value is missing",
+					  argv[optind - 1]);
+		if (option == 'h')
+			print_help();
+		if (option == 'v')
+			printf("cgwatch %s\n", CGWATCH_VERSION);
+		if (*ret_done)
+			break;
+	}
+	return r;
+}
+
+/* Not on a terminal, `cgwatch` alone prints one table: for scripts and for a first look. */
+static int run_default(struct context *context, char **argv)
+{
+	char *arguments[] = { argv[0], NULL };
+
+	if (CGWATCH_HAVE_TUI && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) {
+		context->verb = "terminal";
+		context->argv = arguments;
+		return verb_terminal(context, 1, arguments);
+	}
+	return run_verb(context, find_verb("ls"), 1, arguments);
+}
+
+int main(int argc, char **argv)
+{
+	struct context context = { .usage = "[--root DIR] [--max-fds N] [VERB …]",
+				   .state_dir = DEFAULT_STATE_DIR };
+	const struct verb *verb;
+	bool done = false;
+	int r;
+
+	setlocale(LC_ALL, "");
+	/* Numbers are written and read as in C everywhere: JSON, CSV and policies are no prose. */
+	setlocale(LC_NUMERIC, "C");
+	signal(SIGPIPE, SIG_IGN);
+	log_set_level(LOG_LEVEL_WARNING);
+	r = parse_globals(&context, argc, argv, &done);
+	if (r != 0 || done)
+		return r;
+	if (optind == argc) {
+		r = run_default(&context, argv);
+	} else if ((verb = find_verb(argv[optind]))) {
+		r = run_verb(&context, verb, argc - optind, argv + optind);
+	} else {
+		r = context_usage(&context, "%s: no such verb; 'cgwatch --help' lists them",
+				  argv[optind]);
+	}
+	root_free(context.root);
+	return r;
+}

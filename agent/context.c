@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include "agent/context.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "core/escape.h"
+
+static void say(const struct context *context, const char *format, va_list arguments)
+{
+	char raw[2048], safe[4200];
+
+	vsnprintf(raw, sizeof(raw), format, arguments);
+	escape_terminal(raw, strlen(raw), safe, sizeof(safe));
+	if (context->verb)
+		fprintf(stderr, "cgwatch: %s: %s\n", context->verb, safe);
+	else
+		fprintf(stderr, "cgwatch: %s\n", safe);
+}
+
+int context_fail(const struct context *context, int code, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	say(context, format, arguments);
+	va_end(arguments);
+	return code;
+}
+
+int context_usage(const struct context *context, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	say(context, format, arguments);
+	va_end(arguments);
+	if (context->usage)
+		fprintf(stderr, "usage: cgwatch %s\n", context->usage);
+	return EXIT_USAGE;
+}
+
+int context_bad_option(const struct context *context)
+{
+	return context_usage(context, "%s: no such option, or its value is missing",
+			     context->argv[optind - 1]);
+}
+
+int context_root(struct context *context)
+{
+	int r;
+
+	if (context->root)
+		return 0;
+	r = root_new(context->prefix, &context->root);
+	if (r < 0)
+		return context_fail(context, context->prefix ? EXIT_FAILED : EXIT_HOST,
+				    "%s: cannot be used as a root: %s",
+				    context->prefix ? context->prefix : "/proc", strerror(-r));
+	return 0;
+}
+
+int context_sampler(struct context *context, struct sampler **ret_sampler)
+{
+	struct sampler_options options = { .max_fds = context->max_fds };
+	int r = context_root(context);
+
+	if (r != 0)
+		return r;
+	r = sampler_new(context->root, &options, ret_sampler);
+	if (r == -ENOENT)
+		return context_fail(context, EXIT_HOST,
+				    "cgroups: no cgroup filesystem is mounted: mount one, as with "
+				    "'mount -t cgroup2 none /sys/fs/cgroup'");
+	if (r < 0)
+		return context_fail(context, EXIT_FAILED, "cgroups: %s", strerror(-r));
+	return 0;
+}
+
+static bool needs_two(const struct metric_set *columns)
+{
+	struct metric_set closed = *columns;
+
+	metric_set_close(&closed);
+	for (int id = M_RATE_BASE + 1; id < COLUMN_COUNT; id++) {
+		if (metric_set_has(&closed, (enum metric_id)id))
+			return true;
+	}
+	return false;
+}
+
+int context_sample(struct context *context, struct sampler *sampler, const struct metric_set *columns,
+		   uint64_t interval_usec, struct snapshot **ret_snapshot)
+{
+	int r = sampler_sample(sampler, columns, ret_snapshot);
+
+	if (r == 0 && needs_two(columns) && !root_is_recorded(context->root)) {
+		struct timespec pause = { (time_t)(interval_usec / 1000000),
+					  (long)(interval_usec % 1000000) * 1000 };
+
+		snapshot_unref(*ret_snapshot);
+		while (clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, &pause) == EINTR)
+			continue;
+		r = sampler_sample(sampler, columns, ret_snapshot);
+	}
+	if (r < 0)
+		return context_fail(context, EXIT_FAILED, "sampling: %s", strerror(-r));
+	return 0;
+}
+
+uint32_t context_find(struct context *context, const struct snapshot *snapshot, const char *path,
+		      int *ret_code)
+{
+	_cleanup_(freep) char *wanted = NULL;
+	size_t length = strlen(path);
+	uint32_t index;
+
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	if (asprintf(&wanted, "%s%.*s", *path == '/' ? "" : "/", (int)length, path) < 0) {
+		wanted = NULL;
+		*ret_code = context_fail(context, EXIT_FAILED, "out of memory");
+		return NODE_NONE;
+	}
+	index = tree_find(snapshot->tree, wanted);
+	if (index == NODE_NONE)
+		*ret_code = context_fail(context, EXIT_FAILED,
+					 "%s: no such cgroup; 'cgwatch ls' shows all", wanted);
+	return index;
+}
+
+int context_write(struct context *context, const struct strbuf *text)
+{
+	size_t done = 0;
+
+	if (text->failed)
+		return context_fail(context, EXIT_FAILED, "out of memory");
+	while (done < text->length) {
+		ssize_t n = write(STDOUT_FILENO, text->data + done, text->length - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EPIPE ? EXIT_FAILED :
+						context_fail(context, EXIT_FAILED, "output: %s",
+							     strerror(errno));
+		done += (size_t)n;
+	}
+	return 0;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "agent/agent.h"
+
+/*
+ * The control socket STATE_DIR/control (0600): one request line a connection, answered and closed.
+ * Only root and the agent's own user are served (SO_PEERCRED). Requests: ping, status, explain PATH,
+ * release-all, reload. 0 or -errno.
+ */
+int control_start(struct agent *agent);
+void control_stop(struct agent *agent);

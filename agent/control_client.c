@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include "agent/control_client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+
+static int connect_to(const char *state_dir)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct timeval patience = { .tv_sec = 30 };
+	int fd, n;
+
+	n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/control", state_dir);
+	if (n < 0 || (size_t)n >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+int control_ask(const char *state_dir, const char *request, struct strbuf *ret_answer)
+{
+	_cleanup_(closep) int fd = connect_to(state_dir);
+	size_t length = strlen(request);
+
+	if (fd < 0)
+		return fd;
+	if (send(fd, request, length, MSG_NOSIGNAL) != (ssize_t)length ||
+	    send(fd, "\n", 1, MSG_NOSIGNAL) != 1)
+		return -EIO;
+	for (;;) {
+		char chunk[4096];
+		ssize_t n = recv(fd, chunk, sizeof(chunk), 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		if (n == 0)
+			return ret_answer->failed ? -ENOMEM : 0;
+		strbuf_add(ret_answer, chunk, (size_t)n);
+	}
+}
+
+bool control_is_absent(int error)
+{
+	return error == -ENOENT || error == -ECONNREFUSED || error == -ENOTDIR;
+}

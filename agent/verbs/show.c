@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+#include "agent/verbs/verbs.h"
+
+#include <getopt.h>
+#include <string.h>
+
+#include "agent/output.h"
+#include "core/cleanup.h"
+#include "core/derive.h"
+#include "core/escape.h"
+
+static void add_line(struct strbuf *out, const char *name, const char *text)
+{
+	output_pad(out, name, 14, false);
+	escape_terminal_append(out, text, strlen(text));
+	strbuf_add_char(out, '\n');
+}
+
+static void add_identity(struct strbuf *out, const struct snapshot *snapshot, uint32_t index)
+{
+	const struct tree *tree = snapshot->tree;
+	const struct node *node = tree->nodes[index];
+
+	add_line(out, "cgroup", node->path);
+	add_line(out, "kind", node_kind_name(node->kind));
+	if (node->unit)
+		add_line(out, "unit", node->unit);
+	if (node->container_id) {
+		add_line(out, "container", node->container_id);
+		add_line(out, "runtime", node->runtime);
+	}
+	strbuf_add_string(out, "hierarchies   ");
+	for (uint32_t h = 0; h < node->n_ids; h++) {
+		if (node->ids[h])
+			strbuf_printf(out, "%s (id %llu)  ", tree->hierarchies[h],
+				      (unsigned long long)node->ids[h]);
+	}
+	strbuf_add_char(out, '\n');
+}
+
+static void add_binding(struct strbuf *out, const struct snapshot *snapshot, uint32_t index)
+{
+	static const struct {
+		enum metric_id id;
+		const char *what;
+	} limits[] = { { M_MEMORY_LIMIT, "memory limit" },
+		       { M_CPU_LIMIT_CORES, "cpu limit" },
+		       { M_PIDS_LIMIT, "pids limit" } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+		uint32_t binds = derive_binding(snapshot, limits[i].id, index);
+		union value value;
+
+		output_pad(out, limits[i].what, 14, false);
+		if (binds == NODE_NONE ||
+		    snapshot_get(snapshot, limits[i].id, index, &value) != VALUE_OK) {
+			strbuf_add_string(out, "none\n");
+			continue;
+		}
+		metric_add_human(limits[i].id, value, VALUE_OK, out);
+		strbuf_add_string(out, limits[i].id == M_CPU_LIMIT_CORES ? " cores" : "");
+		strbuf_add_string(out, binds == index ? ", its own" : ", set by ");
+		if (binds != index)
+			escape_terminal_append(out, snapshot->tree->nodes[binds]->path,
+					       strlen(snapshot->tree->nodes[binds]->path));
+		strbuf_add_char(out, '\n');
+	}
+}
+
+static void add_parts(struct strbuf *out, const struct snapshot *snapshot, uint32_t index,
+		      enum metric_id id)
+{
+	const struct part *parts;
+	uint32_t n = snapshot_parts(snapshot, index, &parts);
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (parts[i].metric != id)
+			continue;
+		strbuf_add_string(out, "    ");
+		strbuf_add_string(out, parts[i].key);
+		strbuf_add_char(out, ' ');
+		metric_add_human(id, parts[i].value, parts[i].state, out);
+		strbuf_add_char(out, '\n');
+	}
+}
+
+static void add_metric(struct strbuf *out, const struct snapshot *snapshot, uint32_t index,
+		       enum metric_id id)
+{
+	enum metric_id rate = metric_rate(id);
+	union value value = { 0 };
+	enum value_state state = snapshot_get(snapshot, id, index, &value);
+	struct strbuf cell;
+
+	strbuf_init(&cell);
+	if (state == VALUE_OK)
+		metric_add_human(id, value, state, &cell);
+	else
+		strbuf_printf(&cell, "%s (%s)", value_state_name(state), value_state_reason(state));
+	output_pad(out, metric_get(id)->name, 40, false);
+	strbuf_add_char(out, ' ');
+	escape_terminal_append(out, cell.data, cell.length);
+	if (rate != M_NONE && snapshot_get(snapshot, rate, index, &value) == VALUE_OK) {
+		strbuf_add_string(out, "  (");
+		metric_add_human(rate, value, VALUE_OK, out);
+		strbuf_add_string(out, metric_get(id)->unit == UNIT_USEC ? ")" : "/s)");
+	}
+	strbuf_add_char(out, '\n');
+	add_parts(out, snapshot, index, id);
+	strbuf_done(&cell);
+}
+
+/* What the kernel has first, then, in short, what it has not. */
+static void add_metrics(struct strbuf *out, const struct snapshot *snapshot, uint32_t index)
+{
+	unsigned int absent = 0;
+
+	strbuf_add_char(out, '\n');
+	for (int id = M_NONE + 1; id < METRIC_COUNT; id++) {
+		if (snapshot_state(snapshot, (enum metric_id)id, index) == VALUE_ABSENT)
+			absent++;
+		else
+			add_metric(out, snapshot, index, (enum metric_id)id);
+	}
+	strbuf_printf(out,
+		      "\n%u more metrics do not exist for this cgroup on this kernel; "
+		      "--json lists them under \"absent\".\n",
+		      absent);
+}
+
+static int print(struct context *context, const struct snapshot *snapshot, uint32_t index,
+		 const struct column_list *columns, bool as_json)
+{
+	struct json json;
+	int r;
+
+	json_init(&json);
+	if (as_json) {
+		output_json_begin(&json, snapshot);
+		json_begin(&json, "cgroups", '[');
+		output_json_node(&json, snapshot, index, columns);
+		json_end(&json, ']');
+		json_end(&json, '}');
+		strbuf_add_char(&json.out, '\n');
+	} else {
+		add_identity(&json.out, snapshot, index);
+		add_binding(&json.out, snapshot, index);
+		add_metrics(&json.out, snapshot, index);
+	}
+	r = context_write(context, &json.out);
+	json_done(&json);
+	return r;
+}
+
+static int run(struct context *context, const char *path, uint64_t interval_usec, bool as_json)
+{
+	struct column_list columns;
+	struct metric_set set = { 0 };
+	struct sampler *sampler = NULL;
+	struct snapshot *snapshot = NULL;
+	size_t bad_length;
+	const char *bad;
+	uint32_t index;
+	int r;
+
+	columns.n = (size_t)metric_parse_list("all", &set, columns.ids, ARRAY_SIZE(columns.ids), &bad,
+					      &bad_length);
+	r = context_sampler(context, &sampler);
+	if (r == 0)
+		r = context_sample(context, sampler, &set, interval_usec, &snapshot);
+	if (r == 0) {
+		index = context_find(context, snapshot, path, &r);
+		if (index != NODE_NONE)
+			r = print(context, snapshot, index, &columns, as_json);
+	}
+	snapshot_unref(snapshot);
+	sampler_free(sampler);
+	return r;
+}
+
+int verb_show(struct context *context, int argc, char **argv)
+{
+	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
+						 { "interval", required_argument, NULL, 'i' },
+						 { NULL } };
+	uint64_t interval_usec = 1000000;
+	bool as_json = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+		if (option == 'j')
+			as_json = true;
+		else if (option != 'i')
+			return context_bad_option(context);
+		else if (parse_duration(optarg, &interval_usec) < 0)
+			return context_usage(context, "--interval: %s: give a time with its unit",
+					     optarg);
+	}
+	if (optind != argc - 1)
+		return context_usage(context, "give one CGROUP");
+	return run(context, argv[optind], interval_usec, as_json);
+}

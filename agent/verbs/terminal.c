@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include "agent/verbs/verbs.h"
+
+#include <errno.h>
+#include <langinfo.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/defaults.h"
+#include "core/cleanup.h"
+#include "core/log.h"
+#include "policies/manual.h"
+#include "tui/tui.h"
+
+/*
+ * Sampling has a thread of its own: reading a large root memory.stat takes long on some machines, and
+ * keys must answer meanwhile. `mutex` guards everything below it.
+ */
+struct terminal {
+	struct context *context;
+	struct sampler *sampler; /* of the sampling thread alone */
+	int event_fd;
+	pthread_mutex_t mutex;
+	pthread_cond_t wake;
+	struct metric_set wanted;
+	uint64_t interval_usec;
+	bool paused, stop, now;
+	struct snapshot *latest;
+};
+
+static void publish(struct terminal *terminal, struct snapshot *snapshot)
+{
+	struct snapshot *old;
+
+	pthread_mutex_lock(&terminal->mutex);
+	old = terminal->latest;
+	terminal->latest = snapshot;
+	pthread_mutex_unlock(&terminal->mutex);
+	snapshot_unref(old);
+	eventfd_write(terminal->event_fd, 1);
+}
+
+/* Waits for the next tick, or until somebody wants something else. False to stop. */
+static bool wait_tick(struct terminal *terminal, struct timespec *next, struct metric_set *ret_wanted)
+{
+	struct timespec now;
+	bool go;
+
+	pthread_mutex_lock(&terminal->mutex);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	next->tv_sec += (time_t)(terminal->interval_usec / 1000000);
+	next->tv_nsec += (long)(terminal->interval_usec % 1000000) * 1000;
+	next->tv_sec += next->tv_nsec / 1000000000;
+	next->tv_nsec %= 1000000000;
+	/* Behind by more than a tick (a suspended machine): start anew instead of catching up. */
+	if (next->tv_sec < now.tv_sec)
+		*next = now;
+	while (!terminal->stop && !terminal->now) {
+		if (terminal->paused)
+			pthread_cond_wait(&terminal->wake, &terminal->mutex);
+		else if (pthread_cond_timedwait(&terminal->wake, &terminal->mutex, next) == ETIMEDOUT)
+			break;
+	}
+	if (terminal->now)
+		clock_gettime(CLOCK_MONOTONIC, next);
+	terminal->now = false;
+	*ret_wanted = terminal->wanted;
+	go = !terminal->stop;
+	pthread_mutex_unlock(&terminal->mutex);
+	return go;
+}
+
+static void *sample_loop(void *data)
+{
+	struct terminal *terminal = data;
+	struct metric_set wanted;
+	struct timespec next;
+
+	clock_gettime(CLOCK_MONOTONIC, &next);
+	while (wait_tick(terminal, &next, &wanted)) {
+		struct snapshot *snapshot;
+
+		if (sampler_sample(terminal->sampler, &wanted, &snapshot) == 0)
+			publish(terminal, snapshot);
+	}
+	return NULL;
+}
+
+static struct snapshot *latest(void *data)
+{
+	struct terminal *terminal = data;
+	struct snapshot *snapshot;
+
+	pthread_mutex_lock(&terminal->mutex);
+	snapshot = terminal->latest ? snapshot_ref(terminal->latest) : NULL;
+	pthread_mutex_unlock(&terminal->mutex);
+	return snapshot;
+}
+
+static void want(void *data, const struct metric_set *columns)
+{
+	struct terminal *terminal = data;
+
+	pthread_mutex_lock(&terminal->mutex);
+	if (!metric_set_equal(&terminal->wanted, columns) || !terminal->latest) {
+		terminal->wanted = *columns;
+		terminal->now = true;
+		pthread_cond_signal(&terminal->wake);
+	}
+	pthread_mutex_unlock(&terminal->mutex);
+}
+
+static void set_interval(void *data, uint64_t usec)
+{
+	struct terminal *terminal = data;
+
+	pthread_mutex_lock(&terminal->mutex);
+	terminal->interval_usec = usec;
+	terminal->now = !terminal->paused;
+	pthread_cond_signal(&terminal->wake);
+	pthread_mutex_unlock(&terminal->mutex);
+}
+
+static void set_paused(void *data, bool paused)
+{
+	struct terminal *terminal = data;
+
+	pthread_mutex_lock(&terminal->mutex);
+	terminal->paused = paused;
+	terminal->now = !paused;
+	pthread_cond_signal(&terminal->wake);
+	pthread_mutex_unlock(&terminal->mutex);
+}
+
+static int list_processes(void *data, const struct node *node, struct process_list *ret_processes)
+{
+	struct terminal *terminal = data;
+
+	/* The hierarchies do not change while the sampler lives: both threads may read them. */
+	return processes_of_cgroup(terminal->context->root, sampler_hierarchies(terminal->sampler),
+				   node, ret_processes);
+}
+
+static int freeze(void *data, const struct node *node, bool frozen, char **ret_message)
+{
+	struct terminal *terminal = data;
+	struct knob_context where = { .root = terminal->context->root,
+				      .hierarchies = sampler_hierarchies(terminal->sampler) };
+	struct knob_result result = { 0 };
+	int r;
+
+	if (root_is_recorded(terminal->context->root)) {
+		*ret_message = strdup("a recorded tree cannot be changed");
+		return -EROFS;
+	}
+	r = manual_freeze(&where, node, frozen, &result);
+	if (result.text[0])
+		*ret_message = strdup(result.text);
+	else
+		*ret_message = strdup(r < 0 ? strerror(-r) : frozen ? "frozen" : "thawed");
+	return r;
+}
+
+static void describe_modes(const struct hierarchies *hierarchies, char *text, size_t size)
+{
+	unsigned int n_v1 = 0;
+
+	for (unsigned int h = 0; h < hierarchies->n; h++)
+		n_v1 += !hierarchies->list[h].v2;
+	if (n_v1 == 0)
+		snprintf(text, size, "v2");
+	else
+		snprintf(text, size, "%s: %u v1%s", hierarchies_v2(hierarchies) ? "hybrid" : "v1", n_v1,
+			 hierarchies_v2(hierarchies) ? " + v2" : "");
+}
+
+static int run(struct terminal *terminal)
+{
+	struct tui_source source = { .data = terminal,
+				     .event_fd = terminal->event_fd,
+				     .latest = latest,
+				     .want = want,
+				     .set_interval = set_interval,
+				     .set_paused = set_paused,
+				     .processes = list_processes,
+				     .freeze = freeze };
+	char host[256] = "", kernel[300], modes[64];
+	struct utsname name;
+	struct tui_options options = { .interval_usec = terminal->interval_usec,
+				       .hostname = host,
+				       .kernel = kernel,
+				       .modes = modes };
+	const char *no_color = getenv("NO_COLOR");
+
+	gethostname(host, sizeof(host) - 1);
+	uname(&name);
+	snprintf(kernel, sizeof(kernel), "Linux %s", name.release);
+	describe_modes(sampler_hierarchies(terminal->sampler), modes, sizeof(modes));
+	options.ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
+	options.no_color = no_color && *no_color;
+	return tui_run(&source, &options);
+}
+
+static int start(struct terminal *terminal, pthread_t *ret_thread)
+{
+	pthread_condattr_t attributes;
+	int r;
+
+	pthread_mutex_init(&terminal->mutex, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&terminal->wake, &attributes);
+	pthread_condattr_destroy(&attributes);
+	for (const enum metric_id *id = metric_default_columns; *id != M_NONE; id++)
+		metric_set_add(&terminal->wanted, *id);
+	terminal->now = true;
+	r = pthread_create(ret_thread, NULL, sample_loop, terminal);
+	return -r;
+}
+
+int verb_terminal(struct context *context, int argc, char **argv)
+{
+	struct terminal terminal = { .context = context, .interval_usec = DEFAULT_INTERVAL_USEC };
+	pthread_t thread;
+	int r = context_sampler(context, &terminal.sampler);
+
+	(void)argc;
+	(void)argv;
+	if (r != 0)
+		return r;
+	/* A log line would land in the middle of the screen. */
+	log_set_level(LOG_LEVEL_ERROR);
+	terminal.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = terminal.event_fd < 0 ? -errno : start(&terminal, &thread);
+	if (r == 0) {
+		r = run(&terminal);
+		pthread_mutex_lock(&terminal.mutex);
+		terminal.stop = true;
+		pthread_cond_signal(&terminal.wake);
+		pthread_mutex_unlock(&terminal.mutex);
+		pthread_join(thread, NULL);
+	}
+	if (terminal.event_fd >= 0)
+		close(terminal.event_fd);
+	snapshot_unref(terminal.latest);
+	sampler_free(terminal.sampler);
+	if (r < 0)
+		return context_fail(context, EXIT_FAILED, "%s", strerror(-r));
+	return EXIT_GOOD;
+}

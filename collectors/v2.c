@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#include "collectors/cgroup_file.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* cgroup v2: Documentation/admin-guide/cgroup-v2.rst. */
+const struct cgroup_file cgroup_files_v2[] = {
+	{ "cgroup.controllers", SHAPE_TEXT, .core = true, .root = true },
+	{ "cgroup.events", SHAPE_FLAT, .core = true },
+	{ "cgroup.freeze", SHAPE_SINGLE, .core = true },
+	{ "cgroup.max.depth", SHAPE_SINGLE, .core = true, .root = true },
+	{ "cgroup.max.descendants", SHAPE_SINGLE, .core = true, .root = true },
+	{ "cgroup.pressure", SHAPE_SINGLE, .core = true, .root = true },
+	{ "cgroup.procs", SHAPE_LINES, .core = true, .root = true },
+	{ "cgroup.stat", SHAPE_FLAT, .core = true, .root = true },
+	{ "cgroup.stat.local", SHAPE_FLAT, .core = true },
+	{ "cgroup.subtree_control", SHAPE_TEXT, .core = true, .root = true },
+	{ "cgroup.threads", SHAPE_LINES, .core = true, .root = true },
+	{ "cgroup.type", SHAPE_TEXT, .core = true },
+	{ "cpu.idle", SHAPE_SINGLE, "cpu" },
+	{ "cpu.max", SHAPE_PAIR, "cpu" },
+	{ "cpu.max.burst", SHAPE_SINGLE, "cpu" },
+	{ "cpu.pressure", SHAPE_PRESSURE, .core = true, .root = true },
+	{ "cpu.stat", SHAPE_FLAT, "cpu", .core = true, .root = true },
+	{ "cpu.stat.local", SHAPE_FLAT, "cpu", .core = true, .root = true },
+	{ "cpu.uclamp.max", SHAPE_SINGLE, "cpu" },
+	{ "cpu.uclamp.min", SHAPE_SINGLE, "cpu" },
+	{ "cpu.weight", SHAPE_SINGLE, "cpu" },
+	{ "cpu.weight.nice", SHAPE_SINGLE, "cpu" },
+	{ "cpuset.cpus", SHAPE_TEXT, "cpuset" },
+	{ "cpuset.cpus.effective", SHAPE_TEXT, "cpuset", .root = true },
+	{ "cpuset.cpus.exclusive", SHAPE_TEXT, "cpuset" },
+	{ "cpuset.cpus.exclusive.effective", SHAPE_TEXT, "cpuset" },
+	{ "cpuset.cpus.partition", SHAPE_TEXT, "cpuset" },
+	{ "cpuset.mems", SHAPE_TEXT, "cpuset" },
+	{ "cpuset.mems.effective", SHAPE_TEXT, "cpuset", .root = true },
+	{ "dmem.current", SHAPE_PARTS, "dmem" },
+	{ "dmem.low", SHAPE_PARTS, "dmem" },
+	{ "dmem.max", SHAPE_PARTS, "dmem" },
+	{ "dmem.min", SHAPE_PARTS, "dmem" },
+	{ "hugetlb.*.current", SHAPE_SINGLE, "hugetlb" },
+	{ "hugetlb.*.events", SHAPE_FLAT, "hugetlb" },
+	{ "hugetlb.*.max", SHAPE_SINGLE, "hugetlb" },
+	{ "hugetlb.*.rsvd.current", SHAPE_SINGLE, "hugetlb" },
+	{ "hugetlb.*.rsvd.max", SHAPE_SINGLE, "hugetlb" },
+	{ "io.bfq.weight", SHAPE_FLAT, "io" },
+	{ "io.latency", SHAPE_NESTED, "io" },
+	{ "io.max", SHAPE_NESTED, "io" },
+	{ "io.pressure", SHAPE_PRESSURE, .core = true, .root = true },
+	{ "io.prio.class", SHAPE_TEXT, "io" },
+	{ "io.stat", SHAPE_NESTED, "io", .root = true },
+	{ "io.weight", SHAPE_FLAT, "io" },
+	{ "irq.pressure", SHAPE_PRESSURE, .core = true, .root = true },
+	{ "memory.current", SHAPE_SINGLE, "memory" },
+	{ "memory.events", SHAPE_FLAT, "memory" },
+	{ "memory.events.local", SHAPE_FLAT, "memory" },
+	{ "memory.high", SHAPE_SINGLE, "memory" },
+	{ "memory.low", SHAPE_SINGLE, "memory" },
+	{ "memory.max", SHAPE_SINGLE, "memory" },
+	{ "memory.min", SHAPE_SINGLE, "memory" },
+	{ "memory.oom.group", SHAPE_SINGLE, "memory" },
+	{ "memory.peak", SHAPE_SINGLE, "memory" },
+	{ "memory.pressure", SHAPE_PRESSURE, .core = true, .root = true },
+	{ "memory.stat", SHAPE_FLAT, "memory", .root = true },
+	{ "memory.swap.current", SHAPE_SINGLE, "memory" },
+	{ "memory.swap.events", SHAPE_FLAT, "memory" },
+	{ "memory.swap.high", SHAPE_SINGLE, "memory" },
+	{ "memory.swap.max", SHAPE_SINGLE, "memory" },
+	{ "memory.swap.peak", SHAPE_SINGLE, "memory" },
+	{ "memory.zswap.current", SHAPE_SINGLE, "memory" },
+	{ "memory.zswap.max", SHAPE_SINGLE, "memory" },
+	{ "memory.zswap.writeback", SHAPE_SINGLE, "memory" },
+	{ "misc.current", SHAPE_PARTS, "misc", .root = true },
+	{ "misc.events", SHAPE_PARTS, "misc" },
+	{ "misc.max", SHAPE_PARTS, "misc" },
+	{ "misc.peak", SHAPE_PARTS, "misc", .root = true },
+	{ "pids.current", SHAPE_SINGLE, "pids" },
+	{ "pids.events", SHAPE_FLAT, "pids" },
+	{ "pids.events.local", SHAPE_FLAT, "pids" },
+	{ "pids.max", SHAPE_SINGLE, "pids" },
+	{ "pids.peak", SHAPE_SINGLE, "pids" },
+	{ "rdma.current", SHAPE_NESTED, "rdma" },
+	{ "rdma.max", SHAPE_NESTED, "rdma" },
+	{ NULL },
+};
+
+const struct cgroup_file *cgroup_file_find(bool v2, const char *name)
+{
+	const struct cgroup_file *file = v2 ? cgroup_files_v2 : cgroup_files_v1;
+
+	while (file->name && strcmp(file->name, name) != 0)
+		file++;
+	return file->name ? file : NULL;
+}
