@@ -215,6 +215,7 @@ static void test_no_metrics_and_no_nodes(void **state)
 
 	(void)state;
 	assert_int_equal(stats.series, SCENE + 1); /* info and the count */
+	assert_null(strstr(text, "cpu_usage"));
 	options.include = (const char *const[]){ "/nothing/**" };
 	options.n_include = 1;
 	none = render_with(&options, &stats);

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+# Tests on the real kernel: they run one at a time, as root, and clean up after themselves.
+set(live_environment "CGWATCH=$<TARGET_FILE:cgwatch>" "CGWATCHD=$<TARGET_FILE:cgwatchd>" LC_ALL=C.UTF-8)
+foreach(name live_numbers live_policy)
+	add_executable(${name} live/${name}.c live/live.c)
+	target_include_directories(${name} PRIVATE live)
+	set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+	target_compile_options(${name} PRIVATE -Wno-format-truncation)
+	target_link_libraries(${name} PRIVATE cgw_options PkgConfig::CMOCKA PkgConfig::JANSSON)
+	add_test(NAME live.${name} COMMAND ${name})
+	set_tests_properties(live.${name} PROPERTIES TIMEOUT 900 RUN_SERIAL ON LABELS live
+		SKIP_RETURN_CODE 77 ENVIRONMENT "${live_environment}")
+endforeach()
+
+# Pure cgroup v2 on another kernel: the same programs inside an emulated machine.
+set(VM_CACHE ${CMAKE_BINARY_DIR}/vm-cache CACHE PATH "Kernel packages and images for the VM tests")
+add_test(NAME vm.v2 COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/vm/v2.sh ${CMAKE_BINARY_DIR} ${VM_CACHE})
+add_test(NAME live.docker COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/docker.sh ${CMAKE_BINARY_DIR})
+add_test(NAME live.terminal COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/terminal.sh ${CMAKE_BINARY_DIR})
+add_test(NAME live.bad_input COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/bad_input.sh ${CMAKE_BINARY_DIR})
+if(CGWATCH_EXPORTER)
+	add_test(NAME live.prometheus
+		COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/prometheus.sh ${CMAKE_BINARY_DIR})
+	set_tests_properties(live.prometheus PROPERTIES TIMEOUT 600)
+endif()
+set_tests_properties(vm.v2 live.docker live.terminal live.bad_input PROPERTIES TIMEOUT 1800
+	RUN_SERIAL ON SKIP_RETURN_CODE 77 LABELS live ENVIRONMENT "${live_environment}")
+if(CGWATCH_EXPORTER)
+	set_tests_properties(live.prometheus PROPERTIES RUN_SERIAL ON SKIP_RETURN_CODE 77 LABELS live
+		ENVIRONMENT "${live_environment}")
+endif()

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The terminal as a person uses it, inside tmux: starts, shows the tree, folds, sorts, filters, opens the
+# detail pane, the processes and the help, survives resizing and signals, and restores the terminal.
+# Usage: terminal.sh BUILD_DIR
+set -euo pipefail
+build=$1
+if ! command -v tmux >/dev/null; then
+	echo "skipped: needs tmux"
+	exit 77
+fi
+[[ -f $build/cgwatch ]] || { echo "no $build/cgwatch"; exit 1; }
+socket=cgwatch-test-$$
+top=/sys/fs/cgroup
+[[ -d $top/pids ]] && top=$top/pids
+group=$top/cgwatch-test-$$
+export LC_ALL=C.UTF-8 TERM=xterm-256color
+
+finish() {
+	local code=$?
+	set +e
+	tmux -L "$socket" kill-server 2>/dev/null
+	find "$group" -depth -type d -exec rmdir {} + 2>/dev/null
+	exit "$code"
+}
+trap finish EXIT
+
+t() {
+	tmux -L "$socket" "$@"
+}
+
+screen() {
+	t capture-pane -p -t main
+}
+
+# see PATTERN WHAT: waits until the screen shows it.
+see() {
+	for _ in $(seq 60); do
+		if screen | grep -qE -- "$1"; then
+			echo "ok: $2"
+			return 0
+		fi
+		sleep 0.1
+	done
+	echo "FAILED: $2: no '$1' on the screen:" >&2
+	screen >&2
+	exit 1
+}
+
+unseen() {
+	for _ in $(seq 60); do
+		if ! screen | grep -qE -- "$1"; then
+			echo "ok: $2"
+			return 0
+		fi
+		sleep 0.1
+	done
+	echo "FAILED: $2: '$1' is still on the screen:" >&2
+	screen >&2
+	exit 1
+}
+
+mkdir -p "$group/alpha" "$group/beta/inner" "$group/"$'esc\033[31mname'
+t -f /dev/null new-session -d -s main -x 120 -y 40 "bash --norc --noprofile"
+t send-keys -t main "PS1='READY> '; clear" Enter
+see 'READY>' "a shell"
+t send-keys -t main "$build/cgwatch" Enter
+see 'CPU%' "the columns"
+see "cgwatch-test-$$" "our cgroup in the tree"
+see 'esc.x1b.31mname' "a hostile name, made safe"
+t send-keys -t main '/'
+t send-keys -t main -l "cgwatch-test-$$/beta"
+t send-keys -t main Enter
+see 'inner' "the filter keeps what matches"
+unseen 'alpha' "and hides the rest"
+t send-keys -t main Escape
+t resize-window -t main -x 60 -y 15
+see 'CPU%' "a smaller window"
+t resize-window -t main -x 120 -y 40
+see "cgwatch-test-$$" "the larger one again"
+t send-keys -t main F1
+see '[Hh]elp' "the help"
+t send-keys -t main Escape
+see "cgwatch-test-$$" "back from the help"
+t send-keys -t main q
+see 'READY>' "the shell again after q"
+unseen 'CPU%' "the screen restored"
+t send-keys -t main "clear; $build/cgwatch" Enter
+see 'CPU%' "started again"
+pid=$(pgrep -P "$(t list-panes -t main -F '#{pane_pid}')" -x cgwatch)
+kill -TERM "$pid"
+see 'READY>' "the shell again after SIGTERM"
+t send-keys -t main 'clear; stty -a | grep -o " -\?echo "' Enter
+see '^ echo' "echo is on again"
+echo "terminal: all good"

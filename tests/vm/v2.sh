@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Runs the live tests on pure cgroup v2, inside an emulated machine with Debian's kernel.
+# Usage: v2.sh BUILD_DIR CACHE_DIR
+set -euo pipefail
+here=$(dirname "$(readlink -f "$0")")
+build=$1
+cache=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+cat >"$work/job" <<'JOB'
+export CGWATCH=/bin/cgwatch CGWATCHD=/bin/cgwatchd LC_ALL=C.UTF-8
+uname -sr
+cgwatch doctor || exit 1
+live_numbers || exit 1
+live_policy || exit 1
+JOB
+"$here/vm.sh" --cache "$cache" --timeout 1500 --script "$work/job" -- \
+	"$build/cgwatch" "$build/cgwatchd" "$build/live_numbers" "$build/live_policy" \
+	"$(command -v setpriv)"
