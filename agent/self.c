@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "collectors/own.h"
+
 /* More than all rows below; what would not fit is left out. */
 enum { SELF_MAX = 512 };
 
@@ -58,6 +60,25 @@ static void add_sampling(struct builder *builder, const struct agent *agent)
 	    SELF_GAUGE, (double)stats.max_fds);
 	add(builder, "cgwatch_cgroups_tracked", "Cgroups in the last sample.", SELF_GAUGE,
 	    (double)stats.nodes);
+}
+
+static void add_process(struct builder *builder, const struct agent *agent)
+{
+	struct own own;
+
+	if (own_read(agent->root, &own) < 0)
+		return;
+	add(builder, "process_cpu_seconds_total", "CPU time this agent used.", SELF_COUNTER,
+	    own.cpu_seconds);
+	add(builder, "process_start_time_seconds", "When this agent was started.", SELF_GAUGE,
+	    own.start_seconds);
+	add(builder, "process_resident_memory_bytes", "Resident memory of this agent.", SELF_GAUGE,
+	    own.resident_bytes);
+	add(builder, "process_virtual_memory_bytes", "Virtual memory of this agent.", SELF_GAUGE,
+	    own.virtual_bytes);
+	add(builder, "process_open_fds", "Open descriptors of this agent.", SELF_GAUGE, own.open_fds);
+	add(builder, "process_max_fds", "Descriptors this agent may open.", SELF_GAUGE, own.max_fds);
+	add(builder, "process_threads", "Threads of this agent.", SELF_GAUGE, own.threads);
 }
 
 static void add_config(struct builder *builder, const struct agent *agent)
@@ -147,6 +168,7 @@ void self_publish(struct agent *agent)
 		return;
 	builder.n = 0;
 	add_sampling(&builder, agent);
+	add_process(&builder, agent);
 	add_config(&builder, agent);
 	add_policies(&builder, agent);
 	self = (struct exporter_self){ builder.list, builder.n };

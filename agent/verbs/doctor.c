@@ -123,6 +123,11 @@ static void check_metric(const struct examination *examination, struct finding *
 		strbuf_printf(&finding->why, "%s is there", metric->name);
 		return;
 	}
+	if (metric->v1.controller && hierarchies_find(examination->hierarchies, metric->v1.controller)) {
+		strbuf_printf(&finding->why, "the %s controller is mounted; no cgroup is in it yet",
+			      metric->v1.controller);
+		return;
+	}
 	finding->verdict = VERDICT_NO;
 	strbuf_printf(&finding->why, "no cgroup has %s: %s", metric->name, missing);
 }

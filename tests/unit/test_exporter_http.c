@@ -213,6 +213,32 @@ static void test_routes(void **state)
 	exporter_free(exporter);
 }
 
+/* Prometheus keeps its connection: a scrape should not cost a new one. */
+static void test_keep_alive(void **state)
+{
+	struct exporter *exporter = start_default();
+	_cleanup_(closep) int fd = connect_tcp(exporter_port(exporter, 0));
+	struct strbuf answer;
+	const char *at;
+	size_t answers = 0;
+
+	(void)state;
+	publish(exporter, 1, 5);
+	for (int i = 0; i < 3; i++)
+		assert_true(send_text(fd, "GET /-/ready HTTP/1.1\r\nHost: x\r\n\r\n"));
+	assert_true(
+		send_text(fd, "GET /-/ready HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"));
+	assert_true(send_text(fd, "GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+	strbuf_init(&answer);
+	receive(fd, &answer);
+	for (at = answer.data; (at = strstr(at, "HTTP/1.1 200 OK")); at++)
+		answers++;
+	assert_int_equal(answers, 4);
+	assert_non_null(strstr(answer.data, "HTTP/1.1 404 Not Found"));
+	strbuf_done(&answer);
+	exporter_free(exporter);
+}
+
 static void test_names(void **state)
 {
 	struct exporter *exporter = start_default();
@@ -520,6 +546,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_before_the_first_snapshot),
 		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_keep_alive),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_gzip),
 		cmocka_unit_test(test_configure),
