@@ -18,36 +18,36 @@ static void name_of(enum metric_id id, struct strbuf *name)
 	metric_name(id, name);
 }
 
-static void json_identity(struct json *json, const struct snapshot *snapshot, uint32_t index)
+static void json_identity(struct jsonw *json, const struct snapshot *snapshot, uint32_t index)
 {
 	const struct tree *tree = snapshot->tree;
 	const struct node *node = tree->nodes[index];
 
-	json_string(json, "path", node->path);
-	json_u64(json, "id", node_id(node));
-	json_string(json, "kind", node_kind_name(node->kind));
+	jsonw_string(json, "path", node->path);
+	jsonw_u64(json, "id", node_id(node));
+	jsonw_string(json, "kind", node_kind_name(node->kind));
 	if (node->unit)
-		json_string(json, "unit", node->unit);
+		jsonw_string(json, "unit", node->unit);
 	if (node->container_id) {
-		json_string(json, "container_id", node->container_id);
-		json_string(json, "runtime", node->runtime);
+		jsonw_string(json, "container_id", node->container_id);
+		jsonw_string(json, "runtime", node->runtime);
 	}
-	json_begin(json, "ids", '{');
+	jsonw_begin(json, "ids", '{');
 	for (uint32_t h = 0; h < node->n_ids && h < tree->n_hierarchies; h++) {
 		if (node->ids[h])
-			json_u64(json, tree->hierarchies[h], node->ids[h]);
+			jsonw_u64(json, tree->hierarchies[h], node->ids[h]);
 	}
-	json_end(json, '}');
+	jsonw_end(json, '}');
 }
 
-static void json_metrics(struct json *json, const struct snapshot *snapshot, uint32_t index,
+static void json_metrics(struct jsonw *json, const struct snapshot *snapshot, uint32_t index,
 			 const struct column_list *columns)
 {
 	struct strbuf name, number;
 
 	strbuf_init(&name);
 	strbuf_init(&number);
-	json_begin(json, "metrics", '{');
+	jsonw_begin(json, "metrics", '{');
 	for (size_t i = 0; i < columns->n; i++) {
 		enum metric_id id = columns->ids[i];
 		union value value;
@@ -58,14 +58,14 @@ static void json_metrics(struct json *json, const struct snapshot *snapshot, uin
 		name_of(id, &name);
 		strbuf_clear(&number);
 		metric_add_number(id, value, &number);
-		json_raw(json, name.data, number.data);
+		jsonw_raw(json, name.data, number.data);
 	}
-	json_end(json, '}');
+	jsonw_end(json, '}');
 	strbuf_done(&name);
 	strbuf_done(&number);
 }
 
-static void json_attributes(struct json *json, const struct snapshot *snapshot, uint32_t index,
+static void json_attributes(struct jsonw *json, const struct snapshot *snapshot, uint32_t index,
 			    const struct column_list *columns)
 {
 	bool any = false;
@@ -78,32 +78,32 @@ static void json_attributes(struct json *json, const struct snapshot *snapshot, 
 		    snapshot_get(snapshot, id, index, &value) != VALUE_OK)
 			continue;
 		if (!any)
-			json_begin(json, "attributes", '{');
+			jsonw_begin(json, "attributes", '{');
 		any = true;
-		json_string(json, metric_get(id)->name, value.text);
+		jsonw_string(json, metric_get(id)->name, value.text);
 	}
 	if (any)
-		json_end(json, '}');
+		jsonw_end(json, '}');
 }
 
-static void json_parts_of(struct json *json, enum metric_id id, const struct part *parts, uint32_t n)
+static void json_parts_of(struct jsonw *json, enum metric_id id, const struct part *parts, uint32_t n)
 {
 	struct strbuf number;
 
 	strbuf_init(&number);
-	json_begin(json, metric_get(id)->name, '{');
+	jsonw_begin(json, metric_get(id)->name, '{');
 	for (uint32_t i = 0; i < n; i++) {
 		if (parts[i].metric != id || parts[i].state != VALUE_OK)
 			continue;
 		strbuf_clear(&number);
 		metric_add_number(id, parts[i].value, &number);
-		json_raw(json, parts[i].key, number.data);
+		jsonw_raw(json, parts[i].key, number.data);
 	}
-	json_end(json, '}');
+	jsonw_end(json, '}');
 	strbuf_done(&number);
 }
 
-static void json_parts(struct json *json, const struct snapshot *snapshot, uint32_t index,
+static void json_parts(struct jsonw *json, const struct snapshot *snapshot, uint32_t index,
 		       const struct column_list *columns)
 {
 	const struct part *parts;
@@ -119,15 +119,15 @@ static void json_parts(struct json *json, const struct snapshot *snapshot, uint3
 		if (!has)
 			continue;
 		if (!any)
-			json_begin(json, "parts", '{');
+			jsonw_begin(json, "parts", '{');
 		any = true;
 		json_parts_of(json, id, parts, n);
 	}
 	if (any)
-		json_end(json, '}');
+		jsonw_end(json, '}');
 }
 
-static void json_binding(struct json *json, const struct snapshot *snapshot, uint32_t index)
+static void json_binding(struct jsonw *json, const struct snapshot *snapshot, uint32_t index)
 {
 	bool any = false;
 
@@ -137,62 +137,62 @@ static void json_binding(struct json *json, const struct snapshot *snapshot, uin
 		if (binds == NODE_NONE)
 			continue;
 		if (!any)
-			json_begin(json, "binding", '{');
+			jsonw_begin(json, "binding", '{');
 		any = true;
-		json_string(json, metric_get(binding_metrics[i])->name,
+		jsonw_string(json, metric_get(binding_metrics[i])->name,
 			    snapshot->tree->nodes[binds]->path);
 	}
 	if (any)
-		json_end(json, '}');
+		jsonw_end(json, '}');
 }
 
-static void json_absent(struct json *json, const struct snapshot *snapshot, uint32_t index,
+static void json_absent(struct jsonw *json, const struct snapshot *snapshot, uint32_t index,
 			const struct column_list *columns)
 {
 	struct strbuf name;
 
 	strbuf_init(&name);
-	json_begin(json, "absent", '{');
+	jsonw_begin(json, "absent", '{');
 	for (size_t i = 0; i < columns->n; i++) {
 		enum value_state state = snapshot_state(snapshot, columns->ids[i], index);
 
 		if (state == VALUE_OK)
 			continue;
 		name_of(columns->ids[i], &name);
-		json_string(json, name.data, value_state_name(state));
+		jsonw_string(json, name.data, value_state_name(state));
 	}
-	json_end(json, '}');
+	jsonw_end(json, '}');
 	strbuf_done(&name);
 }
 
-void output_json_node(struct json *json, const struct snapshot *snapshot, uint32_t index,
+void output_json_node(struct jsonw *json, const struct snapshot *snapshot, uint32_t index,
 		      const struct column_list *columns)
 {
-	json_begin(json, NULL, '{');
+	jsonw_begin(json, NULL, '{');
 	json_identity(json, snapshot, index);
 	json_metrics(json, snapshot, index, columns);
 	json_attributes(json, snapshot, index, columns);
 	json_parts(json, snapshot, index, columns);
 	json_binding(json, snapshot, index);
 	json_absent(json, snapshot, index, columns);
-	json_end(json, '}');
+	jsonw_end(json, '}');
 }
 
-void output_json_begin(struct json *json, const struct snapshot *snapshot)
+void output_json_begin(struct jsonw *json, const struct snapshot *snapshot)
 {
 	struct strbuf number;
 	char host[256] = "";
 
 	gethostname(host, sizeof(host) - 1);
 	strbuf_init(&number);
-	json_begin(json, NULL, '{');
-	json_u64(json, "schema", 1);
+	jsonw_begin(json, NULL, '{');
+	jsonw_u64(json, "schema", 1);
 	strbuf_add_fixed(&number, snapshot->realtime_ns / 1000, 6);
-	json_raw(json, "time", number.data);
-	json_string(json, "host", host);
+	jsonw_raw(json, "time", number.data);
+	jsonw_string(json, "host", host);
 	strbuf_clear(&number);
 	strbuf_add_fixed(&number, snapshot->interval_ns / 1000, 6);
-	json_raw(json, "interval", number.data);
+	jsonw_raw(json, "interval", number.data);
 	strbuf_done(&number);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include "core/json.h"
+#include "core/jsonw.h"
 #include "core/snapshot.h"
 
 /* The columns somebody asked for, in order. */
@@ -11,10 +11,10 @@ struct column_list {
 };
 
 /* The object of one cgroup as in `ls --json` and `show --json` (see cgwatch(1), "JSON"). */
-void output_json_node(struct json *json, const struct snapshot *snapshot, uint32_t index,
+void output_json_node(struct jsonw *json, const struct snapshot *snapshot, uint32_t index,
 		      const struct column_list *columns);
 /* Opens {"schema":1,"time":…,"host":…; the caller adds members and closes it. */
-void output_json_begin(struct json *json, const struct snapshot *snapshot);
+void output_json_begin(struct jsonw *json, const struct snapshot *snapshot);
 /*
  * A table for people: the cgroup first (with tree lines if `tree`), then the columns, right-aligned.
  * `rows` as query_run() gave them.

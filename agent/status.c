@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "core/json.h"
+#include "core/jsonw.h"
 
 struct tally {
 	const struct policy *policy;
@@ -21,78 +21,78 @@ static void count_track(void *data, const struct engine_track *track)
 	tally->cooldown += track->phase == ENGINE_COOLDOWN;
 }
 
-static void add_policies(struct agent *agent, struct json *json)
+static void add_policies(struct agent *agent, struct jsonw *json)
 {
-	json_begin(json, "policies", '[');
+	jsonw_begin(json, "policies", '[');
 	for (size_t i = 0; i < policy_set_size(agent->policies); i++) {
 		struct tally tally = { policy_set_get(agent->policies, i) };
 
 		engine_each(agent->engine, count_track, &tally);
-		json_begin(json, NULL, '{');
-		json_string(json, "name", tally.policy->name);
-		json_string(json, "mode", policy_mode_name(tally.policy->mode));
-		json_u64(json, "pending", tally.pending);
-		json_u64(json, "held", tally.held);
-		json_u64(json, "cooldown", tally.cooldown);
-		json_end(json, '}');
+		jsonw_begin(json, NULL, '{');
+		jsonw_string(json, "name", tally.policy->name);
+		jsonw_string(json, "mode", policy_mode_name(tally.policy->mode));
+		jsonw_u64(json, "pending", tally.pending);
+		jsonw_u64(json, "held", tally.held);
+		jsonw_u64(json, "cooldown", tally.cooldown);
+		jsonw_end(json, '}');
 	}
-	json_end(json, ']');
+	jsonw_end(json, ']');
 }
 
-static void add_value(struct json *json, const char *name, enum knob_id knob,
+static void add_value(struct jsonw *json, const char *name, enum knob_id knob,
 		      const struct knob_value *value)
 {
 	struct strbuf text;
 
 	strbuf_init(&text);
 	knob_format_human(knob, value, &text);
-	json_string(json, name, text.data ? text.data : "");
+	jsonw_string(json, name, text.data ? text.data : "");
 	strbuf_done(&text);
 }
 
-static void add_holds(struct agent *agent, struct json *json)
+static void add_holds(struct agent *agent, struct jsonw *json)
 {
 	struct enforcer_hold *holds = NULL;
 	size_t n = 0;
 	uint64_t now = agent_now_usec();
 
-	json_begin(json, "holds", '[');
+	jsonw_begin(json, "holds", '[');
 	if (agent->enforcer && enforcer_status(agent->enforcer, &holds, &n) < 0)
 		n = 0;
 	for (size_t i = 0; i < n; i++) {
-		json_begin(json, NULL, '{');
-		json_string(json, "path", holds[i].path);
-		json_string(json, "policy", holds[i].policy);
-		json_string(json, "knob", knob_name(holds[i].knob));
+		jsonw_begin(json, NULL, '{');
+		jsonw_string(json, "path", holds[i].path);
+		jsonw_string(json, "policy", holds[i].policy);
+		jsonw_string(json, "knob", knob_name(holds[i].knob));
 		add_value(json, "original", holds[i].knob, &holds[i].original);
 		add_value(json, "wanted", holds[i].knob, &holds[i].wanted);
-		json_bool(json, "effective", holds[i].effective);
-		json_double(json, "age", (double)(now - holds[i].since) / 1e6);
+		jsonw_bool(json, "effective", holds[i].effective);
+		jsonw_double(json, "age", (double)(now - holds[i].since) / 1e6);
 		if (holds[i].lease_until)
-			json_double(json, "lease_left",
+			jsonw_double(json, "lease_left",
 				    ((double)holds[i].lease_until - (double)now) / 1e6);
-		json_end(json, '}');
+		jsonw_end(json, '}');
 	}
-	json_end(json, ']');
+	jsonw_end(json, ']');
 	enforcer_holds_free(holds, n);
 }
 
 void status_json(struct agent *agent, struct strbuf *out)
 {
-	struct json json;
+	struct jsonw json;
 
-	json_init(&json);
-	json_begin(&json, NULL, '{');
-	json_u64(&json, "schema", 1);
-	json_bool(&json, "enforcing", agent->enforcer && agent->journal && !agent->config.dry_run);
+	jsonw_init(&json);
+	jsonw_begin(&json, NULL, '{');
+	jsonw_u64(&json, "schema", 1);
+	jsonw_bool(&json, "enforcing", agent->enforcer && agent->journal && !agent->config.dry_run);
 	if (agent->no_journal)
-		json_string(&json, "not_enforcing_because", agent->no_journal);
+		jsonw_string(&json, "not_enforcing_because", agent->no_journal);
 	add_policies(agent, &json);
 	add_holds(agent, &json);
-	json_end(&json, '}');
+	jsonw_end(&json, '}');
 	strbuf_add(out, json.out.data, json.out.length);
 	strbuf_add_char(out, '\n');
-	json_done(&json);
+	jsonw_done(&json);
 }
 
 void status_explain(struct agent *agent, const char *path, struct strbuf *out)

@@ -6,12 +6,13 @@
 size_t utf8_decode(const char *text, size_t length, uint32_t *ret_codepoint)
 {
 	static const uint32_t lowest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	unsigned char first = (unsigned char)text[0];
+	unsigned char first;
 	uint32_t codepoint;
 	size_t need;
 
 	if (length == 0)
 		return 0;
+	first = (unsigned char)text[0];
 	if (first < 0x80) {
 		*ret_codepoint = first;
 		return 1;
@@ -107,6 +108,17 @@ static size_t plain_run(const char *text, size_t length)
 	return n;
 }
 
+/*
+ * An invalid byte is written as the four characters \xNN. Where a name really holds such four
+ * characters, its backslash is written as \x5c, so that two names never look the same. Only \x80 and
+ * above: systemd's \x2d stays readable.
+ */
+static bool looks_escaped(const char *text, size_t length)
+{
+	return length >= 4 && text[0] == '\\' && text[1] == 'x' && strchr("89abcdef", text[2]) &&
+	       text[2] && strchr("0123456789abcdef", text[3]) && text[3];
+}
+
 static const char *json_short(uint32_t codepoint)
 {
 	static const char *const shorts[128] = {
@@ -127,6 +139,8 @@ void escape_json(struct strbuf *buffer, const char *text, size_t length)
 		} else if ((taken = utf8_decode(text, length, &codepoint)) == 0) {
 			taken = 1;
 			strbuf_printf(buffer, "\\\\x%02x", (unsigned char)text[0]);
+		} else if (looks_escaped(text, length)) {
+			strbuf_add_string(buffer, "\\\\x5c");
 		} else if (json_short(codepoint)) {
 			strbuf_add_string(buffer, json_short(codepoint));
 		} else if (codepoint < 0x20 || codepoint == 0x7f) {
@@ -150,6 +164,8 @@ void escape_label(struct strbuf *buffer, const char *text, size_t length)
 		} else if ((taken = utf8_decode(text, length, &codepoint)) == 0) {
 			taken = 1;
 			strbuf_printf(buffer, "\\\\x%02x", (unsigned char)text[0]);
+		} else if (looks_escaped(text, length)) {
+			strbuf_add_string(buffer, "\\\\x5c");
 		} else if (codepoint == '"' || codepoint == '\\') {
 			strbuf_add_char(buffer, '\\');
 			strbuf_add(buffer, text, 1);

@@ -21,6 +21,7 @@ static bool match_set(const char **glob, unsigned char c)
 		high = low;
 		if (at[1] == '-' && at[2] && at[2] != ']') {
 			at += 2;
+			at += *at == '\\' && at[1];
 			high = (unsigned char)*at;
 		}
 		found |= c >= low && c <= high;
@@ -133,14 +134,21 @@ int glob_check(const char *glob, const char **ret_reason)
 	else if (strstr(glob, "//"))
 		*ret_reason = "it holds '//', and no cgroup path does";
 	for (const char *at = glob; *at && !*ret_reason; at++) {
-		if (*at == '\\' && (!at[1] || *++at == '/'))
-			*ret_reason = "a backslash needs a character other than '/' after it";
-		else if (*at == '/' && set)
+		if (*at == '\\') {
+			if (!at[1] || at[1] == '/')
+				*ret_reason = "a backslash needs a character other than '/' after it";
+			else
+				at++;
+		} else if (*at == '/' && set) {
 			*ret_reason = "'/' stands inside brackets";
-		else if (*at == '[' && !set)
+		} else if (*at == '[' && !set) {
 			set = true;
-		else if (*at == ']')
+			/* A ']' that stands first is a member. */
+			at += at[1] == '!' || at[1] == '^';
+			at += at[1] == ']';
+		} else if (*at == ']') {
 			set = false;
+		}
 	}
 	if (set && !*ret_reason)
 		*ret_reason = "a '[' is not closed";

@@ -39,20 +39,18 @@ double unit_to_base(enum unit unit, uint64_t value)
 /* A decimal number with an optional fraction at the start of `text`; the rest is left to the caller. */
 static int parse_number(const char *text, double *ret_value, const char **ret_rest)
 {
+	size_t length = strspn(text, "0123456789");
 	char *end;
 
-	if (!isdigit((unsigned char)text[0]))
+	if (length == 0)
 		return -EINVAL;
-	/* strtod() would take hexadecimal, exponents and "inf": only digits and one point here. */
-	for (const char *at = text; isalnum((unsigned char)*at) || *at == '.'; at++) {
-		if (isdigit((unsigned char)*at) || *at == '.')
-			continue;
-		if (at == text + 1 && (*at == 'x' || *at == 'X'))
-			return -EINVAL;
-		break;
-	}
+	if (text[length] == '.')
+		length += 1 + strspn(text + length + 1, "0123456789");
 	errno = 0;
 	*ret_value = strtod(text, &end);
+	/* strtod() also takes hexadecimal and exponents: digits and one point only. */
+	if (end != text + length)
+		return -EINVAL;
 	if (errno == ERANGE)
 		return -ERANGE;
 	*ret_rest = end;
@@ -183,6 +181,8 @@ static void format_seconds(struct strbuf *buffer, double seconds)
 		strbuf_printf(buffer, "%dm%02ds", (int)seconds / 60, (int)seconds % 60);
 	else if (seconds < 86400)
 		strbuf_printf(buffer, "%dh%02dm", (int)(seconds / 3600), (int)seconds / 60 % 60);
+	else if (seconds >= 86400.0 * 1000)
+		strbuf_printf(buffer, "%.0fd", floor(seconds / 86400));
 	else
 		strbuf_printf(buffer, "%.0fd%02dh", floor(seconds / 86400),
 			      (int)(fmod(seconds, 86400) / 3600));

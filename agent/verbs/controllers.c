@@ -72,29 +72,29 @@ static void add_all(struct strbuf *out, const struct hierarchies *hierarchies)
 
 static void add_json(struct strbuf *out, const struct hierarchies *hierarchies)
 {
-	struct json json;
+	struct jsonw json;
 
-	json_init(&json);
-	json_begin(&json, NULL, '{');
-	json_u64(&json, "schema", 1);
-	json_begin(&json, "controllers", '[');
+	jsonw_init(&json);
+	jsonw_begin(&json, NULL, '{');
+	jsonw_u64(&json, "schema", 1);
+	jsonw_begin(&json, "controllers", '[');
 	for (unsigned int i = 0; i < hierarchies->n_controllers; i++) {
 		const struct controller *controller = &hierarchies->controllers[i];
 
-		json_begin(&json, NULL, '{');
-		json_string(&json, "name", controller->name);
-		json_string(&json, "where", mode_of(hierarchies, controller));
-		json_u64(&json, "cgroups", controller->n_cgroups);
+		jsonw_begin(&json, NULL, '{');
+		jsonw_string(&json, "name", controller->name);
+		jsonw_string(&json, "where", mode_of(hierarchies, controller));
+		jsonw_u64(&json, "cgroups", controller->n_cgroups);
 		if (controller->hierarchy >= 0)
-			json_string(&json, "mount",
+			jsonw_string(&json, "mount",
 				    hierarchies->list[controller->hierarchy].mountpoint);
-		json_end(&json, '}');
+		jsonw_end(&json, '}');
 	}
-	json_end(&json, ']');
-	json_end(&json, '}');
+	jsonw_end(&json, ']');
+	jsonw_end(&json, '}');
 	strbuf_add(out, json.out.data, json.out.length);
 	strbuf_add_char(out, '\n');
-	json_done(&json);
+	jsonw_done(&json);
 }
 
 int verb_controllers(struct context *context, int argc, char **argv)

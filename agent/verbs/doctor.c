@@ -262,7 +262,7 @@ static const struct {
 	{ "build", check_build },
 };
 
-static void examine(const struct examination *examination, struct json *json, bool as_json)
+static void examine(const struct examination *examination, struct jsonw *json, bool as_json)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
 		struct finding finding = { VERDICT_YES };
@@ -270,11 +270,11 @@ static void examine(const struct examination *examination, struct json *json, bo
 		strbuf_init(&finding.why);
 		checks[i].check(examination, &finding);
 		if (as_json) {
-			json_begin(json, NULL, '{');
-			json_string(json, "name", checks[i].name);
-			json_string(json, "verdict", verdict_names[finding.verdict]);
-			json_string(json, "why", finding.why.data ? finding.why.data : "");
-			json_end(json, '}');
+			jsonw_begin(json, NULL, '{');
+			jsonw_string(json, "name", checks[i].name);
+			jsonw_string(json, "verdict", verdict_names[finding.verdict]);
+			jsonw_string(json, "why", finding.why.data ? finding.why.data : "");
+			jsonw_end(json, '}');
 		} else {
 			output_pad(&json->out, checks[i].name, 20, false);
 			output_pad(&json->out, verdict_names[finding.verdict], 8, false);
@@ -290,7 +290,7 @@ static int run(struct context *context, bool as_json)
 	struct sampler *sampler = NULL;
 	struct snapshot *snapshot = NULL;
 	struct metric_set set = { 0 };
-	struct json json;
+	struct jsonw json;
 	int r = context_sampler(context, &sampler);
 
 	metric_set_add_all(&set);
@@ -302,20 +302,20 @@ static int run(struct context *context, bool as_json)
 	if (r == 0) {
 		struct examination examination = { context, sampler_hierarchies(sampler), snapshot };
 
-		json_init(&json);
+		jsonw_init(&json);
 		if (as_json) {
-			json_begin(&json, NULL, '{');
-			json_u64(&json, "schema", 1);
-			json_begin(&json, "checks", '[');
+			jsonw_begin(&json, NULL, '{');
+			jsonw_u64(&json, "schema", 1);
+			jsonw_begin(&json, "checks", '[');
 		}
 		examine(&examination, &json, as_json);
 		if (as_json) {
-			json_end(&json, ']');
-			json_end(&json, '}');
+			jsonw_end(&json, ']');
+			jsonw_end(&json, '}');
 			strbuf_add_char(&json.out, '\n');
 		}
 		r = context_write(context, &json.out);
-		json_done(&json);
+		jsonw_done(&json);
 	}
 	snapshot_unref(snapshot);
 	sampler_free(sampler);

@@ -133,15 +133,15 @@ static int parse_arguments(struct context *context, int argc, char **argv,
 	return 0;
 }
 
-static void print_json(struct json *json, const struct snapshot *snapshot, const uint32_t *rows,
+static void print_json(struct jsonw *json, const struct snapshot *snapshot, const uint32_t *rows,
 		       uint32_t n, const struct column_list *columns)
 {
 	output_json_begin(json, snapshot);
-	json_begin(json, "cgroups", '[');
+	jsonw_begin(json, "cgroups", '[');
 	for (uint32_t i = 0; i < n; i++)
 		output_json_node(json, snapshot, rows[i], columns);
-	json_end(json, ']');
-	json_end(json, '}');
+	jsonw_end(json, ']');
+	jsonw_end(json, '}');
 	strbuf_add_char(&json->out, '\n');
 }
 
@@ -150,7 +150,7 @@ static int print_snapshot(struct context *context, const struct snapshot *snapsh
 {
 	_cleanup_(freep) uint32_t *rows = malloc((snapshot->tree->n + 1) * sizeof(*rows));
 	struct query query = options->query;
-	struct json json;
+	struct jsonw json;
 	uint32_t n;
 	int r;
 
@@ -161,7 +161,7 @@ static int print_snapshot(struct context *context, const struct snapshot *snapsh
 	n = query_run(&query, snapshot, rows, NULL);
 	if (n == 0 && query.glob)
 		return context_fail(context, EXIT_FAILED, "%s: no cgroup matches", query.glob);
-	json_init(&json);
+	jsonw_init(&json);
 	if (options->format == FORMAT_JSON)
 		print_json(&json, snapshot, rows, n, &options->columns);
 	else if (options->format == FORMAT_CSV)
@@ -169,7 +169,7 @@ static int print_snapshot(struct context *context, const struct snapshot *snapsh
 	else
 		output_table(&json.out, snapshot, rows, n, &options->columns, query.tree);
 	r = context_write(context, &json.out);
-	json_done(&json);
+	jsonw_done(&json);
 	return r;
 }
 

@@ -35,30 +35,30 @@ static bool has_v1(const struct metric *metric)
 	return metric->v1.file && !(strcmp(metric->v1.file, "memory.stat") == 0 && !metric->v1.key);
 }
 
-static void add_json(struct json *json, const struct metric *metric, enum metric_id id)
+static void add_json(struct jsonw *json, const struct metric *metric, enum metric_id id)
 {
 	struct strbuf text;
 
 	strbuf_init(&text);
-	json_begin(json, NULL, '{');
-	json_string(json, "name", metric->name);
-	json_string(json, "kind", kinds[metric->kind]);
-	json_string(json, "unit", unit_text(metric));
-	json_bool(json, "rate", metric_rate(id) != M_NONE);
-	json_bool(json, "exported", metric->flags & METRIC_EXPORT);
+	jsonw_begin(json, NULL, '{');
+	jsonw_string(json, "name", metric->name);
+	jsonw_string(json, "kind", kinds[metric->kind]);
+	jsonw_string(json, "unit", unit_text(metric));
+	jsonw_bool(json, "rate", metric_rate(id) != M_NONE);
+	jsonw_bool(json, "exported", metric->flags & METRIC_EXPORT);
 	if (metric->key_label)
-		json_string(json, "parts", metric->key_label);
+		jsonw_string(json, "parts", metric->key_label);
 	add_source(&text, metric->v2.file, metric->v2.key);
 	if (text.length)
-		json_string(json, "v2", text.data);
+		jsonw_string(json, "v2", text.data);
 	strbuf_clear(&text);
 	if (has_v1(metric))
 		add_source(&text, metric->v1.file, metric->v1.key);
 	if (text.length)
-		json_string(json, "v1", text.data);
-	json_string(json, "title", metric->title);
-	json_string(json, "help", metric->help);
-	json_end(json, '}');
+		jsonw_string(json, "v1", text.data);
+	jsonw_string(json, "title", metric->title);
+	jsonw_string(json, "help", metric->help);
+	jsonw_end(json, '}');
 	strbuf_done(&text);
 }
 
@@ -98,7 +98,7 @@ int verb_metrics(struct context *context, int argc, char **argv)
 						 { "json", no_argument, NULL, 'j' },
 						 { NULL } };
 	bool markdown = false, as_json = false;
-	struct json json;
+	struct jsonw json;
 	int option, r;
 
 	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
@@ -109,11 +109,11 @@ int verb_metrics(struct context *context, int argc, char **argv)
 	}
 	if (optind < argc)
 		return context_usage(context, "%s: takes no argument", argv[optind]);
-	json_init(&json);
+	jsonw_init(&json);
 	if (as_json) {
-		json_begin(&json, NULL, '{');
-		json_u64(&json, "schema", 1);
-		json_begin(&json, "metrics", '[');
+		jsonw_begin(&json, NULL, '{');
+		jsonw_u64(&json, "schema", 1);
+		jsonw_begin(&json, "metrics", '[');
 	} else {
 		add_heading(&json.out, markdown);
 	}
@@ -124,11 +124,11 @@ int verb_metrics(struct context *context, int argc, char **argv)
 			add_row(&json.out, metric_get((enum metric_id)id), markdown);
 	}
 	if (as_json) {
-		json_end(&json, ']');
-		json_end(&json, '}');
+		jsonw_end(&json, ']');
+		jsonw_end(&json, '}');
 		strbuf_add_char(&json.out, '\n');
 	}
 	r = context_write(context, &json.out);
-	json_done(&json);
+	jsonw_done(&json);
 	return r;
 }

@@ -19,43 +19,43 @@ static void add_user(struct strbuf *out, uid_t uid)
 		strbuf_add_u64(out, uid);
 }
 
-static void json_process(struct json *json, const struct process *process)
+static void json_process(struct jsonw *json, const struct process *process)
 {
 	struct strbuf number;
 
 	strbuf_init(&number);
-	json_begin(json, NULL, '{');
-	json_u64(json, "pid", (uint64_t)process->pid);
-	json_u64(json, "ppid", (uint64_t)process->ppid);
-	json_u64(json, "uid", process->uid);
-	json_string(json, "state", (char[]){ process->state, '\0' });
-	json_u64(json, "threads", process->threads);
+	jsonw_begin(json, NULL, '{');
+	jsonw_u64(json, "pid", (uint64_t)process->pid);
+	jsonw_u64(json, "ppid", (uint64_t)process->ppid);
+	jsonw_u64(json, "uid", process->uid);
+	jsonw_string(json, "state", (char[]){ process->state, '\0' });
+	jsonw_u64(json, "threads", process->threads);
 	strbuf_add_fixed(&number, process->cpu_usec, 6);
-	json_raw(json, "cpu", number.data);
-	json_u64(json, "rss", process->rss_bytes);
-	json_string(json, "comm", process->comm);
-	json_string(json, "command", process->command);
+	jsonw_raw(json, "cpu", number.data);
+	jsonw_u64(json, "rss", process->rss_bytes);
+	jsonw_string(json, "comm", process->comm);
+	jsonw_string(json, "command", process->command);
 	if (process->cgroup)
-		json_string(json, "cgroup", process->cgroup);
-	json_end(json, '}');
+		jsonw_string(json, "cgroup", process->cgroup);
+	jsonw_end(json, '}');
 	strbuf_done(&number);
 }
 
 static void print_json(struct strbuf *out, const struct process_list *processes)
 {
-	struct json json;
+	struct jsonw json;
 
-	json_init(&json);
-	json_begin(&json, NULL, '{');
-	json_u64(&json, "schema", 1);
-	json_begin(&json, "processes", '[');
+	jsonw_init(&json);
+	jsonw_begin(&json, NULL, '{');
+	jsonw_u64(&json, "schema", 1);
+	jsonw_begin(&json, "processes", '[');
 	for (size_t i = 0; i < processes->n; i++)
 		json_process(&json, &processes->list[i]);
-	json_end(&json, ']');
-	json_end(&json, '}');
+	jsonw_end(&json, ']');
+	jsonw_end(&json, '}');
 	strbuf_add(out, json.out.data, json.out.length);
 	strbuf_add_char(out, '\n');
-	json_done(&json);
+	jsonw_done(&json);
 }
 
 static void print_table(struct strbuf *out, const struct process_list *processes, bool cgroups)

@@ -131,16 +131,16 @@ static void add_metrics(struct strbuf *out, const struct snapshot *snapshot, uin
 static int print(struct context *context, const struct snapshot *snapshot, uint32_t index,
 		 const struct column_list *columns, bool as_json)
 {
-	struct json json;
+	struct jsonw json;
 	int r;
 
-	json_init(&json);
+	jsonw_init(&json);
 	if (as_json) {
 		output_json_begin(&json, snapshot);
-		json_begin(&json, "cgroups", '[');
+		jsonw_begin(&json, "cgroups", '[');
 		output_json_node(&json, snapshot, index, columns);
-		json_end(&json, ']');
-		json_end(&json, '}');
+		jsonw_end(&json, ']');
+		jsonw_end(&json, '}');
 		strbuf_add_char(&json.out, '\n');
 	} else {
 		add_identity(&json.out, snapshot, index);
@@ -148,7 +148,7 @@ static int print(struct context *context, const struct snapshot *snapshot, uint3
 		add_metrics(&json.out, snapshot, index);
 	}
 	r = context_write(context, &json.out);
-	json_done(&json);
+	jsonw_done(&json);
 	return r;
 }
 

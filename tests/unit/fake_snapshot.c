@@ -25,7 +25,9 @@ static enum node_kind kind_of(const char *path)
 		const char *end;
 		enum node_kind kind;
 	} kinds[] = {
-		{ ".slice", NODE_SLICE }, { ".service", NODE_SERVICE }, { ".scope", NODE_SCOPE },
+		{ ".slice", NODE_SLICE },
+		{ ".service", NODE_SERVICE },
+		{ ".scope", NODE_SCOPE },
 		{ ".mount", NODE_UNIT },
 	};
 
@@ -96,8 +98,7 @@ struct tree *fake_tree(const char *const *paths, uint32_t n, struct tree *previo
 		tree->parent[i] = i == 0 ? NODE_NONE : i - 1;
 		while (i > 0 && tree->nodes[tree->parent[i]]->depth >= node->depth)
 			tree->parent[i] = tree->parent[tree->parent[i]];
-		tree->before[i] =
-			previous ? tree_find_serial(previous, node->serial) : NODE_NONE;
+		tree->before[i] = previous ? tree_find_serial(previous, node->serial) : NODE_NONE;
 		tree->end[i] = i + 1;
 		for (uint32_t up = tree->parent[i]; up != NODE_NONE; up = tree->parent[up])
 			tree->end[up] = i + 1;

@@ -22,7 +22,8 @@ struct snapshot *fake_snapshot(struct tree *tree, const struct metric_set *wante
 /* When snapshot `sequence` was taken, CLOCK_BOOTTIME. */
 uint64_t fake_time_ns(uint64_t sequence);
 
-/* Sets one cell, by path. Integers are in the unit of the row, numbers of rates and derived in base units. */
+/* Sets one cell, by path. Integers are in the unit of the row, numbers of rates and derived in base
+ * units. */
 void fake_set_u64(struct snapshot *snapshot, const char *path, enum metric_id id, uint64_t value);
 void fake_set_number(struct snapshot *snapshot, const char *path, enum metric_id id, double value);
 void fake_set_text(struct snapshot *snapshot, const char *path, enum metric_id id,

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
-#include "core/json.h"
+#include "core/jsonw.h"
 #include "core/log.h"
 #include "core/node.h"
 #include "core/strpool.h"
@@ -175,61 +175,61 @@ static void test_strbuf_failed(void **state)
 
 static void test_json(void **state)
 {
-	struct json json;
+	struct jsonw json;
 
 	(void)state;
-	json_init(&json);
-	json_begin(&json, NULL, '{');
-	json_begin(&json, "empty", '{');
-	json_end(&json, '}');
-	json_u64(&json, "u", UINT64_MAX);
-	json_begin(&json, "list", '[');
-	json_u64(&json, NULL, 1);
-	json_string(&json, NULL, "two\n");
-	json_begin(&json, NULL, '[');
-	json_end(&json, ']');
-	json_begin(&json, NULL, '{');
-	json_bool(&json, "t", true);
-	json_bool(&json, "f", false);
-	json_end(&json, '}');
-	json_end(&json, ']');
-	json_double(&json, "d", 0.5);
-	json_double(&json, "nan", (double)NAN);
-	json_double(&json, "inf", -(double)INFINITY);
-	json_null(&json, "n");
-	json_raw(&json, "raw", "1.000001");
-	json_string(&json, "k\"\x01", "\xff");
-	json_end(&json, '}');
+	jsonw_init(&json);
+	jsonw_begin(&json, NULL, '{');
+	jsonw_begin(&json, "empty", '{');
+	jsonw_end(&json, '}');
+	jsonw_u64(&json, "u", UINT64_MAX);
+	jsonw_begin(&json, "list", '[');
+	jsonw_u64(&json, NULL, 1);
+	jsonw_string(&json, NULL, "two\n");
+	jsonw_begin(&json, NULL, '[');
+	jsonw_end(&json, ']');
+	jsonw_begin(&json, NULL, '{');
+	jsonw_bool(&json, "t", true);
+	jsonw_bool(&json, "f", false);
+	jsonw_end(&json, '}');
+	jsonw_end(&json, ']');
+	jsonw_double(&json, "d", 0.5);
+	jsonw_double(&json, "nan", (double)NAN);
+	jsonw_double(&json, "inf", -(double)INFINITY);
+	jsonw_null(&json, "n");
+	jsonw_raw(&json, "raw", "1.000001");
+	jsonw_string(&json, "k\"\x01", "\xff");
+	jsonw_end(&json, '}');
 	assert_string_equal(json.out.data,
 			    "{\"empty\":{},\"u\":18446744073709551615,\"list\":[1,\"two\\n\",[],"
 			    "{\"t\":true,\"f\":false}],\"d\":0.5,\"nan\":null,\"inf\":null,\"n\":null,"
 			    "\"raw\":1.000001,\"k\\\"\\u0001\":\"\\\\xff\"}");
 	assert_int_equal(json.depth, 0);
-	json_done(&json);
+	jsonw_done(&json);
 }
 
 /* "At most 63 levels": commas are right at every one of them. */
 static void test_json_depth(void **state)
 {
 	struct strbuf wanted;
-	struct json json;
+	struct jsonw json;
 
 	(void)state;
-	json_init(&json);
+	jsonw_init(&json);
 	strbuf_init(&wanted);
 	for (int i = 0; i < 63; i++) {
-		json_begin(&json, NULL, '[');
-		json_u64(&json, NULL, (uint64_t)i);
+		jsonw_begin(&json, NULL, '[');
+		jsonw_u64(&json, NULL, (uint64_t)i);
 		strbuf_printf(&wanted, "%s[%d", i ? "," : "", i);
 	}
 	for (int i = 0; i < 63; i++) {
-		json_u64(&json, NULL, 7);
-		json_end(&json, ']');
+		jsonw_u64(&json, NULL, 7);
+		jsonw_end(&json, ']');
 		strbuf_add_string(&wanted, ",7]");
 	}
 	assert_string_equal(json.out.data, wanted.data);
 	strbuf_done(&wanted);
-	json_done(&json);
+	jsonw_done(&json);
 }
 
 static void test_strpool(void **state)

@@ -64,9 +64,10 @@ static void source_set_paused(void *data, bool paused)
 
 static int source_processes(void *data, const struct node *node, struct process_list *ret_processes)
 {
-	static const char *const commands[] = { "/sbin/init", "worker --name \x1b[31m\xff日本語",
-						"a very long command line with many words in it "
-						"that goes on and on until it has to be cut off" };
+	static const char *const commands[] = {
+		"/sbin/init", "worker --name \x1b[31m\xff日本語",
+		"a long command line that has to be cut at the edge"
+	};
 	struct fake_source *fake = data;
 
 	if (strcmp(node->path, "/init.scope") == 0)
@@ -100,7 +101,8 @@ static int source_freeze(void *data, const struct node *node, bool frozen, char 
 	return asprintf(ret_message, "frozen \x1b[7m%s", node->path) < 0 ? -ENOMEM : 0;
 }
 
-/* ---- a program with all of it ------------------------------------------------------------------ */
+/* ---- a program with all of it ------------------------------------------------------------------
+ */
 
 struct scene {
 	struct fake_source fake;
@@ -195,7 +197,8 @@ static const char *selected_path(const struct scene *scene)
 	return index == NODE_NONE ? "" : scene->app.snapshot->tree->nodes[index]->path;
 }
 
-/* ---- pictures ----------------------------------------------------------------------------------- */
+/* ---- pictures -----------------------------------------------------------------------------------
+ */
 
 static size_t encode(uint32_t code, char out[4])
 {
@@ -306,7 +309,8 @@ static void check_golden(struct scene *scene, const char *name)
 		compare_golden(path, &text);
 }
 
-/* ---- two machines --------------------------------------------------------------------------------- */
+/* ---- two machines
+ * --------------------------------------------------------------------------------- */
 
 static const char *const machine[] = {
 	"/",
@@ -406,8 +410,9 @@ static void fill_details(struct snapshot *snapshot)
 	fake_set_u64(snapshot, path, M_MEMORY_STAT_PGFAULT, 123456);
 	fake_set_number(snapshot, path, M_MEMORY_STAT_PGFAULT_RATE, 42);
 	fake_set_u64(snapshot, path, M_IO_RBYTES, UINT64_C(3) << 30);
-	fake_set_text(snapshot, path, M_CGROUP_CONTROLLERS,
-		      "cpuset cpu io memory hugetlb pids rdma misc and more than one line has room for");
+	fake_set_text(
+		snapshot, path, M_CGROUP_CONTROLLERS,
+		"cpuset cpu io memory hugetlb pids rdma misc and more than one line has room for");
 	fake_set_text(snapshot, path, M_CGROUP_TYPE, "domain");
 	assert_true(snapshot_add_part(snapshot, &part));
 	part.key = "8:16 sdb";
@@ -440,11 +445,14 @@ static const char *const hostile[] = {
 	"/flip-\xe2\x80\xae-txt",
 	"/heart \xe2\x9d\xa4\xef\xb8\x8f selector",
 	"/日本語コンテナのとても長い名前がここにあります-日本語コンテナのとても長い名前",
-	"/日本語コンテナのとても長い名前がここにあります-日本語コンテナのとても長い名前/👩‍👩‍👧",
-	"/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+	"/日本語コンテナのとても長い名前がここにあります-日本語コンテナのとても長い名前/"
+	"👩‍👩‍👧",
+	"/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	"xxxx",
 };
 
-/* ---- canvas ---------------------------------------------------------------------------------------- */
+/* ---- canvas
+ * ---------------------------------------------------------------------------------------- */
 
 static void row_text(const struct canvas *canvas, int y, struct strbuf *out)
 {
@@ -503,7 +511,8 @@ static void test_canvas_wide(void **state)
 	row_text(&canvas, 2, &text);
 	assert_string_equal(text.data, " xy  日");
 	/* Marks stay on their letter, and there is an end to them. */
-	assert_int_equal(canvas_text(&canvas, 0, 3, 8, "\xcc\x81 e\xcc\x81\xcc\x81\xcc\x81!", 0), 3);
+	assert_int_equal(canvas_text(&canvas, 0, 3, 8, "\xcc\x81 e\xcc\x81\xcc\x81\xcc\x81!", 0),
+			 3);
 	assert_int_equal(canvas_cell(&canvas, 0, 3)->codes[1], 0);
 	assert_int_equal(canvas_cell(&canvas, 1, 3)->codes[1], 0x301);
 	assert_int_equal(canvas_cell(&canvas, 2, 3)->codes[0], '!');
@@ -556,18 +565,13 @@ static void test_canvas_unsafe_bytes(void **state)
 	assert_string_equal(text.data, "abc~");
 }
 
-/* ---- the view --------------------------------------------------------------------------------------- */
+/* ---- the view
+ * --------------------------------------------------------------------------------------- */
 
 static void test_cursor_stays(void **state)
 {
 	static const char *const more[] = {
-		"/",
-		"/aaa",
-		"/aaa/new",
-		"/batch",
-		"/batch/job-1",
-		"/batch/job-2",
-		"/system.slice",
+		"/", "/aaa", "/aaa/new", "/batch", "/batch/job-1", "/batch/job-2", "/system.slice",
 	};
 	static const char *const fewer[] = { "/", "/aaa", "/batch", "/batch/job-2" };
 	struct scene scene;
@@ -810,7 +814,8 @@ static void test_history_follows_the_cgroup(void **state)
 	close_scene(&scene);
 }
 
-/* ---- the program ------------------------------------------------------------------------------------- */
+/* ---- the program
+ * ------------------------------------------------------------------------------------- */
 
 static void test_wants_what_is_shown(void **state)
 {
@@ -1002,8 +1007,8 @@ static void test_any_size(void **state)
 		for (int width = 1; width < 200; width += width < 60 ? 1 : 13) {
 			for (int height = 1; height < 60; height += height < 16 ? 1 : 9) {
 				canvas_done(&scene.canvas);
-				assert_int_equal(canvas_init(&scene.canvas, width, height, width & 1),
-						 0);
+				assert_int_equal(
+					canvas_init(&scene.canvas, width, height, width & 1), 0);
 				app_draw(&scene.app, &scene.canvas);
 				press(&scene, K_PAGE_DOWN);
 				press(&scene, K_WHEEL_UP);
@@ -1047,7 +1052,8 @@ static void test_processes_cpu(void **state)
 	close_scene(&scene);
 }
 
-/* ---- golden pictures ----------------------------------------------------------------------------------- */
+/* ---- golden pictures
+ * ----------------------------------------------------------------------------------- */
 
 static void test_golden_main(void **state)
 {

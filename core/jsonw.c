@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT
-#include "core/json.h"
+#include "core/jsonw.h"
 
 #include <math.h>
 
 #include "core/escape.h"
 
-void json_init(struct json *json)
+void jsonw_init(struct jsonw *json)
 {
-	*json = (struct json){ 0 };
+	*json = (struct jsonw){ 0 };
 	strbuf_init(&json->out);
 }
 
-void json_done(struct json *json)
+void jsonw_done(struct jsonw *json)
 {
 	strbuf_done(&json->out);
 }
 
-static void member(struct json *json, const char *name)
+static void member(struct jsonw *json, const char *name)
 {
 	uint64_t bit = UINT64_C(1) << json->depth;
 
@@ -32,7 +32,7 @@ static void member(struct json *json, const char *name)
 	strbuf_add_string(&json->out, "\":");
 }
 
-void json_begin(struct json *json, const char *name, char bracket)
+void jsonw_begin(struct jsonw *json, const char *name, char bracket)
 {
 	member(json, name);
 	strbuf_add_char(&json->out, bracket);
@@ -40,13 +40,13 @@ void json_begin(struct json *json, const char *name, char bracket)
 	json->filled &= ~(UINT64_C(1) << json->depth);
 }
 
-void json_end(struct json *json, char bracket)
+void jsonw_end(struct jsonw *json, char bracket)
 {
 	strbuf_add_char(&json->out, bracket);
 	json->depth--;
 }
 
-void json_string(struct json *json, const char *name, const char *text)
+void jsonw_string(struct jsonw *json, const char *name, const char *text)
 {
 	member(json, name);
 	strbuf_add_char(&json->out, '"');
@@ -54,34 +54,34 @@ void json_string(struct json *json, const char *name, const char *text)
 	strbuf_add_char(&json->out, '"');
 }
 
-void json_u64(struct json *json, const char *name, uint64_t value)
+void jsonw_u64(struct jsonw *json, const char *name, uint64_t value)
 {
 	member(json, name);
 	strbuf_add_u64(&json->out, value);
 }
 
-void json_double(struct json *json, const char *name, double value)
+void jsonw_double(struct jsonw *json, const char *name, double value)
 {
 	if (isfinite(value)) {
 		member(json, name);
 		strbuf_add_double(&json->out, value);
 	} else {
-		json_null(json, name);
+		jsonw_null(json, name);
 	}
 }
 
-void json_bool(struct json *json, const char *name, bool value)
+void jsonw_bool(struct jsonw *json, const char *name, bool value)
 {
-	json_raw(json, name, value ? "true" : "false");
+	jsonw_raw(json, name, value ? "true" : "false");
 }
 
-void json_raw(struct json *json, const char *name, const char *text)
+void jsonw_raw(struct jsonw *json, const char *name, const char *text)
 {
 	member(json, name);
 	strbuf_add_string(&json->out, text);
 }
 
-void json_null(struct json *json, const char *name)
+void jsonw_null(struct jsonw *json, const char *name)
 {
-	json_raw(json, name, "null");
+	jsonw_raw(json, name, "null");
 }
