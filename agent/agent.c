@@ -66,7 +66,8 @@ static int load_policies(const struct config *config, const struct hierarchies *
 
 	if (!config->policies_given && access(DEFAULT_POLICIES, F_OK) < 0)
 		n = 0;
-	r = policy_set_load((const char *const *)config->policies.list, n, &check, &errors, ret_set);
+	r = policy_set_load((const char *const *)config->policies.list, n, &check, &errors,
+			    ret_set);
 	log_errors(&errors);
 	ini_errors_done(&errors);
 	return r;
@@ -145,7 +146,9 @@ static void log_result(const struct enforcer_result *result)
 	log_write(result->error ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "policy %s: %s: %s %s: %s%s",
 		  result->policy ? result->policy : "-", result->path, what,
 		  action_name(result->action), result->shadow ? "shadow, nothing written: " : "",
-		  result->text ? result->text : result->error ? strerror(-result->error) : "done");
+		  result->text	  ? result->text
+		  : result->error ? strerror(-result->error)
+				  : "done");
 }
 
 static int on_results(sd_event_source *source, int fd, uint32_t events, void *data)
@@ -169,8 +172,8 @@ static int on_results(sd_event_source *source, int fd, uint32_t events, void *da
 			agent->counts.actions[result->op][result->error != 0]++;
 		agent->counts.conflicts += result->conflict;
 		if (result->policy)
-			engine_report(agent->engine, result->node_serial, result->policy, result->op,
-				      result->step, result->error, agent_now_usec());
+			engine_report(agent->engine, result->node_serial, result->policy,
+				      result->op, result->step, result->error, agent_now_usec());
 	}
 	enforcer_results_free(list, n);
 	return 0;
@@ -194,7 +197,8 @@ static int on_child(sd_event_source *source, const siginfo_t *info, void *data)
 {
 	(void)source;
 	(void)data;
-	log_error("the watchdog process %d ended: after a crash of the agent, what it changed stays until "
+	log_error("the watchdog process %d ended: after a crash of the agent, what it changed "
+		  "stays until "
 		  "it is started again or 'cgwatch policy release-all' is run",
 		  (int)info->si_pid);
 	return 0;
@@ -368,7 +372,8 @@ static int open_journal(struct agent *agent)
 	}
 	r = journal_open(agent->config.state_dir, 10000, &agent->journal, &holder);
 	if (r == -EBUSY) {
-		log_error("%s: in use by process %d: only one agent may enforce; give this one another "
+		log_error("%s: in use by process %d: only one agent may enforce; give this one "
+			  "another "
 			  "--state directory",
 			  agent->config.state_dir, (int)holder);
 		return r;
@@ -381,9 +386,10 @@ static int open_journal(struct agent *agent)
 	}
 	r = journal_restore(agent->journal, &context, false, &replay);
 	if (replay.restored || replay.conflicts || replay.broken || r < 0)
-		log_warning("an earlier agent left changes: restored %u, conflicts %u, unreadable %u, "
-			    "failed %u",
-			    replay.restored, replay.conflicts, replay.broken, replay.failed);
+		log_warning(
+			"an earlier agent left changes: restored %u, conflicts %u, unreadable %u, "
+			"failed %u",
+			replay.restored, replay.conflicts, replay.broken, replay.failed);
 	r = watchdog_start(agent->journal, &context, &agent->watchdog);
 	if (r < 0)
 		log_warning("watchdog: %s: after a crash changes stay until the next start",
@@ -401,7 +407,8 @@ static int start_parts(struct agent *agent)
 	if (r == 0)
 		r = sampler_new(agent->root, &options, &agent->sampler);
 	if (r < 0) {
-		log_error("cgroups: %s", r == -ENOENT ? "no cgroup filesystem is mounted" : strerror(-r));
+		log_error("cgroups: %s",
+			  r == -ENOENT ? "no cgroup filesystem is mounted" : strerror(-r));
 		return r == -ENOENT ? -ENODEV : r;
 	}
 	r = load_policies(&agent->config, sampler_hierarchies(agent->sampler), &agent->policies);
@@ -410,7 +417,8 @@ static int start_parts(struct agent *agent)
 	if (r == 0)
 		r = engine_new(agent->config.interval_usec, &agent->engine);
 	if (r == 0)
-		r = engine_set_policies(agent->engine, agent->policies, agent_now_usec(), &decisions);
+		r = engine_set_policies(agent->engine, agent->policies, agent_now_usec(),
+					&decisions);
 	decisions_done(&decisions);
 	enforcing.dry_run |= !agent->journal;
 	if (r == 0)
@@ -432,12 +440,12 @@ static int start_loop(struct agent *agent)
 		r = sd_event_add_child(agent->event, NULL, watchdog_pid(agent->watchdog), WEXITED,
 				       on_child, agent);
 	if (r >= 0)
-		r = sd_event_add_io(agent->event, NULL, enforcer_fd(agent->enforcer), EPOLLIN, on_results,
-				    agent);
+		r = sd_event_add_io(agent->event, NULL, enforcer_fd(agent->enforcer), EPOLLIN,
+				    on_results, agent);
 	agent->next_tick_usec = agent_now_usec();
 	if (r >= 0)
-		r = sd_event_add_time(agent->event, &agent->timer, CLOCK_BOOTTIME, agent->next_tick_usec,
-				      1000, on_timer, agent);
+		r = sd_event_add_time(agent->event, &agent->timer, CLOCK_BOOTTIME,
+				      agent->next_tick_usec, 1000, on_timer, agent);
 	if (r >= 0)
 		r = sd_event_set_watchdog(agent->event, true);
 	if (r >= 0 && agent->journal) {
@@ -459,8 +467,9 @@ static int stop_parts(struct agent *agent)
 		r = enforcer_stop(agent->enforcer);
 		on_results(NULL, -1, 0, agent);
 		if (r < 0)
-			log_error("restoring on exit: %s: its journal entry stays for the next start",
-				  strerror(-r));
+			log_error(
+				"restoring on exit: %s: its journal entry stays for the next start",
+				strerror(-r));
 	}
 	stop_exporter(agent);
 	enforcer_free(agent->enforcer);
@@ -527,9 +536,11 @@ int agent_check(const struct agent_sources *sources)
 	if (r == 0)
 		r = sampler_new(agent.root, &options, &agent.sampler);
 	if (r == 0)
-		r = load_policies(&agent.config, sampler_hierarchies(agent.sampler), &agent.policies);
+		r = load_policies(&agent.config, sampler_hierarchies(agent.sampler),
+				  &agent.policies);
 	if (r == 0)
-		log_info("the configuration is good: %zu policies", policy_set_size(agent.policies));
+		log_info("the configuration is good: %zu policies",
+			 policy_set_size(agent.policies));
 	policy_set_unref(agent.policies);
 	sampler_free(agent.sampler);
 	root_free(agent.root);

@@ -17,7 +17,8 @@ static const struct verb verbs[] = {
 	  "ls [GLOB] [--tree|--list] [--json|--csv] [--columns A,B|all] [--sort [-]COL] "
 	  "[--interval 1s] [--watch]",
 	  "cgroups and what they use", verb_ls },
-	{ "show", "show CGROUP [--json] [--interval 1s]", "everything about one cgroup", verb_show },
+	{ "show", "show CGROUP [--json] [--interval 1s]", "everything about one cgroup",
+	  verb_show },
 	{ "ps", "ps [CGROUP] [--json]", "processes with their cgroup", verb_ps },
 	{ "controllers", "controllers [-m|-a] [--json]",
 	  "controllers and where each lives, as lssubsys", verb_controllers },
@@ -36,7 +37,8 @@ static const struct verb verbs[] = {
 
 static void print_help(void)
 {
-	printf("cgwatch %s: cgroups of this machine: what they use, what they may, what holds them\n"
+	printf("cgwatch %s: cgroups of this machine: what they use, what they may, what holds "
+	       "them\n"
 	       "\n"
 	       "usage: cgwatch [--root DIR] [--max-fds N] [VERB …]\n"
 	       "\n"
@@ -51,7 +53,8 @@ static void print_help(void)
 	       "  --help         this text; after a verb: how to call it\n"
 	       "  --version\n"
 	       "\n"
-	       "Exit codes: 0 good, 1 the thing asked for failed, 2 usage, 77 this host cannot do it.\n"
+	       "Exit codes: 0 good, 1 the thing asked for failed, 2 usage, 77 this host cannot do "
+	       "it.\n"
 	       "Manual: cgwatch(1), cgwatchd(8).\n");
 }
 
@@ -83,7 +86,8 @@ static int parse_max_fds(struct context *context)
 	uint64_t value;
 
 	if (parse_u64(optarg, &value) < 0 || value > 1000000)
-		return context_usage(context, "--max-fds: %s: not a number from 0 to 1000000", optarg);
+		return context_usage(context, "--max-fds: %s: not a number from 0 to 1000000",
+				     optarg);
 	context->max_fds = value ? (unsigned int)value : 1;
 	return 0;
 }
@@ -91,9 +95,12 @@ static int parse_max_fds(struct context *context)
 static int parse_globals(struct context *context, int argc, char **argv, bool *ret_done)
 {
 	static const struct option options[] = {
-		{ "root", required_argument, NULL, 'r' },    { "max-fds", required_argument, NULL, 'm' },
-		{ "state", required_argument, NULL, 's' },   { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'v' },	     { NULL },
+		{ "root", required_argument, NULL, 'r' },
+		{ "max-fds", required_argument, NULL, 'm' },
+		{ "state", required_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
+		{ NULL },
 	};
 	int option, r = 0;
 

@@ -18,7 +18,8 @@ static const struct {
 	const char *option, *section, *key, *help;
 } overriding[] = {
 	{ "interval", "agent", "interval", "time between samples (default 1s)" },
-	{ "state", "agent", "state_dir", "journal and control socket (default " DEFAULT_STATE_DIR ")" },
+	{ "state", "agent", "state_dir",
+	  "journal and control socket (default " DEFAULT_STATE_DIR ")" },
 	{ "policies", "agent", "policies", "policy file or directory; may be repeated" },
 	{ "dry-run", "agent", "dry_run", "act as if every policy were in shadow mode" },
 	{ "max-fds", "agent", "max_fds", "descriptors to keep open at most (default 8192)" },
@@ -98,7 +99,8 @@ static void take_option(struct arguments *arguments, int option, char **argv)
 			overriding[i].section, overriding[i].key, optarg ? optarg : "yes"
 		};
 	} else {
-		fprintf(stderr, "cgwatchd: %s: no such option, or its value is missing; see --help\n",
+		fprintf(stderr,
+			"cgwatchd: %s: no such option, or its value is missing; see --help\n",
 			argv[optind - 1]);
 		arguments->code = EXIT_USAGE;
 	}

@@ -208,7 +208,8 @@ static void clear_exclude(struct config *config)
 	texts_clear(&config->exclude);
 }
 
-/* `clear` marks keys that may stand several times: the first of a source replaces what was before. */
+/* `clear` marks keys that may stand several times: the first of a source replaces what was before.
+ */
 static const struct config_key {
 	const char *section, *key;
 	int (*set)(struct config *config, const char *value, const char **reason);
@@ -258,8 +259,8 @@ static void apply_key(struct loader *loader, const struct ini_entry *entry, size
 	r = key->set(loader->config, entry->value, &reason);
 	loader->failed |= r == -ENOMEM;
 	if (r == -EINVAL)
-		ini_errors_add(loader->errors, entry->file, entry->line, false, "%s = %s: %s", key->key,
-			       entry->value, reason);
+		ini_errors_add(loader->errors, entry->file, entry->line, false, "%s = %s: %s",
+			       key->key, entry->value, reason);
 }
 
 static void apply(void *data, const struct ini_entry *entry)
@@ -275,7 +276,8 @@ static void apply(void *data, const struct ini_entry *entry)
 	if (!entry->key)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		if (strcmp(keys[i].section, entry->section) == 0 && strcmp(keys[i].key, entry->key) == 0) {
+		if (strcmp(keys[i].section, entry->section) == 0 &&
+		    strcmp(keys[i].key, entry->key) == 0) {
 			apply_key(loader, entry, i);
 			return;
 		}
@@ -312,8 +314,8 @@ int config_load(const char *path, bool required, const struct config_override *o
 		r = ini_file_parse(path, apply, &loader, errors);
 	loader.seen = 0;
 	for (size_t i = 0; i < n_overrides; i++) {
-		struct ini_entry entry = { "command line", 0, overrides[i].section, overrides[i].key,
-					   overrides[i].value };
+		struct ini_entry entry = { "command line", 0, overrides[i].section,
+					   overrides[i].key, overrides[i].value };
 
 		apply(&loader, &entry);
 	}

@@ -95,8 +95,9 @@ static bool needs_two(const struct metric_set *columns)
 	return false;
 }
 
-int context_sample(struct context *context, struct sampler *sampler, const struct metric_set *columns,
-		   uint64_t interval_usec, struct snapshot **ret_snapshot)
+int context_sample(struct context *context, struct sampler *sampler,
+		   const struct metric_set *columns, uint64_t interval_usec,
+		   struct snapshot **ret_snapshot)
 {
 	int r = sampler_sample(sampler, columns, ret_snapshot);
 
@@ -147,8 +148,8 @@ int context_write(struct context *context, const struct strbuf *text)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return errno == EPIPE ? EXIT_FAILED :
-						context_fail(context, EXIT_FAILED, "output: %s",
+			return errno == EPIPE ? EXIT_FAILED
+					      : context_fail(context, EXIT_FAILED, "output: %s",
 							     strerror(errno));
 		done += (size_t)n;
 	}

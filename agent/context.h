@@ -9,12 +9,12 @@ enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_HOST = 77 };
 
 /* What every verb of `cgwatch` gets: the options before the verb. */
 struct context {
-	const char *verb;     /* for messages */
+	const char *verb; /* for messages */
 	const char *usage;
-	char **argv;	     /* of the verb, for messages */
-	const char *prefix;   /* --root, or NULL */
+	char **argv;	    /* of the verb, for messages */
+	const char *prefix; /* --root, or NULL */
 	const char *state_dir;
-	struct root *root;    /* opened by context_root() */
+	struct root *root; /* opened by context_root() */
 	unsigned int max_fds;
 };
 
@@ -37,12 +37,14 @@ int context_root(struct context *context);
 /* Makes a sampler (and the root). 0, or an exit code after saying why. */
 int context_sampler(struct context *context, struct sampler **ret_sampler);
 /*
- * Takes the columns, with a second sample `interval_usec` later if one of them is a rate or built on
- * one. 0, or an exit code after saying why.
+ * Takes the columns, with a second sample `interval_usec` later if one of them is a rate or built
+ * on one. 0, or an exit code after saying why.
  */
-int context_sample(struct context *context, struct sampler *sampler, const struct metric_set *columns,
-		   uint64_t interval_usec, struct snapshot **ret_snapshot);
-/* Index of the cgroup of that path (with or without a trailing '/'), or an exit code in *ret_code. */
+int context_sample(struct context *context, struct sampler *sampler,
+		   const struct metric_set *columns, uint64_t interval_usec,
+		   struct snapshot **ret_snapshot);
+/* Index of the cgroup of that path (with or without a trailing '/'), or an exit code in *ret_code.
+ */
 uint32_t context_find(struct context *context, const struct snapshot *snapshot, const char *path,
 		      int *ret_code);
 /* Writes `text` to stdout. 0, or EXIT_FAILED if nobody reads it. */

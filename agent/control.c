@@ -55,8 +55,8 @@ static void answer_explain(struct agent *agent, const char *argument, struct str
 }
 
 /*
- * Everything goes back now; policies whose condition still holds may act again after their cooldown:
- * to stop them, set them to mode = off and reload.
+ * Everything goes back now; policies whose condition still holds may act again after their
+ * cooldown: to stop them, set them to mode = off and reload.
  */
 static void answer_release_all(struct agent *agent, const char *argument, struct strbuf *answer)
 {
@@ -88,7 +88,9 @@ static void answer_reload(struct agent *agent, const char *argument, struct strb
 {
 	(void)argument;
 	if (agent_reload(agent) < 0)
-		strbuf_add_string(answer, "the new configuration is wrong (see the log); the old one holds\n");
+		strbuf_add_string(
+			answer,
+			"the new configuration is wrong (see the log); the old one holds\n");
 	else
 		strbuf_add_string(answer, "reloaded\n");
 }
@@ -97,8 +99,8 @@ static const struct {
 	const char *name;
 	void (*answer)(struct agent *agent, const char *argument, struct strbuf *answer);
 } requests[] = {
-	{ "ping", answer_ping },	       { "status", answer_status },
-	{ "explain", answer_explain },	       { "release-all", answer_release_all },
+	{ "ping", answer_ping },       { "status", answer_status },
+	{ "explain", answer_explain }, { "release-all", answer_release_all },
 	{ "reload", answer_reload },
 };
 
@@ -109,7 +111,8 @@ static void answer_request(struct client *client)
 
 	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
 		if (strcmp(requests[i].name, name) == 0) {
-			requests[i].answer(client->agent, argument ? argument : "", &client->answer);
+			requests[i].answer(client->agent, argument ? argument : "",
+					   &client->answer);
 			return;
 		}
 	}
@@ -140,8 +143,8 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *dat
 
 	(void)source;
 	if (client->answering)
-		return events & (EPOLLERR | EPOLLHUP) ? (client_free(client), 0) :
-							 send_answer(client, fd);
+		return events & (EPOLLERR | EPOLLHUP) ? (client_free(client), 0)
+						      : send_answer(client, fd);
 	n = recv(fd, chunk, sizeof(chunk), 0);
 	if (n < 0 && errno == EAGAIN)
 		return 0;
@@ -186,7 +189,8 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events, void *da
 		return 0;
 	}
 	client->agent = agent;
-	if (sd_event_add_io(agent->event, &client->source, client_fd, EPOLLIN, on_client, client) < 0) {
+	if (sd_event_add_io(agent->event, &client->source, client_fd, EPOLLIN, on_client, client) <
+	    0) {
 		close(client_fd);
 		free(client);
 	}

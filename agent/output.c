@@ -86,7 +86,8 @@ static void json_attributes(struct jsonw *json, const struct snapshot *snapshot,
 		jsonw_end(json, '}');
 }
 
-static void json_parts_of(struct jsonw *json, enum metric_id id, const struct part *parts, uint32_t n)
+static void json_parts_of(struct jsonw *json, enum metric_id id, const struct part *parts,
+			  uint32_t n)
 {
 	struct strbuf number;
 
@@ -140,7 +141,7 @@ static void json_binding(struct jsonw *json, const struct snapshot *snapshot, ui
 			jsonw_begin(json, "binding", '{');
 		any = true;
 		jsonw_string(json, metric_get(binding_metrics[i])->name,
-			    snapshot->tree->nodes[binds]->path);
+			     snapshot->tree->nodes[binds]->path);
 	}
 	if (any)
 		jsonw_end(json, '}');
@@ -248,8 +249,8 @@ static void add_label(struct strbuf *out, const struct snapshot *snapshot, const
 	for (uint32_t level = 1; level < node->depth; level++)
 		strbuf_add_string(out, continues(snapshot, rows, n_rows, at, level) ? "│ " : "  ");
 	if (node->depth > 0)
-		strbuf_add_string(out, continues(snapshot, rows, n_rows, at, node->depth) ? "├─" :
-											      "└─");
+		strbuf_add_string(out,
+				  continues(snapshot, rows, n_rows, at, node->depth) ? "├─" : "└─");
 	strbuf_add_string(out, node->label);
 }
 
@@ -271,7 +272,8 @@ static void add_cells(struct strbuf *out, const struct snapshot *snapshot, uint3
 		if (cell.data)
 			escape_terminal_append(&safe, cell.data, cell.length);
 		strbuf_add_char(out, ' ');
-		output_pad(out, safe.data && safe.length ? safe.data : "-", metric_get(id)->width, true);
+		output_pad(out, safe.data && safe.length ? safe.data : "-", metric_get(id)->width,
+			   true);
 	}
 	strbuf_done(&cell);
 	strbuf_done(&safe);
@@ -294,7 +296,8 @@ void output_table(struct strbuf *out, const struct snapshot *snapshot, const uin
 	output_pad(out, "CGROUP", width, false);
 	for (size_t i = 0; i < columns->n; i++) {
 		strbuf_add_char(out, ' ');
-		output_pad(out, metric_title(columns->ids[i]), metric_get(columns->ids[i])->width, true);
+		output_pad(out, metric_title(columns->ids[i]), metric_get(columns->ids[i])->width,
+			   true);
 	}
 	strbuf_add_char(out, '\n');
 	for (uint32_t i = 0; i < n_rows; i++) {

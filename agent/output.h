@@ -16,8 +16,8 @@ void output_json_node(struct jsonw *json, const struct snapshot *snapshot, uint3
 /* Opens {"schema":1,"time":…,"host":…; the caller adds members and closes it. */
 void output_json_begin(struct jsonw *json, const struct snapshot *snapshot);
 /*
- * A table for people: the cgroup first (with tree lines if `tree`), then the columns, right-aligned.
- * `rows` as query_run() gave them.
+ * A table for people: the cgroup first (with tree lines if `tree`), then the columns,
+ * right-aligned. `rows` as query_run() gave them.
  */
 void output_table(struct strbuf *out, const struct snapshot *snapshot, const uint32_t *rows,
 		  uint32_t n_rows, const struct column_list *columns, bool tree);

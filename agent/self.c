@@ -28,8 +28,8 @@ static struct self_metric *add(struct builder *builder, const char *name, const 
 
 static void add_calls(struct builder *builder, const char *call, uint64_t n)
 {
-	add(builder, "cgwatch_system_calls_total", "System calls made to sample, by kind.", SELF_COUNTER,
-	    (double)n)
+	add(builder, "cgwatch_system_calls_total", "System calls made to sample, by kind.",
+	    SELF_COUNTER, (double)n)
 		->labels[0] = (struct self_label){ "call", call };
 }
 
@@ -38,15 +38,16 @@ static void add_sampling(struct builder *builder, const struct agent *agent)
 	struct sampler_stats stats;
 
 	sampler_get_stats(agent->sampler, &stats);
-	add(builder, "cgwatch_samples_total", "Samples taken.", SELF_COUNTER, (double)stats.samples);
+	add(builder, "cgwatch_samples_total", "Samples taken.", SELF_COUNTER,
+	    (double)stats.samples);
 	add(builder, "cgwatch_sample_errors_total", "Samples that failed.", SELF_COUNTER,
 	    (double)agent->counts.tick_errors);
 	add(builder, "cgwatch_sample_duration_seconds", "Time the last sample took.", SELF_GAUGE,
 	    (double)stats.last_wall_ns / 1e9);
 	add(builder, "cgwatch_sample_cpu_seconds", "CPU time the last sample took.", SELF_GAUGE,
 	    (double)stats.last_cpu_ns / 1e9);
-	add(builder, "cgwatch_sample_timestamp_seconds", "When the last sample was taken.", SELF_GAUGE,
-	    agent->latest ? (double)agent->latest->realtime_ns / 1e9 : 0);
+	add(builder, "cgwatch_sample_timestamp_seconds", "When the last sample was taken.",
+	    SELF_GAUGE, agent->latest ? (double)agent->latest->realtime_ns / 1e9 : 0);
 	add(builder, "cgwatch_sample_interval_seconds", "Time between samples, as configured.",
 	    SELF_GAUGE, (double)agent->config.interval_usec / 1e6);
 	add_calls(builder, "open", stats.opens);
@@ -76,8 +77,10 @@ static void add_process(struct builder *builder, const struct agent *agent)
 	    own.resident_bytes);
 	add(builder, "process_virtual_memory_bytes", "Virtual memory of this agent.", SELF_GAUGE,
 	    own.virtual_bytes);
-	add(builder, "process_open_fds", "Open descriptors of this agent.", SELF_GAUGE, own.open_fds);
-	add(builder, "process_max_fds", "Descriptors this agent may open.", SELF_GAUGE, own.max_fds);
+	add(builder, "process_open_fds", "Open descriptors of this agent.", SELF_GAUGE,
+	    own.open_fds);
+	add(builder, "process_max_fds", "Descriptors this agent may open.", SELF_GAUGE,
+	    own.max_fds);
 	add(builder, "process_threads", "Threads of this agent.", SELF_GAUGE, own.threads);
 }
 
@@ -85,8 +88,8 @@ static void add_config(struct builder *builder, const struct agent *agent)
 {
 	struct self_metric *info;
 
-	add(builder, "cgwatch_config_last_reload_successful", "1 if the last reload worked.", SELF_GAUGE,
-	    !agent->counts.last_reload_failed);
+	add(builder, "cgwatch_config_last_reload_successful", "1 if the last reload worked.",
+	    SELF_GAUGE, !agent->counts.last_reload_failed);
 	add(builder, "cgwatch_config_last_reload_success_timestamp_seconds",
 	    "When a configuration was last taken over.", SELF_GAUGE,
 	    (double)agent->counts.last_reload_realtime_ns / 1e9);
@@ -146,15 +149,15 @@ static void add_policies(struct builder *builder, struct agent *agent)
 
 		engine_each(agent->engine, count_track, &tally);
 		for (int phase = ENGINE_PENDING; phase < ENGINE_PHASE_COUNT; phase++) {
-			struct self_metric *metric =
-				add(builder, "cgwatch_policy_cgroups",
-				    "Cgroups by policy and phase (idle ones are not counted).",
-				    SELF_GAUGE, (double)tally.phases[phase]);
+			struct self_metric *metric = add(
+				builder, "cgwatch_policy_cgroups",
+				"Cgroups by policy and phase (idle ones are not counted).",
+				SELF_GAUGE, (double)tally.phases[phase]);
 
 			metric->labels[0] = (struct self_label){ "policy", tally.name };
-			metric->labels[1] =
-				(struct self_label){ "phase",
-						     engine_phase_name((enum engine_phase)phase) };
+			metric->labels[1] = (struct self_label){
+				"phase", engine_phase_name((enum engine_phase)phase)
+			};
 		}
 	}
 }

@@ -70,7 +70,7 @@ static void add_holds(struct agent *agent, struct jsonw *json)
 		jsonw_double(json, "age", (double)(now - holds[i].since) / 1e6);
 		if (holds[i].lease_until)
 			jsonw_double(json, "lease_left",
-				    ((double)holds[i].lease_until - (double)now) / 1e6);
+				     ((double)holds[i].lease_until - (double)now) / 1e6);
 		jsonw_end(json, '}');
 	}
 	jsonw_end(json, ']');

@@ -31,7 +31,8 @@ static size_t id_length(const char *text)
 	return n == 64 ? n : 0;
 }
 
-/* "<prefix><64 hex>[.scope]". A conmon scope has no id right behind its prefix, so it is no match. */
+/* "<prefix><64 hex>[.scope]". A conmon scope has no id right behind its prefix, so it is no match.
+ */
 static const struct {
 	const char *prefix, *runtime;
 } scope_forms[] = {
@@ -130,7 +131,8 @@ static enum node_kind unit_kind(const struct node *node)
 
 static bool is_user(const char *name)
 {
-	const char *digits = has_prefix(name, "user-") || has_prefix(name, "user@") ? name + 5 : NULL;
+	const char *digits = has_prefix(name, "user-") || has_prefix(name, "user@") ? name + 5
+										    : NULL;
 	size_t n = digits ? strspn(digits, "0123456789") : 0;
 
 	return n > 0 && (strcmp(digits + n, ".slice") == 0 || strcmp(digits + n, ".service") == 0);

@@ -12,7 +12,7 @@ struct devices {
 	struct strpool *strings;
 	struct known {
 		const char *word, *name;
-	} *known;
+	} * known;
 	size_t n;
 };
 

@@ -70,8 +70,10 @@ static int list_add(char ***list, const char *word, size_t length)
 /* Words of a v1 superblock that are not controllers. */
 static bool is_mount_word(const char *word, size_t length)
 {
-	static const char *const words[] = { "rw", "ro", "xattr", "clone_children",
-					     "noprefix", "cpuset_v2_mode", "favordynmods", "none" };
+	static const char *const words[] = { "rw",	     "ro",
+					     "xattr",	     "clone_children",
+					     "noprefix",     "cpuset_v2_mode",
+					     "favordynmods", "none" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		if (strlen(words[i]) == length && memcmp(words[i], word, length) == 0)
@@ -127,7 +129,8 @@ static int read_v2_controllers(struct hierarchy *hierarchy)
 	return r;
 }
 
-static int fill(struct hierarchy *hierarchy, const struct root *root, const struct mount_line *mount)
+static int fill(struct hierarchy *hierarchy, const struct root *root,
+		const struct mount_line *mount)
 {
 	hierarchy->v2 = strcmp(mount->fstype, "cgroup2") == 0;
 	hierarchy->device = mount->device;
@@ -160,7 +163,8 @@ static int add_mount(struct hierarchies *hierarchies, const struct root *root,
 		if (hierarchies->list[at].device == mount->device)
 			break;
 	}
-	if (at == HIERARCHY_MAX || (at < hierarchies->n && !shows_more(&hierarchies->list[at], mount)))
+	if (at == HIERARCHY_MAX ||
+	    (at < hierarchies->n && !shows_more(&hierarchies->list[at], mount)))
 		return 0;
 	r = fill(&found, root, mount);
 	if (r < 0) {
@@ -361,8 +365,8 @@ static int match_line(const struct hierarchies *hierarchies, const char *names)
 	return -1;
 }
 
-int hierarchies_of_process(const struct hierarchies *hierarchies, const struct root *root, pid_t pid,
-			   char *ret_paths[HIERARCHY_MAX])
+int hierarchies_of_process(const struct hierarchies *hierarchies, const struct root *root,
+			   pid_t pid, char *ret_paths[HIERARCHY_MAX])
 {
 	char name[32];
 	struct strbuf text;

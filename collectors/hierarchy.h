@@ -11,12 +11,13 @@ enum { HIERARCHY_MAX = 32 };
 /* One mounted cgroup hierarchy: a v1 one with its controllers, or the v2 tree. */
 struct hierarchy {
 	bool v2;
-	char *name;	   /* "memory", "cpu,cpuacct", "name=systemd"; "unified" for v2 */
-	char **controllers; /* NULL-terminated; what the kernel calls them. v2: cgroup.controllers */
+	char *name;	    /* "memory", "cpu,cpuacct", "name=systemd"; "unified" for v2 */
+	char **controllers; /* NULL-terminated; what the kernel calls them. v2: cgroup.controllers
+			     */
 	char *mountpoint;
-	char *mount_root;  /* path of the mounted cgroup inside the hierarchy, "/" as a rule */
-	dev_t device;	   /* of the superblock, which tells hierarchies apart */
-	int fd;		   /* O_PATH directory, or -errno if it could not be opened */
+	char *mount_root; /* path of the mounted cgroup inside the hierarchy, "/" as a rule */
+	dev_t device;	  /* of the superblock, which tells hierarchies apart */
+	int fd;		  /* O_PATH directory, or -errno if it could not be opened */
 };
 
 /* A line of /proc/cgroups, or a controller that only the v2 tree lists. */
@@ -54,9 +55,9 @@ bool hierarchy_has(const struct hierarchy *hierarchy, const char *controller);
  */
 const char *hierarchy_relative(const char *path);
 /*
- * Paths of a process in every hierarchy, by index into list, from /proc/PID/cgroup ("self" if pid is
- * 0), as paths of nodes. NULL where it has none or one that the mount does not show; free each. 0 or
- * -errno.
+ * Paths of a process in every hierarchy, by index into list, from /proc/PID/cgroup ("self" if pid
+ * is 0), as paths of nodes. NULL where it has none or one that the mount does not show; free each.
+ * 0 or -errno.
  */
-int hierarchies_of_process(const struct hierarchies *hierarchies, const struct root *root, pid_t pid,
-			   char *ret_paths[HIERARCHY_MAX]);
+int hierarchies_of_process(const struct hierarchies *hierarchies, const struct root *root,
+			   pid_t pid, char *ret_paths[HIERARCHY_MAX]);

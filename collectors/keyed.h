@@ -7,9 +7,9 @@
 #include "core/metric.h"
 
 /*
- * Pure parsers of the kernel's text forms. A text is a range that need not end with a NUL. They never
- * fail: what they do not understand they leave out, so that an unknown key or line costs nothing but
- * itself.
+ * Pure parsers of the kernel's text forms. A text is a range that need not end with a NUL. They
+ * never fail: what they do not understand they leave out, so that an unknown key or line costs
+ * nothing but itself.
  */
 struct span {
 	const char *at, *end;
@@ -27,8 +27,8 @@ bool span_is(struct span span, const char *text);
 
 /*
  * A number as the metric's row wants it: its kind, its unit and the scale of a v1 source. "max",
- * negative limits and v1's "no limit" become VALUE_UNLIMITED; anything that is not entirely a number
- * VALUE_ABSENT.
+ * negative limits and v1's "no limit" become VALUE_UNLIMITED; anything that is not entirely a
+ * number VALUE_ABSENT.
  */
 enum value_state keyed_number(const struct metric *metric, struct span text, uint32_t mul,
 			      uint32_t div, union value *ret_value);

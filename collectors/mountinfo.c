@@ -12,7 +12,8 @@ static void unescape(char *text)
 	for (const char *from = text; *from;) {
 		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] >= '0' &&
 		    from[2] <= '7' && from[3] >= '0' && from[3] <= '7') {
-			*to++ = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
+			*to++ = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 |
+				       (from[3] - '0'));
 			from += 4;
 		} else {
 			*to++ = *from++;
@@ -28,7 +29,8 @@ static char *next_field(char **line)
 
 static int parse_line(char *line, struct mount_line *mount)
 {
-	char *id = next_field(&line), *parent = next_field(&line), *device = next_field(&line), *end;
+	char *id = next_field(&line), *parent = next_field(&line), *device = next_field(&line),
+	     *end;
 	unsigned long major, minor;
 	char *field;
 

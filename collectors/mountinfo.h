@@ -5,7 +5,8 @@
 
 #include "core/strbuf.h"
 
-/* One line of /proc/PID/mountinfo (proc_pid_mountinfo(5)), unescaped. Points into the caller's text. */
+/* One line of /proc/PID/mountinfo (proc_pid_mountinfo(5)), unescaped. Points into the caller's
+ * text. */
 struct mount_line {
 	unsigned long id, parent_id;
 	dev_t device;
@@ -13,8 +14,8 @@ struct mount_line {
 };
 
 /*
- * Takes the next line off `*text`, which it changes in place (NULs, octal escapes undone). Returns 1
- * with a line, 0 at the end. A line of another form is skipped.
+ * Takes the next line off `*text`, which it changes in place (NULs, octal escapes undone). Returns
+ * 1 with a line, 0 at the end. A line of another form is skipped.
  */
 int mountinfo_next(char **text, struct mount_line *ret_line);
 /* True if `options` (comma-separated) holds `word` alone. */

@@ -11,8 +11,15 @@
 #include <unistd.h>
 
 /* Fields of /proc/self/stat behind the name in brackets, counted from 0 (proc_pid_stat(5)). */
-enum { FIELD_UTIME = 11, FIELD_STIME = 12, FIELD_THREADS = 17, FIELD_START = 19, FIELD_VSIZE = 20,
-       FIELD_RSS = 21, FIELDS = 22 };
+enum {
+	FIELD_UTIME = 11,
+	FIELD_STIME = 12,
+	FIELD_THREADS = 17,
+	FIELD_START = 19,
+	FIELD_VSIZE = 20,
+	FIELD_RSS = 21,
+	FIELDS = 22
+};
 
 static double count_fds(const struct root *root)
 {
@@ -31,7 +38,8 @@ static double count_fds(const struct root *root)
 	return n - 1; /* the one it is read through */
 }
 
-/* Start times are in ticks since boot; the difference of the two clocks is when the machine booted. */
+/* Start times are in ticks since boot; the difference of the two clocks is when the machine booted.
+ */
 static double boot_seconds(void)
 {
 	struct timespec real, boot;

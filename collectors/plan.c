@@ -72,8 +72,8 @@ static int add_field(struct plan_file *file, enum metric_id id, const char *key,
 	if (!fields)
 		return -ENOMEM;
 	file->fields = fields;
-	fields[file->n_fields++] =
-		(struct plan_field){ id, key, key ? strlen(key) : 0, mul ? mul : 1, div ? div : 1 };
+	fields[file->n_fields++] = (struct plan_field){ id, key, key ? strlen(key) : 0,
+							mul ? mul : 1, div ? div : 1 };
 	return 0;
 }
 
@@ -136,7 +136,9 @@ static int add_v1(struct planner *planner, enum metric_id id, bool *found)
 {
 	const struct metric *metric = metric_get(id);
 	const struct hierarchy *where;
-	struct source source = { .key = metric->v1.key, .mul = metric->v1_mul, .div = metric->v1_div };
+	struct source source = { .key = metric->v1.key,
+				 .mul = metric->v1_mul,
+				 .div = metric->v1_div };
 
 	if (!metric->v1.file || !(source.file = cgroup_file_find(false, metric->v1.file)))
 		return 0;
@@ -186,7 +188,8 @@ static bool any_v1(const struct hierarchies *hierarchies)
  */
 static bool is_unmounted(const struct hierarchies *hierarchies, const struct metric *metric)
 {
-	const struct cgroup_file *v2 = metric->v2.file ? cgroup_file_find(true, metric->v2.file) : NULL;
+	const struct cgroup_file *v2 = metric->v2.file ? cgroup_file_find(true, metric->v2.file)
+						       : NULL;
 	const char *v1 = metric->v1.file && any_v1(hierarchies) ? metric->v1.controller : NULL;
 
 	for (unsigned int i = 0; i < hierarchies->n_controllers; i++) {
@@ -216,8 +219,8 @@ int plan_init(struct plan *plan, const struct hierarchies *hierarchies,
 		r = add_v1(&planner, (enum metric_id)id, &found);
 		if (r == 0)
 			r = add_v2(&planner, (enum metric_id)id, &found);
-		plan->missing[id] = found || is_unmounted(hierarchies, metric) ? VALUE_DISABLED :
-										 VALUE_ABSENT;
+		plan->missing[id] = found || is_unmounted(hierarchies, metric) ? VALUE_DISABLED
+									       : VALUE_ABSENT;
 	}
 	if (r < 0)
 		plan_done(plan);

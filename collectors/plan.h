@@ -42,8 +42,8 @@ struct plan {
 };
 
 /*
- * Works out which files hold the metrics in `wanted`, v1 before v2 where both could. `parts` are the
- * huge page sizes that replace a '*'. 0 or -ENOMEM.
+ * Works out which files hold the metrics in `wanted`, v1 before v2 where both could. `parts` are
+ * the huge page sizes that replace a '*'. 0 or -ENOMEM.
  */
 int plan_init(struct plan *plan, const struct hierarchies *hierarchies,
 	      const struct metric_set *wanted, char *const *parts, size_t n_parts);

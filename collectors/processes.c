@@ -16,8 +16,16 @@
 #include "core/cleanup.h"
 
 /* Fields of /proc/PID/stat behind the name in brackets, counted from 0 (proc_pid_stat(5)). */
-enum { STAT_STATE = 0, STAT_PPID = 1, STAT_UTIME = 11, STAT_STIME = 12, STAT_THREADS = 17,
-       STAT_START = 19, STAT_RSS = 21, STAT_FIELDS = 22 };
+enum {
+	STAT_STATE = 0,
+	STAT_PPID = 1,
+	STAT_UTIME = 11,
+	STAT_STIME = 12,
+	STAT_THREADS = 17,
+	STAT_START = 19,
+	STAT_RSS = 21,
+	STAT_FIELDS = 22
+};
 
 static bool number(struct span word, uint64_t *ret_value)
 {
@@ -33,7 +41,8 @@ static bool number(struct span word, uint64_t *ret_value)
 /* The name may hold spaces and brackets: it ends at the last ')'. */
 static int parse_stat(char *text, struct process *process)
 {
-	static const uint64_t tick_usec = 10000; /* USER_HZ is 100 on every architecture we run on */
+	static const uint64_t tick_usec =
+		10000; /* USER_HZ is 100 on every architecture we run on */
 	char *open = strchr(text, '('), *close = strrchr(text, ')');
 	uint64_t values[STAT_FIELDS] = { 0 };
 	struct span rest, word;

@@ -21,7 +21,7 @@ enum { RETRY_SAMPLES = 8 };
 struct reader {
 	const struct root *root;
 	const struct hierarchies *hierarchies;
-	struct plan plan;
+	struct plan plan = { 0 };
 	struct devices *devices;
 	char **page_sizes; /* "2MB", "1GB" */
 	size_t n_page_sizes;
@@ -59,9 +59,9 @@ static void find_page_sizes(struct reader *reader)
 
 	while (dir && (entry = readdir(dir))) {
 		char *name = page_size_name(entry->d_name);
-		char **grown = name ? realloc(reader->page_sizes, (reader->n_page_sizes + 1) *
-									  sizeof(*grown)) :
-				      NULL;
+		char **grown = name ? realloc(reader->page_sizes,
+					      (reader->n_page_sizes + 1) * sizeof(*grown))
+				    : NULL;
 
 		if (!grown) {
 			free(name);
@@ -125,7 +125,7 @@ void reader_drop(struct reader *reader, struct live *live)
 int reader_plan(struct reader *reader, const struct metric_set *wanted, struct walk *walk)
 {
 	struct tree *tree = walk_tree(walk);
-	struct plan plan;
+	struct plan plan = { 0 };
 	int r = plan_init(&plan, reader->hierarchies, wanted, reader->page_sizes,
 			  reader->n_page_sizes);
 
@@ -204,7 +204,8 @@ static int read_fd(struct reader *reader, int fd)
 		if (n < 0)
 			return -errno;
 		text->length += (size_t)n;
-		/* A short answer below a page is the whole file: seq_file fills its buffer first. */
+		/* A short answer below a page is the whole file: seq_file fills its buffer first.
+		 */
 		if (n == 0 || (text->length < 4000 && text->data[text->length - 1] == '\n'))
 			return 0;
 	}
@@ -262,7 +263,8 @@ static enum value_state state_of_error(struct reader *reader, struct live *live,
 {
 	if (error == -EACCES || error == -EPERM)
 		return VALUE_DENIED;
-	/* EOPNOTSUPP: a threaded cgroup lists no processes, and some files only exist with hardware. */
+	/* EOPNOTSUPP: a threaded cgroup lists no processes, and some files only exist with
+	 * hardware. */
 	if (error != -ENOENT && error != -EOPNOTSUPP && error != -ENODEV) {
 		reader->counts.errors++;
 		return VALUE_ABSENT;
@@ -273,7 +275,8 @@ static enum value_state state_of_error(struct reader *reader, struct live *live,
 }
 
 /* All of an alternative file's fields have their value from a better source. */
-static bool is_settled(const struct snapshot *snapshot, const struct plan_file *file, uint32_t index)
+static bool is_settled(const struct snapshot *snapshot, const struct plan_file *file,
+		       uint32_t index)
 {
 	for (size_t i = 0; i < file->n_fields; i++) {
 		union value value;
@@ -334,7 +337,8 @@ static int read_one(struct reader *reader, struct walk *walk, struct snapshot *s
 	struct store store = { snapshot, reader->devices, live->index };
 	int r;
 
-	if (!live->node->ids[file->hierarchy] || (file->any && is_settled(snapshot, file, live->index)))
+	if (!live->node->ids[file->hierarchy] ||
+	    (file->any && is_settled(snapshot, file, live->index)))
 		return 0;
 	r = fetch(reader, walk, live, at);
 	if (r == -ESTALE) {
@@ -354,7 +358,8 @@ static int read_one(struct reader *reader, struct walk *walk, struct snapshot *s
 	if (store.n_missing > 0 && file->file->core && live->parent &&
 	    !controller_on(reader, live, file)) {
 		for (size_t i = 0; i < file->n_fields; i++) {
-			if (snapshot_state(snapshot, file->fields[i].id, live->index) == VALUE_ABSENT)
+			if (snapshot_state(snapshot, file->fields[i].id, live->index) ==
+			    VALUE_ABSENT)
 				snapshot_set_state(snapshot, file->fields[i].id, live->index,
 						   VALUE_DISABLED);
 		}

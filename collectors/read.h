@@ -4,8 +4,8 @@
 #include "collectors/walk.h"
 
 /*
- * Reads the cgroup files that the wanted metrics come from, each once a sample, into the columns of a
- * snapshot. Files are kept open and read from offset 0 each time, as far as the budget of
+ * Reads the cgroup files that the wanted metrics come from, each once a sample, into the columns of
+ * a snapshot. Files are kept open and read from offset 0 each time, as far as the budget of
  * descriptors goes; the rest is opened, read and closed.
  */
 struct reader;

@@ -19,9 +19,9 @@ static int open_places(struct root *root)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(place_paths); i++) {
 		const char *path = place_paths[i];
-		int fd = root->prefix_fd < 0 ?
-				 open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) :
-				 openat(root->prefix_fd, path + 1, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		int fd = root->prefix_fd < 0 ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)
+					     : openat(root->prefix_fd, path + 1,
+						      O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 		root->place_fd[i] = fd < 0 ? -errno : fd;
 	}
@@ -125,8 +125,8 @@ int read_file_at(int dir_fd, const char *path, struct strbuf *buffer)
 	return fd < 0 ? -errno : read_all(fd, buffer);
 }
 
-ssize_t root_readlink(const struct root *root, enum root_place place, const char *path, char *target,
-		      size_t size)
+ssize_t root_readlink(const struct root *root, enum root_place place, const char *path,
+		      char *target, size_t size)
 {
 	ssize_t n;
 

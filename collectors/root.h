@@ -22,7 +22,8 @@ void root_free(struct root *root);
 bool root_is_recorded(const struct root *root);
 /* Opens a path relative to /proc or /sys; O_CLOEXEC is added. A descriptor or -errno. */
 int root_open(const struct root *root, enum root_place place, const char *path, int flags);
-/* Opens an absolute path of the machine, as a mount point from mountinfo. A descriptor or -errno. */
+/* Opens an absolute path of the machine, as a mount point from mountinfo. A descriptor or -errno.
+ */
 int root_open_absolute(const struct root *root, const char *path, int flags);
 /* The whole file into `buffer` (appended). 0 or -errno. */
 int root_read(const struct root *root, enum root_place place, const char *path,
@@ -30,5 +31,5 @@ int root_read(const struct root *root, enum root_place place, const char *path,
 /* The same relative to any directory descriptor. */
 int read_file_at(int dir_fd, const char *path, struct strbuf *buffer);
 /* Target of a symbolic link, NUL-terminated. Length or -errno. */
-ssize_t root_readlink(const struct root *root, enum root_place place, const char *path, char *target,
-		      size_t size);
+ssize_t root_readlink(const struct root *root, enum root_place place, const char *path,
+		      char *target, size_t size);

@@ -12,8 +12,8 @@
 #include "core/rates.h"
 
 /*
- * A kept file costs about 5 KB of kernel memory (measured on 6.18): 8,192 of them 40 MB. More is for
- * whoever asks for it.
+ * A kept file costs about 5 KB of kernel memory (measured on 6.18): 8,192 of them 40 MB. More is
+ * for whoever asks for it.
  */
 enum { DEFAULT_MAX_FDS = 8192, RESERVED_FDS = 128 };
 
@@ -70,8 +70,8 @@ int sampler_new(const struct root *root, const struct sampler_options *options,
 		r = reader_new(root, sampler->hierarchies, sampler->strings, sampler->max_fds,
 			       &sampler->reader);
 	if (r == 0)
-		r = walk_new(sampler->hierarchies, sampler->strings, root_is_recorded(root), on_drop,
-			     sampler, &sampler->walk);
+		r = walk_new(sampler->hierarchies, sampler->strings, root_is_recorded(root),
+			     on_drop, sampler, &sampler->walk);
 	if (r < 0) {
 		sampler_free(sampler);
 		return r;

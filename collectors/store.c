@@ -245,9 +245,9 @@ static const char *intern_text(struct store *store, struct span text)
 		strbuf_add(&joined, line.at, span_length(line));
 	}
 	strbuf_add(&joined, "", 0);
-	result = joined.failed ? NULL :
-				 strpool_add(devices_strings(store->devices), joined.data,
-					     joined.length);
+	result = joined.failed
+			 ? NULL
+			 : strpool_add(devices_strings(store->devices), joined.data, joined.length);
 	strbuf_done(&joined);
 	return result;
 }
@@ -283,11 +283,11 @@ static void store_lines(struct store *store, struct plan_file *file, struct span
 }
 
 static void (*const shapes[])(struct store *, struct plan_file *, struct span) = {
-	[SHAPE_SINGLE] = store_single,	 [SHAPE_FLAT] = store_flat,
-	[SHAPE_NESTED] = store_nested,	 [SHAPE_PARTS] = store_parts,
-	[SHAPE_BLKIO] = store_blkio,	 [SHAPE_LIST] = store_list,
-	[SHAPE_PAIR] = store_pair,	 [SHAPE_PRESSURE] = store_pressure,
-	[SHAPE_TEXT] = store_text,	 [SHAPE_LINES] = store_lines,
+	[SHAPE_SINGLE] = store_single, [SHAPE_FLAT] = store_flat,
+	[SHAPE_NESTED] = store_nested, [SHAPE_PARTS] = store_parts,
+	[SHAPE_BLKIO] = store_blkio,   [SHAPE_LIST] = store_list,
+	[SHAPE_PAIR] = store_pair,     [SHAPE_PRESSURE] = store_pressure,
+	[SHAPE_TEXT] = store_text,     [SHAPE_LINES] = store_lines,
 };
 
 void store_file(struct store *store, struct plan_file *file, struct span text)

@@ -9,7 +9,7 @@
 struct store {
 	struct snapshot *snapshot;
 	struct devices *devices;
-	uint32_t index;	     /* of the node */
+	uint32_t index;		/* of the node */
 	unsigned int n_missing; /* fields that the text did not speak of */
 };
 

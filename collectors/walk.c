@@ -81,7 +81,8 @@ static struct live *live_new(struct walk *walk, struct live *parent, const char 
  * Nodes are immutable once published: a changed set of ids makes a copy. `fresh` gives it a new
  * identity, for a cgroup that was removed and made again.
  */
-static int replace_node(struct walk *walk, struct live *live, unsigned int h, uint64_t id, bool fresh)
+static int replace_node(struct walk *walk, struct live *live, unsigned int h, uint64_t id,
+			bool fresh)
 {
 	struct node *old = live->node, *node = node_new(old->path, old->depth, old->n_ids);
 
@@ -101,7 +102,6 @@ static int replace_node(struct walk *walk, struct live *live, unsigned int h, ui
 		live->before = NODE_NONE;
 	return 0;
 }
-
 
 static void drop_dir(struct walk *walk, struct live *live, unsigned int h)
 {
@@ -229,15 +229,16 @@ static int enter(struct walk *walk, struct live *live, unsigned int h, uint64_t 
 }
 
 /* Merges the sorted entries of one directory with the sorted children. */
-static int merge(struct walk *walk, struct live *live, unsigned int h, const struct entries *entries)
+static int merge(struct walk *walk, struct live *live, unsigned int h,
+		 const struct entries *entries)
 {
 	struct live **at = &live->child;
 	size_t i = 0;
 
 	while (*at || i < entries->n) {
-		int order = !*at		? 1 :
-			    i == entries->n	? -1 :
-			    strcmp((*at)->node->name, entries->list[i].name);
+		int order = !*at	      ? 1
+			    : i == entries->n ? -1
+					      : strcmp((*at)->node->name, entries->list[i].name);
 		struct live *child = *at;
 		int r;
 
@@ -268,7 +269,8 @@ static int merge(struct walk *walk, struct live *live, unsigned int h, const str
 	return 0;
 }
 
-static int stat_dir(struct walk *walk, const struct live *live, unsigned int h, struct stat *ret_stat)
+static int stat_dir(struct walk *walk, const struct live *live, unsigned int h,
+		    struct stat *ret_stat)
 {
 	const char *path = hierarchy_relative(live->node->path);
 

@@ -7,24 +7,24 @@
 /*
  * Keeps track of which cgroups there are, over all hierarchies, without walking the tree each time:
  * a cgroup directory's link count is 2 plus its children (kernfs_iop_getattr(), 6.18), so one stat
- * says whether children came or went. A child removed and another made in its place leaves the count
- * as it was; the removed one is found out by its inode or by ENODEV when it is read.
+ * says whether children came or went. A child removed and another made in its place leaves the
+ * count as it was; the removed one is found out by its inode or by ENODEV when it is read.
  */
 struct walk;
 
 /* A cgroup as the walker and the reader keep it from sample to sample. */
 struct live {
-	struct node *node; /* owned */
+	struct node *node;		    /* owned */
 	struct live *parent, *child, *next; /* siblings sorted by name */
-	uint32_t index;	    /* in the current tree */
-	uint32_t before;    /* in the tree before it, or NODE_NONE */
-	uint32_t rescan;    /* bits: hierarchies whose directory must be read again */
-	char *controllers;  /* v2: cgroup.controllers when last needed, or NULL */
+	uint32_t index;			    /* in the current tree */
+	uint32_t before;		    /* in the tree before it, or NODE_NONE */
+	uint32_t rescan;	 /* bits: hierarchies whose directory must be read again */
+	char *controllers;	 /* v2: cgroup.controllers when last needed, or NULL */
 	uint64_t controllers_at; /* sample number of that */
-	int *fds;	    /* the reader's kept files */
+	int *fds;		 /* the reader's kept files */
 	struct live_dir {
 		uint32_t n_links;
-		int fd;	    /* O_PATH, or -1 */
+		int fd; /* O_PATH, or -1 */
 	} dirs[];
 };
 
@@ -32,7 +32,8 @@ struct walk_counts {
 	uint64_t opens, reads, stats;
 };
 
-/* Borrows the hierarchies, holds the pool. `on_drop` is called before a live cgroup is freed, so that the reader can let go. */
+/* Borrows the hierarchies, holds the pool. `on_drop` is called before a live cgroup is freed, so
+ * that the reader can let go. */
 int walk_new(const struct hierarchies *hierarchies, struct strpool *strings, bool recorded,
 	     void (*on_drop)(struct live *live, void *data), void *data, struct walk **ret_walk);
 void walk_free(struct walk *walk);
@@ -45,7 +46,8 @@ int walk_refresh(struct walk *walk, uint32_t read_mask, unsigned int keep_dirs);
 /* The current tree (borrowed) and its cgroups in the same order. */
 struct tree *walk_tree(const struct walk *walk);
 struct live **walk_lives(const struct walk *walk);
-/* Tells that `live` was found dead in hierarchy `h`: its parent is read again at the next refresh. */
+/* Tells that `live` was found dead in hierarchy `h`: its parent is read again at the next refresh.
+ */
 void walk_suspect(struct live *live, unsigned int h);
 /* True if the directory of `live` in hierarchy `h` still exists and is the same cgroup. */
 bool walk_alive(struct walk *walk, const struct live *live, unsigned int h);

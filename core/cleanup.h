@@ -11,19 +11,19 @@
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Hands the pointer over and forgets it, so that its cleanup does nothing. */
-#define TAKE_PTR(pointer)                                                                          \
-	({                                                                                         \
-		__typeof__(pointer) taken_ = (pointer);                                            \
-		(pointer) = NULL;                                                                  \
-		taken_;                                                                            \
+#define TAKE_PTR(pointer)                               \
+	({                                              \
+		__typeof__(pointer) taken_ = (pointer); \
+		(pointer) = NULL;                       \
+		taken_;                                 \
 	})
 
 /* Defines `<type>_<verb>p(struct type **)` for use with _cleanup_. */
-#define DEFINE_CLEANUP(type, function)                                                             \
-	static inline void function##p(type *object)                                               \
-	{                                                                                          \
-		if (*object)                                                                       \
-			function(*object);                                                         \
+#define DEFINE_CLEANUP(type, function)               \
+	static inline void function##p(type *object) \
+	{                                            \
+		if (*object)                         \
+			function(*object);           \
 	}
 
 static inline void freep(void *pointer)

@@ -39,8 +39,8 @@ void derive_cpu_quota_cores(struct snapshot *snapshot, enum metric_id id)
 
 /*
  * The tightest of a node's own limit and its parent's result. Parents stand before children, so one
- * pass does the whole tree. A node without a limit of its own (not in the hierarchy, controller off,
- * the root, which has no such file) inherits.
+ * pass does the whole tree. A node without a limit of its own (not in the hierarchy, controller
+ * off, the root, which has no such file) inherits.
  */
 static void inherit(struct snapshot *snapshot, enum metric_id id, enum metric_id own)
 {
@@ -51,8 +51,8 @@ static void inherit(struct snapshot *snapshot, enum metric_id id, enum metric_id
 		double mine = 0, theirs = 0;
 		enum value_state state = snapshot_number(snapshot, own, i, &mine), above;
 
-		above = parent == NODE_NONE ? VALUE_UNLIMITED :
-					      snapshot_number(snapshot, id, parent, &theirs);
+		above = parent == NODE_NONE ? VALUE_UNLIMITED
+					    : snapshot_number(snapshot, id, parent, &theirs);
 		if (state == VALUE_GONE || state == VALUE_DENIED) {
 			snapshot_set_state(snapshot, id, i, state);
 		} else if (above == VALUE_OK && (state != VALUE_OK || theirs < mine)) {
@@ -81,10 +81,11 @@ void derive_cpu_throttled_ratio(struct snapshot *snapshot, enum metric_id id)
 	for (uint32_t i = 0; i < snapshot->tree->n; i++) {
 		double throttled, periods;
 
-		if (operands(snapshot, id, i, M_CPU_NR_THROTTLED_RATE, M_CPU_NR_PERIODS_RATE, &throttled,
-			     &periods))
-			snapshot_set(snapshot, id, i,
-				     (union value){ .number = periods > 0 ? throttled / periods : 0 });
+		if (operands(snapshot, id, i, M_CPU_NR_THROTTLED_RATE, M_CPU_NR_PERIODS_RATE,
+			     &throttled, &periods))
+			snapshot_set(
+				snapshot, id, i,
+				(union value){ .number = periods > 0 ? throttled / periods : 0 });
 	}
 }
 
@@ -93,11 +94,12 @@ void derive_memory_working_set(struct snapshot *snapshot, enum metric_id id)
 	for (uint32_t i = 0; i < snapshot->tree->n; i++) {
 		double current, inactive;
 
-		if (operands(snapshot, id, i, M_MEMORY_CURRENT, M_MEMORY_STAT_INACTIVE_FILE, &current,
-			     &inactive))
+		if (operands(snapshot, id, i, M_MEMORY_CURRENT, M_MEMORY_STAT_INACTIVE_FILE,
+			     &current, &inactive))
 			snapshot_set(snapshot, id, i,
-				     (union value){ .number = current > inactive ? current - inactive :
-										   0 });
+				     (union value){ .number = current > inactive
+								      ? current - inactive
+								      : 0 });
 	}
 }
 

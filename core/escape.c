@@ -102,16 +102,15 @@ static size_t plain_run(const char *text, size_t length)
 {
 	size_t n = 0;
 
-	while (n < length && text[n] >= 0x20 && text[n] < 0x7f && text[n] != '"' &&
-	       text[n] != '\\')
+	while (n < length && text[n] >= 0x20 && text[n] < 0x7f && text[n] != '"' && text[n] != '\\')
 		n++;
 	return n;
 }
 
 /*
  * An invalid byte is written as the four characters \xNN. Where a name really holds such four
- * characters, its backslash is written as \x5c, so that two names never look the same. Only \x80 and
- * above: systemd's \x2d stays readable.
+ * characters, its backslash is written as \x5c, so that two names never look the same. Only \x80
+ * and above: systemd's \x2d stays readable.
  */
 static bool looks_escaped(const char *text, size_t length)
 {

@@ -7,20 +7,21 @@
 #include "core/strbuf.h"
 
 /*
- * Names of cgroups, processes and mounts are bytes from outside: anything but '/' and NUL can occur.
- * These functions make them safe for one kind of output each.
+ * Names of cgroups, processes and mounts are bytes from outside: anything but '/' and NUL can
+ * occur. These functions make them safe for one kind of output each.
  */
 
 /*
- * Reads one UTF-8 character (RFC 3629: no surrogates, nothing overlong, nothing above U+10FFFF) from
- * `text` of `length` bytes. Returns its length in bytes, or 0 if the bytes are not valid there.
+ * Reads one UTF-8 character (RFC 3629: no surrogates, nothing overlong, nothing above U+10FFFF)
+ * from `text` of `length` bytes. Returns its length in bytes, or 0 if the bytes are not valid
+ * there.
  */
 size_t utf8_decode(const char *text, size_t length, uint32_t *ret_codepoint);
 
 /*
- * For a terminal or a log line: control characters, bidirectional overrides and invalid bytes become
- * \xNN or \uNNNN, a backslash becomes \\. Writes at most `size - 1` bytes and a NUL, never half a
- * character; returns the bytes written.
+ * For a terminal or a log line: control characters, bidirectional overrides and invalid bytes
+ * become \xNN or \uNNNN, a backslash becomes \\. Writes at most `size - 1` bytes and a NUL, never
+ * half a character; returns the bytes written.
  */
 size_t escape_terminal(const char *text, size_t length, char *target, size_t size);
 /* The same, appended. */

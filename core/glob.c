@@ -81,7 +81,8 @@ static const char *next_component(const char *text)
 	return *text ? text + 1 : text;
 }
 
-/* A '/' inside brackets or after a backslash would end the component: glob_check() refuses those. */
+/* A '/' inside brackets or after a backslash would end the component: glob_check() refuses those.
+ */
 static bool match_components(const char *glob, const char *path)
 {
 	const char *star_glob = NULL, *star_path = NULL;
@@ -136,7 +137,8 @@ int glob_check(const char *glob, const char **ret_reason)
 	for (const char *at = glob; *at && !*ret_reason; at++) {
 		if (*at == '\\') {
 			if (!at[1] || at[1] == '/')
-				*ret_reason = "a backslash needs a character other than '/' after it";
+				*ret_reason =
+					"a backslash needs a character other than '/' after it";
 			else
 				at++;
 		} else if (*at == '/' && set) {

@@ -25,8 +25,9 @@ static const struct {
 };
 
 const enum metric_id metric_default_columns[] = {
-	M_CPU_USAGE_RATE, M_CPU_THROTTLED_RATIO, M_MEMORY_CURRENT, M_MEMORY_LIMIT, M_MEMORY_LIMIT_USED,
-	M_PIDS_CURRENT,	  M_IO_RBYTES_RATE,	 M_IO_WBYTES_RATE, M_NONE,
+	M_CPU_USAGE_RATE, M_CPU_THROTTLED_RATIO, M_MEMORY_CURRENT,
+	M_MEMORY_LIMIT,	  M_MEMORY_LIMIT_USED,	 M_PIDS_CURRENT,
+	M_IO_RBYTES_RATE, M_IO_WBYTES_RATE,	 M_NONE,
 };
 
 const struct metric *metric_get(enum metric_id id)

@@ -41,7 +41,7 @@ enum metric_flags {
 
 /* Why a cell has a value or has none. Missing is never 0. */
 enum value_state {
-	VALUE_ABSENT,	 /* this kernel or this cgroup has no such file or key */
+	VALUE_ABSENT, /* this kernel or this cgroup has no such file or key */
 	VALUE_OK,
 	VALUE_DISABLED,	 /* the controller is not on for this cgroup */
 	VALUE_DENIED,	 /* no right to read it */
@@ -91,7 +91,8 @@ struct metric {
 	const char *help;
 };
 
-/* The row of a metric or of the counter behind a rate. NULL for M_NONE and anything out of range. */
+/* The row of a metric or of the counter behind a rate. NULL for M_NONE and anything out of range.
+ */
 const struct metric *metric_get(enum metric_id id);
 static inline bool metric_is_rate(enum metric_id id)
 {
@@ -145,9 +146,9 @@ void metric_set_add_all(struct metric_set *set);
 /* Adds what rates and derived metrics in the set are computed from. */
 void metric_set_close(struct metric_set *set);
 /*
- * Adds a comma-separated list of names ("all", "default" and "export" are sets of their own) to `set`
- * and, in order and up to `size`, to `ids`. Returns how many ids, or -EINVAL with the unknown name in
- * `ret_bad` (points into `list`) of `ret_bad_length` bytes.
+ * Adds a comma-separated list of names ("all", "default" and "export" are sets of their own) to
+ * `set` and, in order and up to `size`, to `ids`. Returns how many ids, or -EINVAL with the unknown
+ * name in `ret_bad` (points into `list`) of `ret_bad_length` bytes.
  */
 int metric_parse_list(const char *list, struct metric_set *set, enum metric_id *ids, size_t size,
 		      const char **ret_bad, size_t *ret_bad_length);

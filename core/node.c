@@ -7,8 +7,8 @@
 #include "core/escape.h"
 
 static const char *const kind_names[NODE_KIND_COUNT] = {
-	[NODE_CGROUP] = "cgroup",   [NODE_ROOT] = "root",   [NODE_SLICE] = "slice",
-	[NODE_SERVICE] = "service", [NODE_SCOPE] = "scope", [NODE_UNIT] = "unit",
+	[NODE_CGROUP] = "cgroup",   [NODE_ROOT] = "root",	    [NODE_SLICE] = "slice",
+	[NODE_SERVICE] = "service", [NODE_SCOPE] = "scope",	    [NODE_UNIT] = "unit",
 	[NODE_USER] = "user",	    [NODE_CONTAINER] = "container", [NODE_POD] = "pod",
 };
 

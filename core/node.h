@@ -24,8 +24,8 @@ enum node_kind {
  */
 struct node {
 	atomic_int refs;
-	uint64_t serial;     /* names the cgroup within this run of the program; never used again */
-	uint32_t depth;	     /* 0 for the root */
+	uint64_t serial; /* names the cgroup within this run of the program; never used again */
+	uint32_t depth;	 /* 0 for the root */
 	enum node_kind kind;
 	char *path;	     /* bytes as the kernel has them, "/" for the root */
 	const char *name;    /* last component, points into path; "/" for the root */
@@ -34,7 +34,7 @@ struct node {
 	char *container_id;  /* of the container it is or lives in, or NULL */
 	const char *runtime; /* "docker", "containerd", …: static text, or NULL */
 	uint32_t n_ids;
-	uint64_t ids[];	     /* kernfs inode by hierarchy index; 0 where the cgroup is not there */
+	uint64_t ids[]; /* kernfs inode by hierarchy index; 0 where the cgroup is not there */
 };
 
 /* A node with `n_ids` ids of 0 and a copy of the path. NULL if there is no memory. */

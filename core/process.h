@@ -9,14 +9,14 @@
 struct process {
 	pid_t pid, ppid;
 	uid_t uid;
-	char state;	     /* R S D T Z … as in /proc/PID/stat */
+	char state; /* R S D T Z … as in /proc/PID/stat */
 	uint32_t threads;
 	uint64_t start_time; /* in clock ticks since boot; with pid, the process's identity */
 	uint64_t cpu_usec;   /* user and system together */
 	uint64_t rss_bytes;
 	char comm[64];
-	char *command;	     /* command line with spaces for NULs, or "[comm]" */
-	char *cgroup;	     /* path, or NULL if not asked for */
+	char *command; /* command line with spaces for NULs, or "[comm]" */
+	char *cgroup;  /* path, or NULL if not asked for */
 };
 
 struct process_list {

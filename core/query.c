@@ -13,7 +13,8 @@ struct sorter {
 	const struct snapshot *snapshot;
 };
 
-/* Cells without a value come last in both directions; equal ones by path, so that rows stand still. */
+/* Cells without a value come last in both directions; equal ones by path, so that rows stand still.
+ */
 static int compare(const void *left, const void *right, void *data)
 {
 	const struct sorter *sorter = data;
@@ -77,7 +78,8 @@ static void emit(struct tree_run *run, uint32_t index)
 	run->rows[run->n++] = index;
 }
 
-/* The children of `index` in order, each with its subtree. Depth is bounded by the kernel's paths. */
+/* The children of `index` in order, each with its subtree. Depth is bounded by the kernel's paths.
+ */
 static void emit_children(struct tree_run *run, uint32_t index)
 {
 	const struct query *query = run->sorter.query;

@@ -8,12 +8,12 @@
  * exporter. Pure.
  */
 struct query {
-	const char *glob;	 /* cgroup glob, or NULL for all */
-	const char *text;	 /* part of the path, ignoring ASCII case, or NULL */
-	bool tree;		 /* keep the tree: ancestors of a match stay, siblings are sorted */
-	bool by_path;		 /* sort by path, not by `column` */
-	enum metric_id column;	 /* sort by this column, cells without a value last */
-	bool ascending;		 /* numbers: the smallest first */
+	const char *glob;      /* cgroup glob, or NULL for all */
+	const char *text;      /* part of the path, ignoring ASCII case, or NULL */
+	bool tree;	       /* keep the tree: ancestors of a match stay, siblings are sorted */
+	bool by_path;	       /* sort by path, not by `column` */
+	enum metric_id column; /* sort by this column, cells without a value last */
+	bool ascending;	       /* numbers: the smallest first */
 	bool (*folded)(const struct node *node, void *data); /* tree: hide what is below, or NULL */
 	void *folded_data;
 };

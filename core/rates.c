@@ -33,10 +33,12 @@ static void compute_column(struct snapshot *current, const struct snapshot *prev
 			snapshot_set_state(current, rate, i, VALUE_FIRST);
 			continue;
 		}
-		snapshot_set(current, rate, i,
-			     (union value){ .number = unit_to_base(unit, now->values[i].u64 -
-								   then->values[before].u64) /
-						      seconds });
+		snapshot_set(
+			current, rate, i,
+			(union value){
+				.number = unit_to_base(unit, now->values[i].u64 -
+								     then->values[before].u64) /
+					  seconds });
 	}
 }
 

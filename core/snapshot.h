@@ -18,13 +18,13 @@
  */
 struct tree {
 	atomic_int refs;
-	uint64_t generation;	  /* of this tree */
-	uint64_t previous;	  /* generation that `before` speaks of */
+	uint64_t generation; /* of this tree */
+	uint64_t previous;   /* generation that `before` speaks of */
 	uint32_t n;
-	struct node **nodes;	  /* owned references */
-	uint32_t *parent;	  /* NODE_NONE for the root */
+	struct node **nodes; /* owned references */
+	uint32_t *parent;    /* NODE_NONE for the root */
 	uint32_t *end;
-	uint32_t *before;	  /* index of the same node in the previous tree, or NODE_NONE */
+	uint32_t *before; /* index of the same node in the previous tree, or NODE_NONE */
 	uint32_t n_hierarchies;
 	const char **hierarchies; /* interned names by hierarchy index: "memory", "cpu,cpuacct" */
 	struct strpool *strings;
@@ -74,8 +74,8 @@ struct snapshot {
 };
 
 /*
- * A snapshot with empty (VALUE_ABSENT) columns for the wanted set, which it closes. Takes a reference
- * of the tree. NULL if there is no memory.
+ * A snapshot with empty (VALUE_ABSENT) columns for the wanted set, which it closes. Takes a
+ * reference of the tree. NULL if there is no memory.
  */
 struct snapshot *snapshot_new(struct tree *tree, const struct metric_set *wanted);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);

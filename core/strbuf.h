@@ -30,7 +30,8 @@ void strbuf_add_char(struct strbuf *buffer, char c);
 void strbuf_add_u64(struct strbuf *buffer, uint64_t value);
 /* value / 10^digits, exactly, without trailing zeros: 1500000 with 6 digits is "1.5". */
 void strbuf_add_fixed(struct strbuf *buffer, uint64_t value, unsigned int digits);
-/* The shortest decimal that reads back as the same double. NaN and infinities as NaN, +Inf, -Inf. */
+/* The shortest decimal that reads back as the same double. NaN and infinities as NaN, +Inf, -Inf.
+ */
 void strbuf_add_double(struct strbuf *buffer, double value);
 void strbuf_printf(struct strbuf *buffer, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

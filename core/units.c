@@ -12,10 +12,8 @@ static const struct {
 	const char *name;
 	unsigned int digits;
 } unit_table[] = {
-	[UNIT_NONE] = { NULL, 0 },
-	[UNIT_BYTES] = { "bytes", 0 },
-	[UNIT_USEC] = { "seconds", 6 },
-	[UNIT_CENTIPERCENT] = { "ratio", 4 },
+	[UNIT_NONE] = { NULL, 0 },	[UNIT_BYTES] = { "bytes", 0 },
+	[UNIT_USEC] = { "seconds", 6 }, [UNIT_CENTIPERCENT] = { "ratio", 4 },
 	[UNIT_RATIO] = { "ratio", 0 },
 };
 
@@ -36,7 +34,8 @@ double unit_to_base(enum unit unit, uint64_t value)
 	return (double)value / scale[unit_table[unit].digits];
 }
 
-/* A decimal number with an optional fraction at the start of `text`; the rest is left to the caller. */
+/* A decimal number with an optional fraction at the start of `text`; the rest is left to the
+ * caller. */
 static int parse_number(const char *text, double *ret_value, const char **ret_rest)
 {
 	size_t length = strspn(text, "0123456789");
@@ -106,7 +105,7 @@ int parse_duration(const char *text, uint64_t *ret_usec)
 		const char *name;
 		double usec;
 	} units[] = {
-		{ "ms", 1e3 }, { "us", 1 },	{ "s", 1e6 },
+		{ "ms", 1e3 }, { "us", 1 },    { "s", 1e6 },
 		{ "m", 6e7 },  { "h", 3.6e9 }, { "d", 8.64e10 },
 	};
 	double total = 0;
@@ -163,7 +162,10 @@ static void format_scaled(struct strbuf *buffer, double value, double step, cons
 	if (i == 0)
 		strbuf_printf(buffer, "%.0f", value);
 	else
-		strbuf_printf(buffer, "%.*f%c", fabs(value) < 9.995 ? 2 : fabs(value) < 99.95 ? 1 : 0,
+		strbuf_printf(buffer, "%.*f%c",
+			      fabs(value) < 9.995   ? 2
+			      : fabs(value) < 99.95 ? 1
+						    : 0,
 			      value, prefixes[i]);
 }
 
@@ -192,7 +194,8 @@ void format_human(struct strbuf *buffer, enum unit unit, double value, bool per_
 {
 	if (unit == UNIT_BYTES)
 		format_scaled(buffer, value, 1024, " KMGTPE");
-	else if (unit == UNIT_RATIO || unit == UNIT_CENTIPERCENT || (unit == UNIT_USEC && per_second))
+	else if (unit == UNIT_RATIO || unit == UNIT_CENTIPERCENT ||
+		 (unit == UNIT_USEC && per_second))
 		strbuf_printf(buffer, value < 9.995 ? "%.1f%%" : "%.0f%%", value * 100);
 	else if (unit == UNIT_USEC)
 		format_seconds(buffer, value);

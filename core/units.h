@@ -7,7 +7,8 @@
 
 #include "core/strbuf.h"
 
-/* What a stored integer counts. The base unit (seconds, bytes, ratio) is what leaves the program. */
+/* What a stored integer counts. The base unit (seconds, bytes, ratio) is what leaves the program.
+ */
 enum unit {
 	UNIT_NONE,
 	UNIT_BYTES,
@@ -24,11 +25,10 @@ const char *unit_name(enum unit unit);
 double unit_to_base(enum unit unit, uint64_t value);
 
 /*
- * Parsers of what people write. All reject trailing junk, overflow and, where a unit belongs, a bare
- * number: -EINVAL; -ERANGE where the number is too large.
- *   size      "512M", "1.5G", "4096B": K M G T P (binary, with an optional iB or B), in bytes
- *   duration  "500ms", "2s", "1m", "1h30m", "1d", in microseconds
- *   percent   "50%", "12.5%", as a ratio
+ * Parsers of what people write. All reject trailing junk, overflow and, where a unit belongs, a
+ * bare number: -EINVAL; -ERANGE where the number is too large. size      "512M", "1.5G", "4096B": K
+ * M G T P (binary, with an optional iB or B), in bytes duration  "500ms", "2s", "1m", "1h30m",
+ * "1d", in microseconds percent   "50%", "12.5%", as a ratio
  */
 int parse_size(const char *text, uint64_t *ret_bytes);
 int parse_duration(const char *text, uint64_t *ret_usec);
@@ -37,7 +37,7 @@ int parse_percent(const char *text, double *ret_ratio);
 int parse_u64(const char *text, uint64_t *ret_value);
 
 /*
- * A number for people, at most 7 columns: "12.3M", "1.5h", "45.6%", "1234". `per_second` adds nothing
- * to the text but turns seconds per second into a percentage of one core.
+ * A number for people, at most 7 columns: "12.3M", "1.5h", "45.6%", "1234". `per_second` adds
+ * nothing to the text but turns seconds per second into a percentage of one core.
  */
 void format_human(struct strbuf *buffer, enum unit unit, double base_value, bool per_second);

@@ -9,7 +9,8 @@
 
 enum view { VIEW_TABLE, VIEW_MOUNTS, VIEW_ALL };
 
-static const char *mode_of(const struct hierarchies *hierarchies, const struct controller *controller)
+static const char *mode_of(const struct hierarchies *hierarchies,
+			   const struct controller *controller)
 {
 	if (!controller->enabled)
 		return "off";
@@ -87,7 +88,7 @@ static void add_json(struct strbuf *out, const struct hierarchies *hierarchies)
 		jsonw_u64(&json, "cgroups", controller->n_cgroups);
 		if (controller->hierarchy >= 0)
 			jsonw_string(&json, "mount",
-				    hierarchies->list[controller->hierarchy].mountpoint);
+				     hierarchies->list[controller->hierarchy].mountpoint);
 		jsonw_end(&json, '}');
 	}
 	jsonw_end(&json, ']');

@@ -58,9 +58,9 @@ static void check_hierarchies(const struct examination *examination, struct find
 		}
 	}
 	strbuf_printf(&finding->why, "%s: %u v1 hierarch%s%s",
-		      !n_v1		       ? "pure v2" :
-		      hierarchies_v2(hierarchies) ? "hybrid" :
-						 "pure v1",
+		      !n_v1			    ? "pure v2"
+		      : hierarchies_v2(hierarchies) ? "hybrid"
+						    : "pure v1",
 		      n_v1, n_v1 == 1 ? "y" : "ies", hierarchies_v2(hierarchies) ? " and v2" : "");
 }
 
@@ -83,8 +83,9 @@ static void check_root(const struct examination *examination, struct finding *fi
 	strbuf_printf(&finding->why, ", capabilities %016" PRIx64, capabilities);
 	if (geteuid() != 0) {
 		finding->verdict = VERDICT_PART;
-		strbuf_add_string(&finding->why,
-				  ": what others own can be read as far as its mode allows, and not changed");
+		strbuf_add_string(
+			&finding->why,
+			": what others own can be read as far as its mode allows, and not changed");
 	}
 }
 
@@ -123,7 +124,8 @@ static void check_metric(const struct examination *examination, struct finding *
 		strbuf_printf(&finding->why, "%s is there", metric->name);
 		return;
 	}
-	if (metric->v1.controller && hierarchies_find(examination->hierarchies, metric->v1.controller)) {
+	if (metric->v1.controller &&
+	    hierarchies_find(examination->hierarchies, metric->v1.controller)) {
 		strbuf_printf(&finding->why, "the %s controller is mounted; no cgroup is in it yet",
 			      metric->v1.controller);
 		return;
@@ -186,7 +188,8 @@ static void check_knob(const struct examination *examination, struct finding *fi
 		strbuf_add_string(&finding->why, reason);
 	} else if (geteuid() != 0) {
 		finding->verdict = VERDICT_PART;
-		strbuf_add_string(&finding->why, "only in cgroups that were delegated to this user");
+		strbuf_add_string(&finding->why,
+				  "only in cgroups that were delegated to this user");
 	} else {
 		strbuf_add_string(&finding->why, "by policy or with 'cgwatch set'");
 	}
@@ -221,9 +224,11 @@ static void check_agent(const struct examination *examination, struct finding *f
 	r = control_ask(examination->context->state_dir, "ping", &answer);
 	finding->verdict = r < 0 ? VERDICT_NO : VERDICT_YES;
 	if (r == 0)
-		strbuf_printf(&finding->why, "answers on %s/control", examination->context->state_dir);
+		strbuf_printf(&finding->why, "answers on %s/control",
+			      examination->context->state_dir);
 	else if (control_is_absent(r))
-		strbuf_printf(&finding->why, "no cgwatchd on %s/control", examination->context->state_dir);
+		strbuf_printf(&finding->why, "no cgwatchd on %s/control",
+			      examination->context->state_dir);
 	else
 		strbuf_printf(&finding->why, "%s/control: %s", examination->context->state_dir,
 			      strerror(-r));
@@ -300,7 +305,8 @@ static int run(struct context *context, bool as_json)
 			r = context_fail(context, EXIT_FAILED, "sampling: %s", strerror(-r));
 	}
 	if (r == 0) {
-		struct examination examination = { context, sampler_hierarchies(sampler), snapshot };
+		struct examination examination = { context, sampler_hierarchies(sampler),
+						   snapshot };
 
 		jsonw_init(&json);
 		if (as_json) {

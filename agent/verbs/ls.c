@@ -33,9 +33,9 @@ static int parse_columns(struct context *context, const char *list, struct ls_op
 	n = metric_parse_list(list, &options->set, options->columns.ids,
 			      ARRAY_SIZE(options->columns.ids), &bad, &bad_length);
 	if (n < 0)
-		return context_usage(context,
-				     "--columns: %.*s: no such metric; 'cgwatch metrics' lists them",
-				     (int)bad_length, bad);
+		return context_usage(
+			context, "--columns: %.*s: no such metric; 'cgwatch metrics' lists them",
+			(int)bad_length, bad);
 	if (n == 0)
 		return context_usage(context, "--columns: the list is empty");
 	options->columns.n = (size_t)n;
@@ -52,22 +52,32 @@ static int parse_sort(struct context *context, const char *text, struct query *q
 		return 0;
 	query->column = metric_find(text);
 	if (query->column == M_NONE)
-		return context_usage(context, "--sort: %s: no such metric; 'cgwatch metrics' lists them",
-				     text);
+		return context_usage(
+			context, "--sort: %s: no such metric; 'cgwatch metrics' lists them", text);
 	return 0;
 }
 
 static int parse_interval(struct context *context, const char *text, uint64_t *ret_usec)
 {
 	if (parse_duration(text, ret_usec) < 0 || *ret_usec < 10000 || *ret_usec > 3600000000u)
-		return context_usage(context,
-				     "--interval: %s: give a time with its unit from 10ms to 1h, as in "
-				     "500ms or 2s",
-				     text);
+		return context_usage(
+			context,
+			"--interval: %s: give a time with its unit from 10ms to 1h, as in "
+			"500ms or 2s",
+			text);
 	return 0;
 }
 
-enum { OPT_TREE = 256, OPT_LIST, OPT_JSON, OPT_CSV, OPT_COLUMNS, OPT_SORT, OPT_INTERVAL, OPT_WATCH };
+enum {
+	OPT_TREE = 256,
+	OPT_LIST,
+	OPT_JSON,
+	OPT_CSV,
+	OPT_COLUMNS,
+	OPT_SORT,
+	OPT_INTERVAL,
+	OPT_WATCH
+};
 
 static const struct option long_options[] = {
 	{ "tree", no_argument, NULL, OPT_TREE },
@@ -193,7 +203,8 @@ static int run(struct context *context, struct sampler *sampler, const struct ls
 			wait_interval(options->interval_usec);
 			r = sampler_sample(sampler, &options->set, &snapshot);
 			if (r < 0)
-				r = context_fail(context, EXIT_FAILED, "sampling: %s", strerror(-r));
+				r = context_fail(context, EXIT_FAILED, "sampling: %s",
+						 strerror(-r));
 		}
 		if (r != 0)
 			return r;

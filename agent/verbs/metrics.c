@@ -86,10 +86,11 @@ static void add_row(struct strbuf *out, const struct metric *metric, bool markdo
 
 static void add_heading(struct strbuf *out, bool markdown)
 {
-	strbuf_add_string(out, markdown ? "| name | kind | unit | v2 | v1 | what it is |\n"
-					  "|---|---|---|---|---|---|\n" :
-					  "NAME                                  KIND     UNIT     WHAT IT "
-					  "IS (counters also have NAME.rate)\n");
+	strbuf_add_string(
+		out, markdown ? "| name | kind | unit | v2 | v1 | what it is |\n"
+				"|---|---|---|---|---|---|\n"
+			      : "NAME                                  KIND     UNIT     WHAT IT "
+				"IS (counters also have NAME.rate)\n");
 }
 
 int verb_metrics(struct context *context, int argc, char **argv)

@@ -47,8 +47,8 @@ static int load(struct context *context, const struct sampler *sampler, char **p
 
 	print_errors(&errors);
 	if (r < 0)
-		r = context_fail(context, EXIT_FAILED, "%zu error%s; nothing loaded", errors.n_errors,
-				 errors.n_errors == 1 ? "" : "s");
+		r = context_fail(context, EXIT_FAILED, "%zu error%s; nothing loaded",
+				 errors.n_errors, errors.n_errors == 1 ? "" : "s");
 	ini_errors_done(&errors);
 	return r;
 }
@@ -67,7 +67,8 @@ static void print_matches(const struct policy_set *set, const struct snapshot *s
 			if (!policy_matches(policy, snapshot->tree->nodes[at]->path))
 				continue;
 			escape_terminal(snapshot->tree->nodes[at]->path,
-					strlen(snapshot->tree->nodes[at]->path), safe, sizeof(safe));
+					strlen(snapshot->tree->nodes[at]->path), safe,
+					sizeof(safe));
 			if (n++ < 10)
 				printf("%s%s", n == 1 ? "matches " : ", ", safe);
 		}
@@ -159,8 +160,8 @@ static int explain(struct context *context, int argc, char **argv)
 	else if (control_is_absent(r))
 		r = explain_files(context, argv[1], standard, 1);
 	else
-		r = context_fail(context, EXIT_FAILED, "explain: %s/control: %s", context->state_dir,
-				 strerror(-r));
+		r = context_fail(context, EXIT_FAILED, "explain: %s/control: %s",
+				 context->state_dir, strerror(-r));
 	strbuf_done(&request);
 	strbuf_done(&answer);
 	return r;
@@ -185,15 +186,17 @@ static void print_status(const json_t *status)
 	if (json_array_size(list) == 0)
 		printf("no policy is loaded\n");
 	list = json_object_get(status, "holds");
-	json_array_foreach(list, i, row) {
+	json_array_foreach(list, i, row)
+	{
 		const char *path = text_of(row, "path");
 		char safe[1024];
 
 		escape_terminal(path, strlen(path), safe, sizeof(safe));
-		printf("held   %s  %s = %s (was %s) by %s for %.0fs%s\n", safe, text_of(row, "knob"),
-		       text_of(row, "wanted"), text_of(row, "original"), text_of(row, "policy"),
-		       json_number_value(json_object_get(row, "age")),
-		       json_is_true(json_object_get(row, "effective")) ? "" : "; a tighter one holds");
+		printf("held   %s  %s = %s (was %s) by %s for %.0fs%s\n", safe,
+		       text_of(row, "knob"), text_of(row, "wanted"), text_of(row, "original"),
+		       text_of(row, "policy"), json_number_value(json_object_get(row, "age")),
+		       json_is_true(json_object_get(row, "effective")) ? ""
+								       : "; a tighter one holds");
 	}
 	if (json_array_size(list) == 0)
 		printf("nothing is held\n");
@@ -214,8 +217,8 @@ static int status(struct context *context, int argc, char **argv)
 		strbuf_done(&answer);
 		return context_fail(context, EXIT_FAILED, "status: %s/control: %s",
 				    context->state_dir,
-				    control_is_absent(r) ? "no agent runs here (start cgwatchd)" :
-							   strerror(-r));
+				    control_is_absent(r) ? "no agent runs here (start cgwatchd)"
+							 : strerror(-r));
 	}
 	if (as_json) {
 		r = context_write(context, &answer);
@@ -224,7 +227,8 @@ static int status(struct context *context, int argc, char **argv)
 		if (parsed)
 			print_status(parsed);
 		else
-			r = context_fail(context, EXIT_FAILED, "status: the agent's answer is no JSON");
+			r = context_fail(context, EXIT_FAILED,
+					 "status: the agent's answer is no JSON");
 		json_decref(parsed);
 	}
 	strbuf_done(&answer);

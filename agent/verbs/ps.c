@@ -143,8 +143,8 @@ int verb_ps(struct context *context, int argc, char **argv)
 	}
 	if (optind < argc - 1)
 		return context_usage(context, "%s: one CGROUP at most", argv[optind + 1]);
-	r = optind < argc ? of_cgroup(context, argv[optind], &processes) :
-			    of_all(context, &processes);
+	r = optind < argc ? of_cgroup(context, argv[optind], &processes)
+			  : of_all(context, &processes);
 	if (r != 0)
 		return r;
 	strbuf_init(&out);

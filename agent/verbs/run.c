@@ -40,9 +40,9 @@ static const struct {
 	const char *name;
 	int flag;
 } namespaces[] = {
-	{ "mnt", CLONE_NEWNS },	  { "mount", CLONE_NEWNS }, { "user", CLONE_NEWUSER },
-	{ "uts", CLONE_NEWUTS },  { "ipc", CLONE_NEWIPC },  { "pid", CLONE_NEWPID },
-	{ "net", CLONE_NEWNET },  { "cgroup", CLONE_NEWCGROUP }, { "time", CLONE_NEWTIME },
+	{ "mnt", CLONE_NEWNS },	 { "mount", CLONE_NEWNS },	{ "user", CLONE_NEWUSER },
+	{ "uts", CLONE_NEWUTS }, { "ipc", CLONE_NEWIPC },	{ "pid", CLONE_NEWPID },
+	{ "net", CLONE_NEWNET }, { "cgroup", CLONE_NEWCGROUP }, { "time", CLONE_NEWTIME },
 };
 
 static int parse_namespaces(struct run *run, const char *list)
@@ -76,8 +76,7 @@ static int add_limit(struct run *run, const char *knob, const char *value)
 
 	if (knob_find(knob, &id) < 0 || knob_parse(id, value, &parsed, &reason) < 0)
 		return context_usage(run->context, "%s: %s: %s", knob, value, reason);
-	if (run->n_limits == ARRAY_SIZE(run->limits) ||
-	    asprintf(&text, "%s=%s", knob, value) < 0)
+	if (run->n_limits == ARRAY_SIZE(run->limits) || asprintf(&text, "%s=%s", knob, value) < 0)
 		return context_fail(run->context, EXIT_USAGE, "%s: given too often", knob);
 	run->owned[run->n_limits] = text;
 	run->limits[run->n_limits++] = text;
@@ -101,12 +100,16 @@ static int parse_path(struct run *run, const char *path)
 static int parse_arguments(struct run *run, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "cgroup", required_argument, NULL, 'g' },  { "cpu", required_argument, NULL, 'c' },
-		{ "memory", required_argument, NULL, 'm' },  { "pids", required_argument, NULL, 'p' },
-		{ "unshare", required_argument, NULL, 'u' }, { NULL },
+		{ "cgroup", required_argument, NULL, 'g' },
+		{ "cpu", required_argument, NULL, 'c' },
+		{ "memory", required_argument, NULL, 'm' },
+		{ "pids", required_argument, NULL, 'p' },
+		{ "unshare", required_argument, NULL, 'u' },
+		{ NULL },
 	};
-	static const char *const knobs[] = { ['c'] = "cpu.quota", ['m'] = "memory.max",
-					     ['p'] = "pids.max" };
+	static const char *const knobs[] = {
+		['c'] = "cpu.quota", ['m'] = "memory.max", ['p'] = "pids.max"
+	};
 	int option, r = 0;
 
 	while (r == 0 && (option = getopt_long(argc, argv, "+:", options, NULL)) != -1) {
@@ -181,8 +184,9 @@ static int make_cgroups(struct run *run, const struct hierarchies *hierarchies)
 			continue;
 		fd = make_path(hierarchy, run->path, &made);
 		if (fd < 0)
-			return context_fail(run->context, EXIT_FAILED, "%s: cannot be made in %s: %s",
-					    run->path, hierarchy->name, strerror(-fd));
+			return context_fail(run->context, EXIT_FAILED,
+					    "%s: cannot be made in %s: %s", run->path,
+					    hierarchy->name, strerror(-fd));
 		run->made |= made ? 1u << h : 0;
 		procs = openat(fd, "cgroup.procs", O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 		if (procs < 0)
@@ -212,8 +216,8 @@ static void remove_cgroups(struct run *run, const struct hierarchies *hierarchie
 			pause.tv_nsec *= 2;
 		}
 		if (r < 0 && errno != ENOENT)
-			context_fail(run->context, EXIT_FAILED, "%s: not removed from %s: %s", run->path,
-				     hierarchies->list[h].name, strerror(errno));
+			context_fail(run->context, EXIT_FAILED, "%s: not removed from %s: %s",
+				     run->path, hierarchies->list[h].name, strerror(errno));
 	}
 }
 
@@ -328,9 +332,10 @@ static int set_limits(struct run *run, const struct sampler *sampler, const stru
 	r = manual_set_all(&where, node, run->limits, run->n_limits, results);
 	for (size_t i = 0; r < 0 && i < run->n_limits; i++) {
 		if (results[i].error && results[i].error != -ECANCELED)
-			return context_fail(run->context,
-					    results[i].error == -EOPNOTSUPP ? EXIT_HOST : EXIT_FAILED,
-					    "%s: %s: %s", run->path, run->limits[i], results[i].text);
+			return context_fail(
+				run->context,
+				results[i].error == -EOPNOTSUPP ? EXIT_HOST : EXIT_FAILED,
+				"%s: %s: %s", run->path, run->limits[i], results[i].text);
 	}
 	return r < 0 ? EXIT_FAILED : 0;
 }

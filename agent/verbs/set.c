@@ -23,7 +23,8 @@ static int find_node(struct context *context, const char *path, struct sampler *
 	if (r != 0)
 		return r;
 	if (root_is_recorded(context->root))
-		return context_fail(context, EXIT_FAILED, "--root: a recorded tree cannot be changed");
+		return context_fail(context, EXIT_FAILED,
+				    "--root: a recorded tree cannot be changed");
 	r = context_sample(context, *ret_sampler, &none, 0, &snapshot);
 	if (r == 0)
 		index = context_find(context, snapshot, path, &r);
@@ -78,12 +79,12 @@ static int set_all(struct context *context, const struct sampler *sampler, const
 		if (results[i].error == 0 && r != -EINVAL && r != -ERANGE)
 			print_result(node, &results[i]);
 		else if (results[i].error != 0 && results[i].error != -ECANCELED)
-			code = context_fail(context,
-					    results[i].error == -EINVAL && r == -EINVAL ? EXIT_USAGE :
-											  EXIT_FAILED,
-					    "%s: %s: %s", node->path, assignments[i],
-					    results[i].text[0] ? results[i].text :
-								 strerror(-results[i].error));
+			code = context_fail(
+				context,
+				results[i].error == -EINVAL && r == -EINVAL ? EXIT_USAGE
+									    : EXIT_FAILED,
+				"%s: %s: %s", node->path, assignments[i],
+				results[i].text[0] ? results[i].text : strerror(-results[i].error));
 	}
 	return r < 0 && code == EXIT_GOOD ? EXIT_FAILED : code;
 }
@@ -102,7 +103,8 @@ int verb_set(struct context *context, int argc, char **argv)
 		dry_run = true;
 	}
 	if (argc - optind < 2)
-		return context_usage(context, "give a CGROUP and what to set, as in cpu.quota=50%%");
+		return context_usage(context,
+				     "give a CGROUP and what to set, as in cpu.quota=50%%");
 	r = find_node(context, argv[optind], &sampler, &node);
 	if (r == 0)
 		r = set_all(context, sampler, node, argv + optind + 1, (size_t)(argc - optind - 1),

@@ -163,8 +163,8 @@ static int run(struct context *context, const char *path, uint64_t interval_usec
 	uint32_t index;
 	int r;
 
-	columns.n = (size_t)metric_parse_list("all", &set, columns.ids, ARRAY_SIZE(columns.ids), &bad,
-					      &bad_length);
+	columns.n = (size_t)metric_parse_list("all", &set, columns.ids, ARRAY_SIZE(columns.ids),
+					      &bad, &bad_length);
 	r = context_sampler(context, &sampler);
 	if (r == 0)
 		r = context_sample(context, sampler, &set, interval_usec, &snapshot);

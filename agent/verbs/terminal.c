@@ -20,8 +20,8 @@
 #include "tui/tui.h"
 
 /*
- * Sampling has a thread of its own: reading a large root memory.stat takes long on some machines, and
- * keys must answer meanwhile. `mutex` guards everything below it.
+ * Sampling has a thread of its own: reading a large root memory.stat takes long on some machines,
+ * and keys must answer meanwhile. `mutex` guards everything below it.
  */
 struct terminal {
 	struct context *context;
@@ -48,7 +48,8 @@ static void publish(struct terminal *terminal, struct snapshot *snapshot)
 }
 
 /* Waits for the next tick, or until somebody wants something else. False to stop. */
-static bool wait_tick(struct terminal *terminal, struct timespec *next, struct metric_set *ret_wanted)
+static bool wait_tick(struct terminal *terminal, struct timespec *next,
+		      struct metric_set *ret_wanted)
 {
 	struct timespec now;
 	bool go;
@@ -65,7 +66,8 @@ static bool wait_tick(struct terminal *terminal, struct timespec *next, struct m
 	while (!terminal->stop && !terminal->now) {
 		if (terminal->paused)
 			pthread_cond_wait(&terminal->wake, &terminal->mutex);
-		else if (pthread_cond_timedwait(&terminal->wake, &terminal->mutex, next) == ETIMEDOUT)
+		else if (pthread_cond_timedwait(&terminal->wake, &terminal->mutex, next) ==
+			 ETIMEDOUT)
 			break;
 	}
 	if (terminal->now)
@@ -177,8 +179,8 @@ static void describe_modes(const struct hierarchies *hierarchies, char *text, si
 	if (n_v1 == 0)
 		snprintf(text, size, "v2");
 	else
-		snprintf(text, size, "%s: %u v1%s", hierarchies_v2(hierarchies) ? "hybrid" : "v1", n_v1,
-			 hierarchies_v2(hierarchies) ? " + v2" : "");
+		snprintf(text, size, "%s: %u v1%s", hierarchies_v2(hierarchies) ? "hybrid" : "v1",
+			 n_v1, hierarchies_v2(hierarchies) ? " + v2" : "");
 }
 
 static int run(struct terminal *terminal)

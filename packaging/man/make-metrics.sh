@@ -28,14 +28,21 @@ function plain(text) {
 	sub(/^[.\x27]/, "\\\\\\&&", text)
 	return text
 }
-function source(what, text,    words, n, line) {
+# One source, and what stands behind it.
+function source(what, text, behind,    words, n, key) {
 	if (text == "")
-		return
+		return ""
 	n = split(text, words, " ")
-	line = "; " what ":\n.Pa " plain(words[1])
-	if (n > 1)
-		line = line " ,\n.Ql " plain(words[2])
-	return line
+	print what ":"
+	if (n == 1) {
+		print ".Pa " plain(words[1]) behind
+		return
+	}
+	print ".Pa " plain(words[1]) " ,"
+	if (words[2] ~ /^[0-9]$/)
+		print "word " words[2] + 1 (behind ? ";" : "")
+	else
+		print ".Ql " plain(words[2]) behind
 }
 function row(cells) {
 	group = cells[2]
@@ -49,10 +56,11 @@ function row(cells) {
 	last = group
 	kind = cells[3] (cells[4] == "" ? "" : ", " cells[4])
 	print ".It Ic " plain(cells[2]) " Pq " kind
-	print plain(cells[7])
-	sources = source("v2", cells[5]) source("v1", cells[6])
-	if (sources != "")
-		print substr(sources, 3)
+	help = plain(cells[7])
+	gsub(/\. /, ".\n", help)
+	print help
+	source("v2", cells[5], cells[6] == "" ? "" : " ;")
+	source("v1", cells[6], "")
 }
 $0 != "@TABLE@" { print; next }
 {

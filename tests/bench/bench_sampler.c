@@ -72,7 +72,8 @@ int main(int argc, char **argv)
 		return 1;
 	cpu = cpu_seconds() - cpu;
 	sampler_get_stats(sampler, &after);
-	printf("cgroups %llu cpu_us_per_cgroup %.3f syscalls_per_cgroup %.2f kept_fds %llu rss_kb %ld\n",
+	printf("cgroups %llu cpu_us_per_cgroup %.3f syscalls_per_cgroup %.2f kept_fds %llu rss_kb "
+	       "%ld\n",
 	       (unsigned long long)after.nodes, cpu * 1e6 / n / (double)after.nodes,
 	       (double)(after.opens + after.reads + after.stats - before.opens - before.reads -
 			before.stats) /

@@ -29,7 +29,8 @@ double live_now(void)
 
 void live_wait(double seconds)
 {
-	struct timespec pause = { (time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9) };
+	struct timespec pause = { (time_t)seconds,
+				  (long)((seconds - (double)(time_t)seconds) * 1e9) };
 
 	while (nanosleep(&pause, &pause) < 0 && errno == EINTR)
 		continue;
@@ -38,7 +39,9 @@ void live_wait(double seconds)
 /* The hierarchies that the tests use, as far as the host has them. */
 static void find_hierarchies(struct live *live)
 {
-	static const char *const wanted[] = { "cpu", "cpuacct", "memory", "pids", "freezer", "blkio" };
+	static const char *const wanted[] = {
+		"cpu", "cpuacct", "memory", "pids", "freezer", "blkio"
+	};
 	char line[4096];
 	FILE *file = fopen("/proc/self/mountinfo", "re");
 
@@ -183,7 +186,8 @@ void live_remove(struct live *live, const char *name)
 void live_dir(const struct live *live, const char *controller, const char *name, char *path,
 	      size_t size)
 {
-	snprintf(path, size, "%s%s%s%s", mount_of(live, controller), live->top, *name ? "/" : "", name);
+	snprintf(path, size, "%s%s%s%s", mount_of(live, controller), live->top, *name ? "/" : "",
+		 name);
 }
 
 char *live_read(const struct live *live, const char *controller, const char *name, const char *file)
@@ -270,8 +274,8 @@ pid_t live_start(struct live *live, const char *name, void (*work)(void))
 	live->children[live->n_children++] = pid;
 	/* Until it has arrived everywhere. */
 	for (int i = 0; i < 500; i++) {
-		char *text = live_read(live, live->hierarchies[live->n_hierarchies - 1].controller, name,
-				       "cgroup.procs");
+		char *text = live_read(live, live->hierarchies[live->n_hierarchies - 1].controller,
+				       name, "cgroup.procs");
 		bool there = text && *text;
 
 		free(text);
@@ -423,8 +427,8 @@ int live_cgwatch(const struct live *live, char **ret_output, const char *argumen
 	va_start(list, arguments);
 	vsnprintf(words, sizeof(words), arguments, list);
 	va_end(list);
-	snprintf(command, sizeof(command), "'%s' --state '%s/state' %s", getenv("CGWATCH"), live->state,
-		 words);
+	snprintf(command, sizeof(command), "'%s' --state '%s/state' %s", getenv("CGWATCH"),
+		 live->state, words);
 	return run_command(command, ret_output);
 }
 
@@ -434,7 +438,8 @@ json_t *live_ls(const struct live *live, const char *arguments)
 	json_error_t error;
 	json_t *root;
 
-	assert_int_equal(live_cgwatch(live, &output, "ls '%s/**' --json %s", live->top, arguments), 0);
+	assert_int_equal(live_cgwatch(live, &output, "ls '%s/**' --json %s", live->top, arguments),
+			 0);
 	root = json_loads(output, 0, &error);
 	if (!root)
 		fail_msg("no JSON: %s at %d: %.200s", error.text, error.position, output);
@@ -449,7 +454,8 @@ json_t *live_find(const struct live *live, json_t *root, const char *name)
 	size_t i;
 
 	snprintf(path, sizeof(path), "%s/%s", live->top, name);
-	json_array_foreach(list, i, cgroup) {
+	json_array_foreach(list, i, cgroup)
+	{
 		if (strcmp(json_string_value(json_object_get(cgroup, "path")), path) == 0)
 			return cgroup;
 	}
@@ -464,8 +470,8 @@ double live_metric(json_t *cgroup, const char *metric)
 	if (!value) {
 		json_t *why = json_object_get(json_object_get(cgroup, "absent"), metric);
 
-		fail_msg("%s: no %s (%s)", json_string_value(json_object_get(cgroup, "path")), metric,
-			 why ? json_string_value(why) : "not asked for");
+		fail_msg("%s: no %s (%s)", json_string_value(json_object_get(cgroup, "path")),
+			 metric, why ? json_string_value(why) : "not asked for");
 	}
 	return json_number_value(value);
 }
@@ -488,8 +494,9 @@ static void start_agent(struct live *live)
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);
 	}
-	execl(getenv("CGWATCHD"), "cgwatchd", "--config", "/dev/null", "--state", state, "--policies",
-	      path, "--interval", "200ms", "--web.listen-address", "none", (char *)NULL);
+	execl(getenv("CGWATCHD"), "cgwatchd", "--config", "/dev/null", "--state", state,
+	      "--policies", path, "--interval", "200ms", "--web.listen-address", "none",
+	      (char *)NULL);
 	_exit(97);
 }
 

@@ -15,7 +15,7 @@ enum { LIVE_MAX = 32, LIVE_HIERARCHIES = 16 };
 
 struct live {
 	bool v2;
-	char top[64]; /* "/cgwatch-test-123" */
+	char top[64];	 /* "/cgwatch-test-123" */
 	char state[128]; /* directory for config, policies and the agent's state */
 	struct {
 		char controller[32], path[256]; /* mount point */
@@ -29,8 +29,8 @@ struct live {
 	int port;
 };
 
-/* cmocka setup and teardown; *state is a struct live. Needs root; the environment names the programs
- * (CGWATCH, CGWATCHD). */
+/* cmocka setup and teardown; *state is a struct live. Needs root; the environment names the
+ * programs (CGWATCH, CGWATCHD). */
 int live_setup(void **state);
 int live_teardown(void **state);
 
@@ -42,7 +42,8 @@ void live_remove(struct live *live, const char *name);
 void live_dir(const struct live *live, const char *controller, const char *name, char *path,
 	      size_t size);
 /* Text of a file without its newline, or NULL. Free it. */
-char *live_read(const struct live *live, const char *controller, const char *name, const char *file);
+char *live_read(const struct live *live, const char *controller, const char *name,
+		const char *file);
 /* A number in a file: the whole text, or behind `key` in a flat keyed one. UINT64_MAX for "max". */
 uint64_t live_number(const struct live *live, const char *controller, const char *name,
 		     const char *file, const char *key);
@@ -73,7 +74,8 @@ json_t *live_ls(const struct live *live, const char *arguments);
 json_t *live_find(const struct live *live, json_t *root, const char *name);
 double live_metric(json_t *cgroup, const char *metric);
 
-/* Writes policies ("%s" in the text is TOP) and starts cgwatchd with them; waits until it is ready. */
+/* Writes policies ("%s" in the text is TOP) and starts cgwatchd with them; waits until it is ready.
+ */
 void live_agent(struct live *live, const char *policies);
 /* Sends the signal and waits for its end; the wait status. */
 int live_agent_end(struct live *live, int signal);

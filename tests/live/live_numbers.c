@@ -30,13 +30,14 @@ static void test_cpu_rate(void **state)
 	live_start(live, "burner", live_burn);
 	start = live_now();
 	before = live_cpu(live, "burner");
-	root = live_ls(live, "--columns cpu.usage,cpu.usage.rate,cpu.user,cpu.system --interval 3s");
+	root = live_ls(live,
+		       "--columns cpu.usage,cpu.usage.rate,cpu.user,cpu.system --interval 3s");
 	rate = (live_cpu(live, "burner") - before) / (live_now() - start);
 	printf("burner: kernel %.4f cores, cgwatch %.4f\n", rate,
 	       live_metric(live_find(live, root, "burner"), "cpu.usage.rate"));
 	assert_true(rate > 0.1);
-	assert_true(fabs(live_metric(live_find(live, root, "burner"), "cpu.usage.rate") / rate - 1) <
-		    0.05);
+	assert_true(fabs(live_metric(live_find(live, root, "burner"), "cpu.usage.rate") / rate -
+			 1) < 0.05);
 	assert_true(live_metric(live_find(live, root, "burner"), "cpu.usage") >= before);
 	json_decref(root);
 }
@@ -53,14 +54,16 @@ static void test_memory_and_tasks(void **state)
 	live_start(live, "allocator", live_allocate);
 	for (int i = 0; i < 5; i++)
 		live_start(live, "sleepers", live_sleep);
-	for (int i = 0; i < 500 && live_number(live, "memory", "allocator", usage, NULL) < 32u << 20; i++)
+	for (int i = 0;
+	     i < 500 && live_number(live, "memory", "allocator", usage, NULL) < 32u << 20; i++)
 		live_wait(0.02);
 	root = live_ls(live, "--columns memory.current,memory.stat.anon,pids.current,cgroup.procs,"
 			     "cgroup.threads,memory.peak");
 	cgroup = live_find(live, root, "allocator");
 	assert_true(live_metric(cgroup, "memory.current") >= 32 << 20);
 	assert_true(fabs(live_metric(cgroup, "memory.current") -
-			 (double)live_number(live, "memory", "allocator", usage, NULL)) <= page_batch());
+			 (double)live_number(live, "memory", "allocator", usage, NULL)) <=
+		    page_batch());
 	assert_true(fabs(live_metric(cgroup, "memory.stat.anon") -
 			 (double)live_number(live, "memory", "allocator", "memory.stat", anon)) <=
 		    page_batch());
@@ -78,8 +81,9 @@ static void test_limits(void **state)
 
 	live_cgroup(live, "limited");
 	live_cgroup(live, "limited/inner");
-	assert_int_equal(live_cgwatch(live, NULL, "set %s/limited cpu.quota=50%% memory.max=64M "
-						  "pids.max=20 >/dev/null",
+	assert_int_equal(live_cgwatch(live, NULL,
+				      "set %s/limited cpu.quota=50%% memory.max=64M "
+				      "pids.max=20 >/dev/null",
 				      live->top),
 			 0);
 	if (live->v2) {
@@ -87,15 +91,19 @@ static void test_limits(void **state)
 
 		assert_string_equal(text, "50000 100000");
 		free(text);
-		assert_int_equal(live_number(live, "memory", "limited", "memory.max", NULL), 64 << 20);
-	} else {
-		assert_int_equal(live_number(live, "cpu", "limited", "cpu.cfs_quota_us", NULL), 50000);
-		assert_int_equal(live_number(live, "memory", "limited", "memory.limit_in_bytes", NULL),
+		assert_int_equal(live_number(live, "memory", "limited", "memory.max", NULL),
 				 64 << 20);
+	} else {
+		assert_int_equal(live_number(live, "cpu", "limited", "cpu.cfs_quota_us", NULL),
+				 50000);
+		assert_int_equal(
+			live_number(live, "memory", "limited", "memory.limit_in_bytes", NULL),
+			64 << 20);
 	}
 	assert_int_equal(live_number(live, "pids", "limited", "pids.max", NULL), 20);
-	root = live_ls(live, "--columns cpu.quota,cpu.period,cpu.limit.cores,memory.max,memory.limit,"
-			     "pids.max,pids.limit");
+	root = live_ls(live,
+		       "--columns cpu.quota,cpu.period,cpu.limit.cores,memory.max,memory.limit,"
+		       "pids.max,pids.limit");
 	cgroup = live_find(live, root, "limited");
 	assert_true(live_metric(cgroup, "cpu.quota") == 0.05);
 	assert_true(live_metric(cgroup, "cpu.period") == 0.1);
@@ -109,9 +117,9 @@ static void test_limits(void **state)
 	cgroup = live_find(live, root, "limited/inner");
 	assert_true(live_metric(cgroup, "memory.limit") == 64 << 20);
 	assert_true(live_metric(cgroup, "cpu.limit.cores") == 0.5);
-	assert_string_equal(json_string_value(json_object_get(json_object_get(cgroup, "absent"),
-							      "memory.max")),
-			    "unlimited");
+	assert_string_equal(
+		json_string_value(json_object_get(json_object_get(cgroup, "absent"), "memory.max")),
+		"unlimited");
 	json_decref(root);
 }
 
@@ -133,7 +141,8 @@ static void test_recreated(void **state)
 	live_remove(live, "phoenix");
 	live_cgroup(live, "phoenix");
 	root = live_ls(live, "--columns cpu.usage,pids.current");
-	assert_true(json_number_value(json_object_get(live_find(live, root, "phoenix"), "id")) != id);
+	assert_true(json_number_value(json_object_get(live_find(live, root, "phoenix"), "id")) !=
+		    id);
 	assert_true(live_metric(live_find(live, root, "phoenix"), "cpu.usage") < 0.01);
 	json_decref(root);
 }
@@ -141,8 +150,8 @@ static void test_recreated(void **state)
 static void test_hostile_names(void **state)
 {
 	struct live *live = *state;
-	static const char *const names[] = { "quo\"te", "back\\slash", "esc\033[31m", "bad\377utf",
-					     "sp ace",	"*glob?" };
+	static const char *const names[] = { "quo\"te",	   "back\\slash", "esc\033[31m",
+					     "bad\377utf", "sp ace",	  "*glob?" };
 	char command[512], *output;
 	char longest[200];
 
@@ -219,9 +228,12 @@ static void test_unprivileged(void **state)
 	strcat(dir, live->v2 ? "/memory.current" : "/memory.usage_in_bytes");
 	assert_int_equal(chmod(dir, 0600), 0);
 	snprintf(command, sizeof(command),
-		 "cp '%s' /tmp/cgwatch-unpriv-%d && setpriv --reuid=65534 --regid=65534 --clear-groups "
-		 "/tmp/cgwatch-unpriv-%d ls '%s/secret' --json --columns memory.current,pids.current | "
-		 "grep -q '\"memory.current\":\"denied\"'; r=$?; rm -f /tmp/cgwatch-unpriv-%d; exit $r",
+		 "cp '%s' /tmp/cgwatch-unpriv-%d && setpriv --reuid=65534 --regid=65534 "
+		 "--clear-groups "
+		 "/tmp/cgwatch-unpriv-%d ls '%s/secret' --json --columns "
+		 "memory.current,pids.current | "
+		 "grep -q '\"memory.current\":\"denied\"'; r=$?; rm -f /tmp/cgwatch-unpriv-%d; "
+		 "exit $r",
 		 getenv("CGWATCH"), (int)getpid(), (int)getpid(), live->top, (int)getpid());
 	assert_int_equal(system(command), 0);
 }
@@ -231,17 +243,19 @@ static void test_run(void **state)
 	struct live *live = *state;
 	char dir[512], *output;
 
-	assert_int_equal(live_cgwatch(live, &output,
-				      "run --cgroup %s/job --cpu 50%% --memory 64M --pids 10 -- cat "
-				      "/proc/self/cgroup",
-				      live->top),
-			 0);
+	assert_int_equal(
+		live_cgwatch(live, &output,
+			     "run --cgroup %s/job --cpu 50%% --memory 64M --pids 10 -- cat "
+			     "/proc/self/cgroup",
+			     live->top),
+		0);
 	assert_non_null(strstr(output, live->v2 ? "0::" : "memory:"));
 	assert_non_null(strstr(output, "/job\n"));
 	free(output);
 	live_dir(live, "memory", "job", dir, sizeof(dir));
 	assert_int_not_equal(access(dir, F_OK), 0);
-	assert_int_equal(live_cgwatch(live, NULL, "run --cgroup %s/job -- sh -c 'exit 7'", live->top), 7);
+	assert_int_equal(
+		live_cgwatch(live, NULL, "run --cgroup %s/job -- sh -c 'exit 7'", live->top), 7);
 }
 
 int main(void)

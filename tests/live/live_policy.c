@@ -68,7 +68,8 @@ static bool is_thawed(const struct live *live)
 	bool thawed;
 
 	if (live->v2)
-		return live_number(live, "", "forker", "cgroup.freeze", NULL) == 0 && !is_frozen(live);
+		return live_number(live, "", "forker", "cgroup.freeze", NULL) == 0 &&
+		       !is_frozen(live);
 	text = live_read(live, "freezer", "forker", "freezer.state");
 	thawed = text && strcmp(text, "THAWED") == 0;
 	free(text);
@@ -329,8 +330,8 @@ static void test_conflict(void **state)
 	live_start(live, "burner", live_burn);
 	live_agent(live, throttle);
 	assert_true(live_until(live, is_throttled, 20));
-	assert_int_equal(live->v2 ? live_write(live, "cpu", "burner", "cpu.max", "70000 100000") :
-				    live_write(live, "cpu", "burner", "cpu.cfs_quota_us", "70000"),
+	assert_int_equal(live->v2 ? live_write(live, "cpu", "burner", "cpu.max", "70000 100000")
+				  : live_write(live, "cpu", "burner", "cpu.cfs_quota_us", "70000"),
 			 0);
 	live_agent_end(live, SIGTERM);
 	assert_true(has_quota(live, "70000 100000", "70000"));
@@ -350,8 +351,8 @@ static void test_recreated_is_not_restored(void **state)
 	live_end(live, pid);
 	live_remove(live, "burner");
 	live_cgroup(live, "burner");
-	assert_int_equal(live->v2 ? live_write(live, "cpu", "burner", "cpu.max", "20000 100000") :
-				    live_write(live, "cpu", "burner", "cpu.cfs_quota_us", "20000"),
+	assert_int_equal(live->v2 ? live_write(live, "cpu", "burner", "cpu.max", "20000 100000")
+				  : live_write(live, "cpu", "burner", "cpu.cfs_quota_us", "20000"),
 			 0);
 	kill(live->agent, SIGCONT);
 	live_agent_end(live, SIGTERM);
@@ -365,13 +366,17 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_limit_and_exit, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_memory_high, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_freeze_with_lease, live_setup, live_teardown),
-		cmocka_unit_test_setup_teardown(test_shadow_writes_nothing, live_setup, live_teardown),
+		cmocka_unit_test_setup_teardown(test_shadow_writes_nothing, live_setup,
+						live_teardown),
 		cmocka_unit_test_setup_teardown(test_sigkill, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_restart_restores, live_setup, live_teardown),
-		cmocka_unit_test_setup_teardown(test_release_all_without_agent, live_setup, live_teardown),
-		cmocka_unit_test_setup_teardown(test_release_all_with_agent, live_setup, live_teardown),
+		cmocka_unit_test_setup_teardown(test_release_all_without_agent, live_setup,
+						live_teardown),
+		cmocka_unit_test_setup_teardown(test_release_all_with_agent, live_setup,
+						live_teardown),
 		cmocka_unit_test_setup_teardown(test_conflict, live_setup, live_teardown),
-		cmocka_unit_test_setup_teardown(test_recreated_is_not_restored, live_setup, live_teardown),
+		cmocka_unit_test_setup_teardown(test_recreated_is_not_restored, live_setup,
+						live_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,7 @@ vm_options() {
 			printf -v "${1#--}" %s "$2"
 			shift 2
 			;;
+		# shellcheck disable=SC2034 # likewise
 		--) shift && files=("$@") && break ;;
 		*) vm_usage ;;
 		esac
