@@ -21,7 +21,7 @@ enum { RETRY_SAMPLES = 8 };
 struct reader {
 	const struct root *root;
 	const struct hierarchies *hierarchies;
-	struct plan plan = { 0 };
+	struct plan plan;
 	struct devices *devices;
 	char **page_sizes; /* "2MB", "1GB" */
 	size_t n_page_sizes;

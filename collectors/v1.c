@@ -87,6 +87,7 @@ const struct cgroup_file cgroup_files_v1[] = {
 	{ "misc.current", SHAPE_PARTS },
 	{ "misc.events", SHAPE_PARTS },
 	{ "misc.max", SHAPE_PARTS },
+	{ "misc.peak", SHAPE_PARTS },
 	{ "net_cls.classid", SHAPE_SINGLE },
 	{ "net_prio.ifpriomap", SHAPE_PARTS, .root = true },
 	{ "net_prio.prioidx", SHAPE_SINGLE, .root = true },

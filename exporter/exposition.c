@@ -82,7 +82,6 @@ static char *compress_gzip(const struct strbuf *text, size_t *ret_length)
 		return NULL;
 	}
 	fitting = realloc(data, *ret_length);
-	/* cppcheck-suppress memleak ; realloc() that failed leaves data as it was */
 	return fitting ? fitting : data;
 }
 

@@ -457,8 +457,7 @@ static void test_parse_list(void **state)
 			 n + 1);
 	assert_memory_equal(ids, metric_default_columns, n * sizeof(ids[0]));
 	metric_set_add_all(&all);
-	assert_int_equal(parse("all", &set, ids, ARRAY_SIZE(ids), &bad, &bad_length),
-			 parse("all,all", &set, ids, ARRAY_SIZE(ids), &bad, &bad_length) / 2);
+	assert_true(parse("all", &set, ids, ARRAY_SIZE(ids), &bad, &bad_length) > METRIC_COUNT);
 	assert_true(metric_set_equal(&set, &all));
 	assert_true(parse("export", &set, ids, ARRAY_SIZE(ids), &bad, &bad_length) > 50);
 	for_each_id(id)

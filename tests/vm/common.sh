@@ -25,8 +25,8 @@ vm_usage() {
 }
 
 # Sets cache, timeout, memory, script, out and the array files.
+# shellcheck disable=SC2034 # the scripts that source this use them
 vm_options() {
-	# shellcheck disable=SC2034 # the scripts that source this use them
 	cache='' timeout=${vm_default_timeout:-120} memory=1024 script='' out='' files=()
 	while (($#)); do
 		case $1 in
@@ -35,7 +35,6 @@ vm_options() {
 			printf -v "${1#--}" %s "$2"
 			shift 2
 			;;
-		# shellcheck disable=SC2034 # likewise
 		--) shift && files=("$@") && break ;;
 		*) vm_usage ;;
 		esac
