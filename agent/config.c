@@ -310,7 +310,8 @@ int config_load(const char *path, bool required, const struct config_override *o
 	struct loader loader = { &config, errors };
 	int r = set_defaults(&config);
 
-	if (r == 0 && (required || access(path, F_OK) == 0))
+	/* "--config /dev/null" is how one says: none, not even the standard one. */
+	if (r == 0 && strcmp(path, "/dev/null") != 0 && (required || access(path, F_OK) == 0))
 		r = ini_file_parse(path, apply, &loader, errors);
 	loader.seen = 0;
 	for (size_t i = 0; i < n_overrides; i++) {

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 # Run while installing (see CMakeLists.txt): configuration, examples and the unit.
+cmake_policy(VERSION 3.25)
 
-if(CMAKE_INSTALL_PREFIX IN_LIST system_prefixes)
+# The programs look into /etc; an installation elsewhere is for trying out, and keeps to itself.
+if(CMAKE_INSTALL_PREFIX MATCHES "^/usr(/local)?$")
 	set(config_dir /etc/cgwatch)
 else()
 	set(config_dir ${CMAKE_INSTALL_PREFIX}/etc/cgwatch)

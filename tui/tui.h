@@ -16,20 +16,23 @@ struct tui_source {
 	void (*set_paused)(void *data, bool paused);
 	/* Processes of one cgroup. 0 or -errno. */
 	int (*processes)(void *data, const struct node *node, struct process_list *ret_processes);
-	/* Freezes or thaws by hand; a message for the status line in `ret_message` (caller frees). */
+	/* Freezes or thaws by hand; a message for the status line in `ret_message` (caller frees).
+	 */
 	int (*freeze)(void *data, const struct node *node, bool frozen, char **ret_message);
 };
 
 struct tui_options {
-	const char *glob;   /* show only this, or NULL */
+	const char *glob; /* show only this, or NULL */
 	uint64_t interval_usec;
-	bool ascii;	    /* no line-drawing characters */
+	bool ascii; /* no line-drawing characters */
 	bool no_color;
 	const char *hostname, *kernel, *modes; /* header texts: "hybrid: 9 v1 + v2" */
+	unsigned int n_cpus;		       /* of the host, for the bars; 0 if unknown */
+	uint64_t memory_bytes;		       /* of the host; 0 if unknown */
 };
 
 /*
- * Runs the interactive terminal until the user leaves it. The terminal is restored on every way out,
- * signals included. 0, or -errno if there is no usable terminal.
+ * Runs the interactive terminal until the user leaves it. The terminal is restored on every way
+ * out, signals included. 0, or -errno if there is no usable terminal.
  */
 int tui_run(const struct tui_source *source, const struct tui_options *options);

@@ -255,6 +255,7 @@ int live_write(const struct live *live, const char *controller, const char *name
 
 pid_t live_start(struct live *live, const char *name, void (*work)(void))
 {
+	char want[24];
 	pid_t pid;
 
 	assert_true(live->n_children < LIVE_MAX);
@@ -272,14 +273,16 @@ pid_t live_start(struct live *live, const char *name, void (*work)(void))
 		_exit(0);
 	}
 	live->children[live->n_children++] = pid;
-	/* Until it has arrived everywhere. */
+	/* Until it has arrived everywhere: the last hierarchy is entered last. */
+	snprintf(want, sizeof(want), "\n%d\n", (int)pid);
 	for (int i = 0; i < 500; i++) {
 		char *text = live_read(live, live->hierarchies[live->n_hierarchies - 1].controller,
 				       name, "cgroup.procs");
-		bool there = text && *text;
+		char padded[16400];
 
+		snprintf(padded, sizeof(padded), "\n%s\n", text ? text : "");
 		free(text);
-		if (there)
+		if (strstr(padded, want))
 			return pid;
 		live_wait(0.01);
 	}

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # fish completion for cgwatch and cgwatchd
 
-# CSV quotes a path that needs it: those are left out.
+# A path with a comma or with control characters is quoted or escaped in CSV: those are left out.
 function __cgwatch_cgroups
-    cgwatch ls --csv --columns pids.current 2>/dev/null | tail -n +2 | string match -r '^/[^,]*'
+    cgwatch ls --csv --columns pids.current 2>/dev/null | tail -n +2 | string match -r '^/[^,\\\\]*(?=,)'
 end
 
 function __cgwatch_metrics

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "core/snapshot.h"
+
+/*
+ * A condition over the metrics of one cgroup: `metric op value`, joined by and, or, not and
+ * brackets. Operators: > >= < <= == !=. Values carry the unit of the metric: "50%" for ratios and
+ * for the rate of CPU time (of one core), "512M" for bytes, "10M/s" for their rate, "2s" for times,
+ * "5/s" for the rate of a count, a plain number for a count. Pure.
+ */
+struct condition;
+
+/* Unknown: a value is missing (state not OK). It is never taken for 0. */
+enum outcome { OUTCOME_FALSE, OUTCOME_TRUE, OUTCOME_UNKNOWN };
+
+/* One comparison with what stands behind it now. */
+struct condition_operand {
+	enum metric_id metric;
+	const char *operator; /* ">": static text */
+	const char *text;     /* the value as written: lives as long as the condition */
+	double threshold;     /* in the base unit */
+	enum value_state state;
+	double value; /* with VALUE_OK, or +infinity with VALUE_UNLIMITED */
+	enum outcome outcome;
+};
+
+/*
+ * Parses. -EINVAL with the reason ("what: why", with the offset's word) in `reason`; -ENOMEM. At
+ * most 64 comparisons and 32 levels.
+ */
+int condition_parse(const char *text, struct condition **ret_condition, char *reason, size_t size);
+void condition_free(struct condition *condition);
+/* The text it was parsed from. */
+const char *condition_text(const struct condition *condition);
+/*
+ * Three-valued logic (Kleene): "false and unknown" is false, "true or unknown" is true. A limit
+ * that is not set compares as infinity; a ratio to a limit that is not set is unknown.
+ */
+enum outcome condition_evaluate(const struct condition *condition, const struct snapshot *snapshot,
+				uint32_t index);
+/* Adds the columns it looks at. */
+void condition_needs(const struct condition *condition, struct metric_set *set);
+/* Number of comparisons, and the present state of the one at `at` (from 0) for node `index`. */
+size_t condition_operands(const struct condition *condition);
+void condition_operand(const struct condition *condition, size_t at,
+		       const struct snapshot *snapshot, uint32_t index,
+		       struct condition_operand *ret_operand);
+/* "cpu.usage.rate 63.1% > 50%: true, …": every operand with its present value. */
+void condition_explain(const struct condition *condition, const struct snapshot *snapshot,
+		       uint32_t index, struct strbuf *buffer);
+/*
+ * Looks whether `clear` could hold while `when` does, for the metrics that both compare: -EINVAL
+ * with the reason if the clear level is not on the safe side of the trigger.
+ */
+int condition_check_clear(const struct condition *when, const struct condition *clear, char *reason,
+			  size_t size);
+/* The known metric name nearest to a misspelt one, or NULL if none is near. Written into `buffer`.
+ */
+const char *condition_suggest(const char *name, char *buffer, size_t size);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "policies/knob.h"
+
+/*
+ * The write-ahead journal: one small JSON file for each knob that is held, written, synced and
+ * renamed before the cgroup is written, and removed after the original value is back. Whoever reads
+ * it after a crash can put everything back. Lives in /run: a reboot clears cgroups and journal
+ * alike.
+ *
+ * A lock (flock on STATE_DIR/lock) keeps it to one process at a time; a forked watchdog shares it.
+ */
+struct journal;
+
+struct journal_entry {
+	uint64_t seq; /* names the file; 0: to be given by journal_put() */
+	enum knob_id knob;
+	char *hierarchy;    /* its name: "memory", "unified" */
+	uint64_t cgroup_id; /* in that hierarchy */
+	char *path;
+	struct knob_value old;	   /* to be put back */
+	struct knob_value written; /* what we write */
+	struct knob_value before;  /* what stood there just before this write (of us, or old) */
+	char *holders;		   /* names of the policies, comma-separated */
+	uint64_t lease_until;	   /* CLOCK_BOOTTIME microseconds; 0: none */
+	bool keep;		   /* the policies do not want it back on exit */
+};
+
+/* What a replay did. */
+struct journal_replay {
+	unsigned int restored, unchanged, gone, other_boot, conflicts, kept, broken, failed;
+};
+
+/*
+ * Opens (makes, 0700) the state directory and takes the lock, waiting up to `wait_ms` for it.
+ * -EBUSY with the holder's pid (0: not known) if another process has it: then ask that one (the
+ * agent's control socket) to release. -EPERM if the directory is not ours alone.
+ */
+int journal_open(const char *state_dir, unsigned int wait_ms, struct journal **ret_journal,
+		 pid_t *ret_holder);
+/* Closes; the lock goes with the last process that shares it. */
+void journal_free(struct journal *journal);
+/* Writes (seq 0: a new one, given in entry->seq) or replaces an entry; on disk when it returns. */
+int journal_put(struct journal *journal, struct journal_entry *entry);
+int journal_remove(struct journal *journal, uint64_t seq);
+/* Number of entries on disk. */
+int journal_count(struct journal *journal);
+void journal_entry_done(struct journal_entry *entry);
+/*
+ * Puts back what the entries say: on start, from the watchdog, and for `cgwatch policy
+ * release-all`. An entry of another boot is dropped; of a cgroup that is gone or another one,
+ * dropped with a log line; where the present value is not what we wrote, somebody changed it:
+ * logged as a conflict, dropped. What cannot be read is moved aside (broken-N) and the others are
+ * still done. Thaws first, then limits, parents before children. `force` also restores what is
+ * marked keep. 0, or the first -errno of a restore that failed (its entry stays).
+ */
+int journal_restore(struct journal *journal, const struct knob_context *context, bool force,
+		    struct journal_replay *ret_replay);
+/*
+ * The same for entries whose lease is over by `now` (thaw only): for the watchdog, in case the
+ * agent hangs.
+ */
+int journal_expire(struct journal *journal, const struct knob_context *context, uint64_t now,
+		   struct journal_replay *ret_replay);

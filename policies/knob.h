@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "collectors/hierarchy.h"
+#include "collectors/root.h"
+#include "core/node.h"
+#include "core/strbuf.h"
+
+/*
+ * What can be written to a cgroup: a compiled-in table of knobs, each with its file on v1 and on
+ * v2, and the one function that writes (style rule 14). File names never come from a configuration.
+ * Follows Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/{memory,freezer-subsystem,cpusets}.rst
+ * and scheduler/sched-bwc.rst.
+ */
+enum knob_id {
+	KNOB_CPU_QUOTA,	      /* cpu.max; cpu.cfs_quota_us with cpu.cfs_period_us */
+	KNOB_CPU_WEIGHT,      /* cpu.weight (v2 only) */
+	KNOB_CPU_SHARES,      /* cpu.shares (v1 only) */
+	KNOB_MEMORY_HIGH,     /* memory.high (v2 only) */
+	KNOB_MEMORY_MAX,      /* memory.max; memory.limit_in_bytes */
+	KNOB_MEMORY_LOW,      /* memory.low (v2 only) */
+	KNOB_MEMORY_MIN,      /* memory.min (v2 only) */
+	KNOB_MEMORY_SWAP_MAX, /* memory.swap.max (v2 only: swap alone) */
+	KNOB_MEMORY_MEMSW,    /* memory.memsw.limit_in_bytes (v1 only: memory and swap together) */
+	KNOB_PIDS_MAX,	      /* pids.max */
+	KNOB_CPUSET_CPUS,     /* cpuset.cpus */
+	KNOB_CPUSET_MEMS,     /* cpuset.mems */
+	KNOB_IO_WEIGHT,	      /* io.weight; blkio.weight or blkio.bfq.weight */
+	KNOB_FREEZE,	      /* cgroup.freeze; freezer.state */
+	KNOB_COUNT,
+};
+
+#define KNOB_UNLIMITED UINT64_MAX
+
+/*
+ * A value of a knob, the same for v1 and v2.
+ * KNOB_CPU_QUOTA: `number` microseconds of CPU time in each `period` microseconds. A period of 0 in
+ * a request means: `number` is per second (1000000 is one core) and the present period stays.
+ * Memory: bytes. KNOB_FREEZE: 0 or 1. cpuset: `text`, a list like "0-3,8".
+ */
+struct knob_value {
+	uint64_t number;
+	uint64_t period;
+	char text[256];
+};
+
+/*
+ * How the files are reached; NULL in a context means the kernel. For tests that inject errors.
+ * Both return 0 or -errno; `file` is a name inside the directory.
+ */
+struct knob_io {
+	int (*read)(void *data, int dir_fd, const char *file, struct strbuf *ret_text);
+	int (*write)(void *data, int dir_fd, const char *file, const char *text, bool nonblock);
+	void *data;
+};
+
+/* Where and how to write. Everything is borrowed. */
+struct knob_context {
+	const struct root *root;
+	const struct hierarchies *hierarchies;
+	bool dry_run;		 /* do everything but write */
+	unsigned int timeout_ms; /* bound for freezing and for reclaim; 0 means 2000 */
+	const struct knob_io *io;
+};
+
+struct knob_result;
+
+struct knob_request {
+	enum knob_id knob;
+	const struct node *node;
+	struct knob_value value;
+	bool restore;	/* puts back what was: the guards do not apply */
+	bool allow_oom; /* v2 memory.max may go below what is in use, at the price of an OOM kill */
+	/* KNOB_FREEZE: accept a cgroup that is frozen already (otherwise -EALREADY: not ours) */
+	bool accept_frozen;
+	/* Compare and set: write only if the present value is this one, else -ESTALE. May be NULL.
+	 */
+	const struct knob_value *expected;
+	/*
+	 * Called when the value is about to be written, with `before` and `requested` filled in:
+	 * the place to write the journal. An error (-errno) stops the write. Not called in a dry
+	 * run.
+	 */
+	int (*about_to_write)(void *data, const struct knob_result *result);
+	/*
+	 * Lowering memory.max on v2 moves memory.high for a moment. about_to_write() is called for
+	 * that too (result->knob tells), and this one when it is back.
+	 */
+	void (*put_back)(void *data, const struct knob_result *result);
+	void *data;
+};
+
+/* What came of it. Filled in on success and on failure alike. */
+struct knob_result {
+	enum knob_id knob;
+	int error;    /* 0 or -errno */
+	bool changed; /* something was written (or would be, in a dry run) */
+	bool has_before;
+	bool adjusted; /* the value had to be adjusted to what the kernel takes; see text */
+	struct knob_value before, requested, after;
+	int hierarchy;	    /* index, or -1 if none was found */
+	uint64_t cgroup_id; /* in that hierarchy */
+	const char *file;   /* "cpu.cfs_quota_us": static text, or NULL */
+	char text[384];	    /* what happened or why not, for people: may hold bytes from outside */
+};
+
+/* The knob called "cpu.quota", "cpu.max", "memory.limit", … -ENOENT. */
+int knob_find(const char *name, enum knob_id *ret_knob);
+/* The public name: "cpu.quota". Static text. */
+const char *knob_name(enum knob_id knob);
+/*
+ * Reads what people write: "20%" or "max" or "50000 100000" (microseconds) for cpu.quota, "512M" or
+ * "max" for memory, numbers for weights and pids, lists for cpusets, "frozen"/"thawed" for the
+ * freezer. -EINVAL or -ERANGE with the reason (static text).
+ */
+int knob_parse(enum knob_id knob, const char *text, struct knob_value *ret_value,
+	       const char **ret_reason);
+/* The value exactly, in words that knob_parse() and the journal read back: "20000 100000", "max".
+ */
+void knob_format(enum knob_id knob, const struct knob_value *value, struct strbuf *buffer);
+/* The value for people: "20% of one core (20ms of 100ms)", "512M", "frozen". */
+void knob_format_human(enum knob_id knob, const struct knob_value *value, struct strbuf *buffer);
+/* True if the two mean the same to the kernel (memory is rounded to pages). */
+bool knob_equal(enum knob_id knob, const struct knob_value *a, const struct knob_value *b);
+/* True if `a` allows less than `b`. Always false for what has no such order (cpusets, weights). */
+bool knob_tighter(enum knob_id knob, const struct knob_value *a, const struct knob_value *b);
+/*
+ * 0 if some hierarchy of this machine has the knob; -EOPNOTSUPP with the reason (static text) if
+ * not: "memory.high does not exist on cgroup v1; use memory.max". -ENODEV: no such controller.
+ */
+int knob_check_host(enum knob_id knob, const struct hierarchies *hierarchies,
+		    const char **ret_reason);
+
+/* Reads the present value into `result->before`. 0 or -errno, as in result->error. */
+int knob_read(const struct knob_context *context, enum knob_id knob, const struct node *node,
+	      struct knob_result *result);
+/*
+ * The one way to write to a cgroup. Finds the hierarchy that has the knob and the cgroup, opens the
+ * directory without following links, checks that it is still the cgroup with the node's id, asks
+ * ownership_check(), reads the present value, writes only if it differs, reads back, and logs
+ * before → after. Blocks for at most about the context's timeout: never call it from the main loop.
+ *
+ * Returns 0 or -errno (also in ret->error):
+ *   -ENOENT      the cgroup is gone      -ESTALE  it is another one, or not the `expected` value
+ *   -EPERM       a guard refuses, or the kernel does
+ *   -EOPNOTSUPP  no such knob there      -EALREADY  frozen by somebody else
+ *   -EBUSY       memory in use is above the limit   -ETIMEDOUT  it did not freeze; it was thawed
+ *   -EIO         read back another value than was written
+ */
+int knob_write(const struct knob_context *context, const struct knob_request *request,
+	       struct knob_result *ret);

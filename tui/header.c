@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+#include "tui/header.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/escape.h"
+#include "tui/meaning.h"
+#include "tui/view_table.h"
+
+#define FULL_FROM_HEIGHT 14
+#define FULL_LINES	 3
+
+int header_height(int height)
+{
+	return height >= FULL_FROM_HEIGHT ? FULL_LINES : 1;
+}
+
+void header_needs(struct metric_set *set)
+{
+	metric_set_add(set, M_CPU_USAGE_RATE);
+	metric_set_add(set, M_MEMORY_CURRENT);
+}
+
+void header_add_interval(struct strbuf *buffer, uint64_t usec)
+{
+	if (usec < 1000000)
+		strbuf_printf(buffer, "%ums", (unsigned int)(usec / 1000));
+	else
+		strbuf_printf(buffer, "%gs", (double)usec / 1e6);
+}
+
+static void add_age(const struct app *app, struct strbuf *text, enum role *ret_role)
+{
+	uint64_t taken = app->snapshot->boottime_ns;
+	double age = app->now_ns > taken ? (double)(app->now_ns - taken) / 1e9 : 0;
+	double interval = (double)app->interval_usec / 1e6;
+
+	strbuf_printf(text, "age %.1fs / ", age);
+	header_add_interval(text, app->interval_usec);
+	*ret_role = !app->paused && age > 2 * interval + 1 ? ROLE_WARN : ROLE_DEFAULT;
+}
+
+static double own_cost(const struct app *app)
+{
+	uint64_t interval = app->snapshot->interval_ns;
+
+	if (interval == 0)
+		interval = app->interval_usec * 1000;
+	return interval ? (double)app->snapshot->cost_ns / (double)interval : 0;
+}
+
+/* The right side of the first line; returns where it begins. */
+static int draw_sample(const struct app *app, struct canvas *canvas, struct rect area)
+{
+	const char *paused = app->paused ? " PAUSED " : "";
+	enum role role = ROLE_DEFAULT;
+	struct strbuf text;
+	int x = area.x + area.width - (int)strlen(paused);
+
+	canvas_text(canvas, x, area.y, area.width, paused, ROLE_PAUSED);
+	if (!app->snapshot)
+		return x;
+	strbuf_init(&text);
+	strbuf_printf(&text, "%u cgroups  ", app->snapshot->tree->n);
+	add_age(app, &text, &role);
+	strbuf_printf(&text, "  own %.1f%%%s", own_cost(app) * 100, app->paused ? " " : "");
+	if (!text.failed) {
+		x -= (int)text.length;
+		canvas_text(canvas, x, area.y, (int)text.length, text.data, role);
+	}
+	strbuf_done(&text);
+	return x;
+}
+
+static void draw_host(const struct app *app, struct canvas *canvas, struct rect area, int right)
+{
+	const struct tui_options *options = app->options;
+	const char *const parts[] = { options->hostname, options->kernel, options->modes };
+	int x = area.x + canvas_text(canvas, area.x, area.y, right - area.x, "cgwatch", ROLE_TITLE);
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		char safe[256];
+
+		if (!parts[i] || x + 4 >= right)
+			continue;
+		escape_terminal(parts[i], strlen(parts[i]), safe, sizeof(safe));
+		x += 2;
+		x += canvas_text_cut(canvas, x, area.y, right - 2 - x, safe, CUT_END,
+				     i == 0 ? ROLE_TITLE : ROLE_LABEL);
+	}
+}
+
+/* "CPU[||||    45.1% of 2]": the text stands inside, at the right. */
+static void draw_bar(struct canvas *canvas, int x, int y, int width, const char *label,
+		     double ratio, const char *text)
+{
+	int used = canvas_text(canvas, x, y, width, label, ROLE_LABEL);
+	int inside = width - used - 2, filled = 0;
+	enum role role = meaning_of_ratio(ratio);
+
+	if (inside < 1)
+		return;
+	x += used;
+	if (ratio > 0)
+		filled = ratio < 1 ? (int)(ratio * inside + 0.5) : inside;
+	canvas_text(canvas, x, y, 1, "[", ROLE_TITLE);
+	for (int i = 0; i < filled; i++)
+		canvas_text(canvas, x + 1 + i, y, 1, "|", role);
+	canvas_text_right(canvas, x + 1, y, inside, text, ROLE_ZERO);
+	canvas_text(canvas, x + 1 + inside, y, 1, "]", ROLE_TITLE);
+}
+
+/* One total of the host: a bar where the whole is known, else only the number. */
+static void draw_total(struct canvas *canvas, struct rect area, const char *label,
+		       enum metric_id id, const struct snapshot *snapshot, double whole,
+		       const char *of)
+{
+	union value value = { 0 };
+	enum value_state state = meaning_state(snapshot, id, 0, &value);
+	struct strbuf text;
+	int x;
+
+	strbuf_init(&text);
+	metric_add_human(id, value, state, &text);
+	if (state == VALUE_OK && whole > 0) {
+		strbuf_printf(&text, "%s", of);
+		if (!text.failed)
+			draw_bar(canvas, area.x, area.y, area.width, label,
+				 metric_to_double(id, value) / whole, text.data);
+	} else if (!text.failed) {
+		x = area.x + canvas_text(canvas, area.x, area.y, area.width, label, ROLE_LABEL);
+		canvas_text(canvas, x + 1, area.y, area.width, text.data,
+			    state == VALUE_OK ? ROLE_DEFAULT : ROLE_MISSING);
+	}
+	strbuf_done(&text);
+}
+
+static void draw_totals(const struct app *app, struct canvas *canvas, struct rect area)
+{
+	struct rect half = { area.x, area.y, area.width / 2 - 1, 1 };
+	const struct tui_options *options = app->options;
+	struct strbuf of;
+
+	if (!app->snapshot || app->snapshot->tree->n == 0) {
+		canvas_text(canvas, area.x, area.y, area.width, "waiting for the first sample",
+			    ROLE_STATUS);
+		return;
+	}
+	strbuf_init(&of);
+	strbuf_printf(&of, " of %u00%%", options->n_cpus);
+	if (!of.failed)
+		draw_total(canvas, half, "CPU", M_CPU_USAGE_RATE, app->snapshot, options->n_cpus,
+			   of.data);
+	half.x += area.width / 2 + 1;
+	half.width = area.x + area.width - half.x;
+	strbuf_clear(&of);
+	strbuf_add_string(&of, " of ");
+	format_human(&of, UNIT_BYTES, (double)options->memory_bytes, false);
+	if (!of.failed)
+		draw_total(canvas, half, "Mem", M_MEMORY_CURRENT, app->snapshot,
+			   (double)options->memory_bytes, of.data);
+	strbuf_done(&of);
+}
+
+/* What is shown: the order, the filter, what is left out. */
+static void draw_view(const struct app *app, struct canvas *canvas, struct rect area)
+{
+	const struct view *view = &app->view;
+	char room[TABLE_TITLE];
+	const char *title = view->by_path ? "name" : view_table_title(view->sort, room);
+	int x = area.x, end = area.x + area.width;
+	char safe[VIEW_FILTER * 4];
+
+	x += canvas_printf(canvas, x, area.y, end - x, ROLE_LABEL, "%s by ",
+			   view->tree ? "tree" : "list");
+	x += canvas_printf(canvas, x, area.y, end - x, ROLE_DEFAULT, "%s%s", title,
+			   view->ascending && !view->by_path ? ", smallest first" : "");
+	if (view->hide_empty)
+		x += canvas_text(canvas, x, area.y, end - x, "  without empty ones", ROLE_STATUS);
+	if (view->folds.depth != FOLDS_NONE && view->tree)
+		x += canvas_printf(canvas, x, area.y, end - x, ROLE_STATUS, "  depth %u",
+				   view->folds.depth);
+	if (!*view->filter)
+		return;
+	escape_terminal(view->filter, strlen(view->filter), safe, sizeof(safe));
+	x += canvas_text(canvas, x, area.y, end - x, "  filter ", ROLE_LABEL);
+	x += canvas_text_cut(canvas, x, area.y, end - x, safe, CUT_END, ROLE_STATUS);
+	canvas_printf(canvas, x, area.y, end - x, ROLE_DEFAULT, "  %u match", view->n_matched);
+}
+
+void header_draw(const struct app *app, struct canvas *canvas, struct rect area)
+{
+	draw_host(app, canvas, area, draw_sample(app, canvas, area));
+	if (area.height < FULL_LINES)
+		return;
+	draw_totals(app, canvas, (struct rect){ area.x, area.y + 1, area.width, 1 });
+	draw_view(app, canvas, (struct rect){ area.x, area.y + 2, area.width, 1 });
+}

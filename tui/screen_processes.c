@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include "tui/screen.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/escape.h"
+#include "tui/app.h"
+#include "tui/users.h"
+
+/* With all below: no more cgroups than that are asked in one go. */
+#define BELOW_MAX 2000
+
+/* A process with the CPU it used since the list before. */
+struct row {
+	struct process process; /* texts owned */
+	double cpu;		/* of one CPU; below 0: not known yet */
+};
+
+struct processes_state {
+	struct list list;
+	struct row *rows;
+	size_t n, capacity;
+	uint64_t serial, taken_ns;
+	struct users users;
+	int sort;
+	bool ascending, below;
+	int error;
+	bool gone;
+	pid_t selected;
+	uint64_t selected_start;
+};
+
+static const char *name_of(struct processes_state *state, const struct row *row)
+{
+	return users_name(&state->users, row->process.uid);
+}
+
+/* ---- the columns ------------------------------------------------------------------------ */
+
+static void add_pid(struct processes_state *state, const struct row *row, struct strbuf *text)
+{
+	(void)state;
+	strbuf_printf(text, "%d", (int)row->process.pid);
+}
+
+static void add_user(struct processes_state *state, const struct row *row, struct strbuf *text)
+{
+	strbuf_add_string(text, name_of(state, row));
+}
+
+static void add_status(struct processes_state *state, const struct row *row, struct strbuf *text)
+{
+	(void)state;
+	strbuf_add_char(text, row->process.state >= 'A' && row->process.state <= 'z'
+				      ? row->process.state
+				      : '?');
+}
+
+static void add_threads(struct processes_state *state, const struct row *row, struct strbuf *text)
+{
+	(void)state;
+	strbuf_printf(text, "%u", row->process.threads);
+}
+
+static void add_cpu(struct processes_state *state, const struct row *row, struct strbuf *text)
+{
+	(void)state;
+	if (row->cpu < 0)
+		strbuf_add_string(text, "..");
+	else
+		format_human(text, UNIT_RATIO, row->cpu, false);
+}
+
+static void add_rss(struct processes_state *state, const struct row *row, struct strbuf *text)
+{
+	(void)state;
+	format_human(text, UNIT_BYTES, (double)row->process.rss_bytes, false);
+}
+
+static void add_command(struct processes_state *state, const struct row *row, struct strbuf *text)
+{
+	const char *command = row->process.command;
+
+	(void)state;
+	if (!command)
+		command = row->process.comm;
+	escape_terminal_append(text, command, strlen(command));
+}
+
+/* Numbers to compare by; texts are compared as texts. */
+static double number_pid(const struct row *row)
+{
+	return row->process.pid;
+}
+
+static double number_status(const struct row *row)
+{
+	return row->process.state;
+}
+
+static double number_threads(const struct row *row)
+{
+	return row->process.threads;
+}
+
+static double number_cpu(const struct row *row)
+{
+	return row->cpu;
+}
+
+static double number_rss(const struct row *row)
+{
+	return (double)row->process.rss_bytes;
+}
+
+enum { COLUMN_CPU = 4 };
+
+static const struct process_column {
+	const char *title;
+	int width;
+	void (*add)(struct processes_state *state, const struct row *row, struct strbuf *text);
+	double (*number)(const struct row *row); /* NULL: a text */
+	bool ascending;				 /* the order people want first */
+} columns[] = {
+	{ "PID", 8, add_pid, number_pid, true },
+	{ "USER", 10, add_user, NULL, true },
+	{ "S", 2, add_status, number_status, true },
+	{ "THR", 5, add_threads, number_threads, false },
+	[COLUMN_CPU] = { "CPU%", 8, add_cpu, number_cpu, false },
+	{ "RSS", 8, add_rss, number_rss, false },
+	{ "COMMAND", 0, add_command, NULL, true },
+};
+
+#define N_COLUMNS ((int)ARRAY_SIZE(columns))
+
+/* ---- taking the list --------------------------------------------------------------------- */
+
+static void free_rows(struct row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(rows[i].process.command);
+		free(rows[i].process.cgroup);
+	}
+	free(rows);
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	return (x->process.pid > y->process.pid) - (x->process.pid < y->process.pid);
+}
+
+/* Moves the processes out of `processes` into rows. -ENOMEM. */
+static int take_list(struct processes_state *state, struct process_list *processes)
+{
+	size_t need = state->n + processes->n;
+
+	if (need > state->capacity) {
+		struct row *grown = realloc(state->rows, need * 2 * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		state->rows = grown;
+		state->capacity = need * 2;
+	}
+	for (size_t i = 0; i < processes->n; i++) {
+		state->rows[state->n++] = (struct row){ .process = processes->list[i], .cpu = -1 };
+		processes->list[i].command = processes->list[i].cgroup = NULL;
+	}
+	return 0;
+}
+
+static int collect(struct app *app, struct processes_state *state, uint32_t index)
+{
+	const struct tree *tree = app->snapshot->tree;
+	uint32_t end = state->below ? tree->end[index] : index + 1;
+
+	for (uint32_t i = index; i < end && i < index + BELOW_MAX; i++) {
+		struct process_list processes = { 0 };
+		int r = app->source->processes(app->source->data, tree->nodes[i], &processes);
+
+		if (r >= 0)
+			r = take_list(state, &processes);
+		process_list_done(&processes);
+		/* A cgroup below that went away meanwhile has no processes to show. */
+		if (r < 0 && (i == index || r == -ENOMEM))
+			return r;
+	}
+	return 0;
+}
+
+/* Over less than that the kernel's clock ticks make no rate: the one before is kept. */
+#define ELAPSED_MIN_NS UINT64_C(100000000)
+
+static void compute_cpu(struct processes_state *state, struct row *before, size_t n_before,
+			uint64_t elapsed_ns)
+{
+	if (n_before == 0)
+		return;
+	qsort(before, n_before, sizeof(*before), compare_pids);
+	for (size_t i = 0; i < state->n; i++) {
+		struct row *row = &state->rows[i];
+		const struct row *old = bsearch(row, before, n_before, sizeof(*before),
+						compare_pids);
+
+		if (!old || old->process.start_time != row->process.start_time ||
+		    row->process.cpu_usec < old->process.cpu_usec)
+			continue;
+		if (elapsed_ns < ELAPSED_MIN_NS)
+			row->cpu = old->cpu;
+		else
+			row->cpu = (double)(row->process.cpu_usec - old->process.cpu_usec) * 1e3 /
+				   (double)elapsed_ns;
+	}
+}
+
+static int compare_rows(const void *a, const void *b, void *data)
+{
+	struct processes_state *state = data;
+	const struct process_column *column = &columns[state->sort];
+	int sign = state->ascending ? 1 : -1, order;
+
+	if (column->number) {
+		double x = column->number(a), y = column->number(b);
+
+		order = (x > y) - (x < y);
+	} else {
+		struct strbuf x, y;
+
+		strbuf_init(&x);
+		strbuf_init(&y);
+		column->add(state, a, &x);
+		column->add(state, b, &y);
+		order = strcmp(x.data ? x.data : "", y.data ? y.data : "");
+		strbuf_done(&x);
+		strbuf_done(&y);
+	}
+	return order ? order * sign : compare_pids(a, b);
+}
+
+static void sort_rows(struct processes_state *state)
+{
+	if (state->n > 0)
+		qsort_r(state->rows, state->n, sizeof(*state->rows), compare_rows, state);
+	for (size_t i = 0; i < state->n && state->selected; i++) {
+		if (state->rows[i].process.pid == state->selected &&
+		    state->rows[i].process.start_time == state->selected_start)
+			state->list.cursor = (int64_t)i;
+	}
+	list_fit(&state->list, (int64_t)state->n, state->list.page);
+}
+
+static void update_processes(struct app *app, void *data)
+{
+	struct processes_state *state = data;
+	struct row *before = state->rows;
+	size_t n_before = state->n;
+	uint64_t elapsed = state->taken_ns ? app->now_ns - state->taken_ns : 0;
+	uint32_t index;
+
+	if (!app->snapshot)
+		return;
+	index = tree_find_serial(app->snapshot->tree, state->serial);
+	state->gone = index == NODE_NONE;
+	if (state->gone)
+		return;
+	state->rows = NULL;
+	state->n = state->capacity = 0;
+	state->taken_ns = app->now_ns;
+	state->error = collect(app, state, index);
+	compute_cpu(state, before, n_before, elapsed);
+	free_rows(before, n_before);
+	sort_rows(state);
+}
+
+static void close_processes(struct app *app, void *data)
+{
+	struct processes_state *state = data;
+
+	(void)app;
+	free_rows(state->rows, state->n);
+	users_done(&state->users);
+	*state = (struct processes_state){ .sort = state->sort, .ascending = state->ascending };
+}
+
+static void open_processes(struct app *app, void *data)
+{
+	struct processes_state *state = data;
+
+	if (state->sort == 0 && !state->ascending)
+		state->sort = COLUMN_CPU;
+	state->serial = app->view.selected;
+	update_processes(app, state);
+}
+
+/* ---- drawing ----------------------------------------------------------------------------- */
+
+static void draw_title(struct app *app, struct processes_state *state, struct canvas *canvas,
+		       struct rect area)
+{
+	uint32_t index = NODE_NONE;
+	char path[512] = "";
+	int x = area.x;
+
+	if (app->snapshot)
+		index = tree_find_serial(app->snapshot->tree, state->serial);
+	if (index != NODE_NONE) {
+		const char *raw = app->snapshot->tree->nodes[index]->path;
+
+		escape_terminal(raw, strlen(raw), path, sizeof(path));
+	}
+	x += canvas_printf(canvas, x, area.y, area.width, ROLE_LABEL, "%zu processes of ",
+			   state->n);
+	x += canvas_text_cut(canvas, x, area.y, area.width - (x - area.x) - 28, path, CUT_START,
+			     ROLE_TITLE);
+	if (state->gone)
+		canvas_text(canvas, x, area.y, 28, "a cgroup that is gone", ROLE_STATUS);
+	else if (state->error < 0)
+		canvas_printf(canvas, x, area.y, 28, ROLE_ERROR, "  %s", strerror(-state->error));
+	else if (state->below)
+		canvas_text(canvas, x, area.y, 28, " and all below", ROLE_LABEL);
+}
+
+static void draw_headings(const struct processes_state *state, struct canvas *canvas,
+			  struct rect area)
+{
+	int x = area.x;
+
+	canvas_fill(canvas, area.x, area.y, area.width, ROLE_HEADING);
+	for (int i = 0; i < N_COLUMNS; i++) {
+		int width = columns[i].width ? columns[i].width : area.x + area.width - x;
+		unsigned int style = i == state->sort ? ROLE_HEADING_SORT : ROLE_HEADING;
+
+		if (columns[i].number)
+			canvas_text_right(canvas, x, area.y, width - 1, columns[i].title, style);
+		else
+			canvas_text(canvas, x, area.y, width - 1, columns[i].title, style);
+		x += width;
+	}
+}
+
+static void draw_row(struct processes_state *state, struct canvas *canvas, struct rect line,
+		     const struct row *row)
+{
+	struct strbuf text;
+	int x = line.x;
+
+	strbuf_init(&text);
+	for (int i = 0; i < N_COLUMNS; i++) {
+		int width = columns[i].width ? columns[i].width : line.x + line.width - x + 1;
+
+		strbuf_clear(&text);
+		columns[i].add(state, row, &text);
+		if (text.failed || !text.data)
+			continue;
+		if (columns[i].number)
+			canvas_text_right(canvas, x, line.y, width - 1, text.data,
+					  i == COLUMN_CPU && row->cpu <= 0 ? ROLE_ZERO
+									   : ROLE_DEFAULT);
+		else
+			canvas_text_cut(canvas, x, line.y, width - 1, text.data, CUT_END,
+					ROLE_DEFAULT);
+		x += width;
+	}
+	strbuf_done(&text);
+}
+
+static void draw_processes(struct app *app, void *data, struct canvas *canvas, struct rect area)
+{
+	struct processes_state *state = data;
+
+	draw_title(app, state, canvas, area);
+	draw_headings(state, canvas, (struct rect){ area.x, area.y + 1, area.width, 1 });
+	list_fit(&state->list, (int64_t)state->n, area.height - 2);
+	for (int i = 0; i < area.height - 2 && state->list.top + i < state->list.n; i++) {
+		struct rect line = { area.x, area.y + 2 + i, area.width, 1 };
+
+		draw_row(state, canvas, line, &state->rows[state->list.top + i]);
+		if (state->list.top + i == state->list.cursor)
+			canvas_mark(canvas, line.x, line.y, line.width, STYLE_SELECTED);
+	}
+}
+
+/* ---- keys -------------------------------------------------------------------------------- */
+
+static struct list *list_processes(struct app *app, void *data)
+{
+	(void)app;
+	return &((struct processes_state *)data)->list;
+}
+
+static void moved_processes(struct app *app, void *data)
+{
+	struct processes_state *state = data;
+
+	(void)app;
+	if (state->n == 0)
+		return;
+	/* On the first row the cursor stays with the row, elsewhere with the process. */
+	state->selected = state->list.cursor > 0 ? state->rows[state->list.cursor].process.pid : 0;
+	state->selected_start = state->rows[state->list.cursor].process.start_time;
+}
+
+static void sort_column(struct processes_state *state, int column)
+{
+	if (state->sort == column)
+		state->ascending = !state->ascending;
+	else
+		state->ascending = columns[column].ascending;
+	state->sort = column;
+	sort_rows(state);
+}
+
+static void step_sort(struct app *app, int by)
+{
+	struct processes_state *state = app_state(app, SCREEN_PROCESSES);
+
+	if (state->sort + by >= 0 && state->sort + by < N_COLUMNS)
+		sort_column(state, state->sort + by);
+}
+
+static void reverse(struct app *app, int unused)
+{
+	struct processes_state *state = app_state(app, SCREEN_PROCESSES);
+
+	(void)unused;
+	sort_column(state, state->sort);
+}
+
+static void toggle_below(struct app *app, int unused)
+{
+	struct processes_state *state = app_state(app, SCREEN_PROCESSES);
+
+	(void)unused;
+	state->below = !state->below;
+	update_processes(app, state);
+}
+
+static void click_processes(struct app *app, void *data, int x, int y)
+{
+	struct processes_state *state = data;
+	int64_t row = state->list.top + y - app->body.y - 2;
+
+	if (y == app->body.y + 1) {
+		for (int i = 0, left = 0; i < N_COLUMNS; left += columns[i++].width) {
+			if (x >= left && (x < left + columns[i].width || columns[i].width == 0)) {
+				sort_column(state, i);
+				return;
+			}
+		}
+	} else if (y > app->body.y + 1 && row < state->list.n) {
+		state->list.cursor = row;
+		moved_processes(app, state);
+	}
+}
+
+/* clang-format off */
+static const struct binding keys[] = {
+	{ { 'a' }, "Below", toggle_below, 0, "also the processes of all cgroups below" },
+	{ { '<', ',' }, NULL, step_sort, -1, "sort by the column to the left, right" },
+	{ { '>', '.' }, NULL, step_sort, 1, NULL },
+	{ { 'I' }, "Reverse", reverse, 0, "the other way round" },
+	{ { K_F(5), 'z', K_ESCAPE, 'q' }, "Back", app_close_screen, 0, "back" },
+};
+/* clang-format on */
+
+const struct screen screen_processes = {
+	.name = "Processes",
+	.state_size = sizeof(struct processes_state),
+	.open = open_processes,
+	.close = close_processes,
+	.draw = draw_processes,
+	.update = update_processes,
+	.list = list_processes,
+	.moved = moved_processes,
+	.click = click_processes,
+	.keys = { keys, ARRAY_SIZE(keys) },
+};

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include "tui/users.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/escape.h"
+
+struct user {
+	uid_t uid;
+	char *name;
+};
+
+void users_done(struct users *users)
+{
+	for (size_t i = 0; i < users->n; i++)
+		free(users->list[i].name);
+	free(users->list);
+	*users = (struct users){ 0 };
+}
+
+static char *look_up(uid_t uid)
+{
+	struct passwd entry, *found = NULL;
+	char buffer[4096], safe[128];
+
+	if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) == 0 && found)
+		escape_terminal(found->pw_name, strlen(found->pw_name), safe, sizeof(safe));
+	else
+		snprintf(safe, sizeof(safe), "%u", uid);
+	return strdup(safe);
+}
+
+const char *users_name(struct users *users, uid_t uid)
+{
+	for (size_t i = 0; i < users->n; i++) {
+		if (users->list[i].uid == uid)
+			return users->list[i].name;
+	}
+	if (users->n == users->capacity) {
+		size_t capacity = users->capacity ? 2 * users->capacity : 16;
+		struct user *grown = realloc(users->list, capacity * sizeof(*grown));
+
+		if (!grown)
+			return "?";
+		users->list = grown;
+		users->capacity = capacity;
+	}
+	users->list[users->n] = (struct user){ uid, look_up(uid) };
+	if (!users->list[users->n].name)
+		return "?";
+	return users->list[users->n++].name;
+}
