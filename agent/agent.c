@@ -142,13 +142,14 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 static void log_result(const struct enforcer_result *result)
 {
 	const char *what = result->op == DECISION_APPLY ? "apply" : "release";
+	const char *text = result->text && *result->text ? result->text
+			   : result->error		 ? strerror(-result->error)
+							 : "done";
 
 	log_write(result->error ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "policy %s: %s: %s %s: %s%s",
 		  result->policy ? result->policy : "-", result->path, what,
 		  action_name(result->action), result->shadow ? "shadow, nothing written: " : "",
-		  result->text	  ? result->text
-		  : result->error ? strerror(-result->error)
-				  : "done");
+		  text);
 }
 
 static int on_results(sd_event_source *source, int fd, uint32_t events, void *data)

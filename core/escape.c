@@ -3,6 +3,9 @@
 
 #include <stdio.h>
 
+/* Room for one escaped character: "\\u10ffff" and a NUL, and something to spare. */
+#define PIECE_MAX 12
+
 size_t utf8_decode(const char *text, size_t length, uint32_t *ret_codepoint)
 {
 	static const uint32_t lowest[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -36,28 +39,36 @@ size_t utf8_decode(const char *text, size_t length, uint32_t *ret_codepoint)
 /* Characters that would move the cursor or turn the direction of the text around them. */
 static bool is_unsafe(uint32_t codepoint)
 {
-	return codepoint < 0x20 || (codepoint >= 0x7f && codepoint < 0xa0) ||
-	       (codepoint >= 0x200b && codepoint <= 0x200f) ||
-	       (codepoint >= 0x2028 && codepoint <= 0x202e) ||
-	       (codepoint >= 0x2066 && codepoint <= 0x2069) || codepoint == 0xfeff;
+	static const struct {
+		uint32_t first, last;
+	} unsafe[] = {
+		{ 0, 0x1f },	    { 0x7f, 0x9f },	{ 0x61c, 0x61c },   { 0x200b, 0x200f },
+		{ 0x2028, 0x202e }, { 0x2060, 0x206f }, { 0xfeff, 0xfeff }, { 0xe0000, 0xe007f },
+	};
+
+	for (size_t i = 0; i < sizeof(unsafe) / sizeof(unsafe[0]); i++) {
+		if (codepoint >= unsafe[i].first && codepoint <= unsafe[i].last)
+			return true;
+	}
+	return false;
 }
 
 /* One character of `text` made safe in `out`; returns the bytes of `text` it took. */
-static size_t terminal_piece(const char *text, size_t length, char out[8], size_t *ret_out)
+static size_t terminal_piece(const char *text, size_t length, char out[PIECE_MAX], size_t *ret_out)
 {
 	uint32_t codepoint;
 	size_t taken = utf8_decode(text, length, &codepoint);
 
 	if (taken == 0) {
-		*ret_out = (size_t)snprintf(out, 8, "\\x%02x", (unsigned char)text[0]);
+		*ret_out = (size_t)snprintf(out, PIECE_MAX, "\\x%02x", (unsigned char)text[0]);
 		return 1;
 	}
 	if (codepoint == '\\') {
 		memcpy(out, "\\\\", 2);
 		*ret_out = 2;
 	} else if (is_unsafe(codepoint)) {
-		*ret_out = (size_t)snprintf(out, 8, codepoint < 0x100 ? "\\x%02x" : "\\u%04x",
-					    codepoint);
+		*ret_out = (size_t)snprintf(out, PIECE_MAX,
+					    codepoint < 0x100 ? "\\x%02x" : "\\u%04x", codepoint);
 	} else {
 		memcpy(out, text, taken);
 		*ret_out = taken;
@@ -70,7 +81,7 @@ size_t escape_terminal(const char *text, size_t length, char *target, size_t siz
 	size_t used = 0;
 
 	while (length > 0) {
-		char piece[8];
+		char piece[PIECE_MAX];
 		size_t n, taken = terminal_piece(text, length, piece, &n);
 
 		if (used + n >= size)
@@ -88,7 +99,7 @@ size_t escape_terminal(const char *text, size_t length, char *target, size_t siz
 void escape_terminal_append(struct strbuf *buffer, const char *text, size_t length)
 {
 	while (length > 0) {
-		char piece[8];
+		char piece[PIECE_MAX];
 		size_t n, taken = terminal_piece(text, length, piece, &n);
 
 		strbuf_add(buffer, piece, n);
@@ -186,7 +197,7 @@ void escape_csv(struct strbuf *buffer, const char *text, size_t length)
 	if (quote)
 		strbuf_add_char(buffer, '"');
 	while (length > 0) {
-		char piece[8];
+		char piece[PIECE_MAX];
 		size_t n, taken = terminal_piece(text, length, piece, &n);
 
 		if (text[0] == '"')

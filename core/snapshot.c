@@ -161,7 +161,7 @@ int snapshot_finish_parts(struct snapshot *snapshot)
 uint32_t snapshot_parts(const struct snapshot *snapshot, uint32_t index,
 			const struct part **ret_first)
 {
-	if (!snapshot->part_start)
+	if (!snapshot->part_start || snapshot->n_parts == 0)
 		return 0;
 	*ret_first = snapshot->parts + snapshot->part_start[index];
 	return snapshot->part_start[index + 1] - snapshot->part_start[index];

@@ -215,6 +215,9 @@ int knob_write(const struct knob_context *context, const struct knob_request *re
 	int r, error;
 
 	*ret = (struct knob_result){ .knob = request->knob, .hierarchy = -1 };
+	/* Said first: roots lack most knobs, and "no such file" would be a riddle. */
+	if (!request->restore && request->node->depth == 0)
+		return knob_fail(ret, -EPERM, "refused: the root of a hierarchy is never touched");
 	r = knob_access_open(context, request->knob, request->node, &access, ret);
 	if (r == 0)
 		r = prepare(&access, request, ret);

@@ -205,6 +205,8 @@ static int run(struct terminal *terminal)
 	uname(&name);
 	snprintf(kernel, sizeof(kernel), "Linux %s", name.release);
 	describe_modes(sampler_hierarchies(terminal->sampler), modes, sizeof(modes));
+	options.n_cpus = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
+	options.memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 	options.ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 	options.no_color = no_color && *no_color;
 	return tui_run(&source, &options);

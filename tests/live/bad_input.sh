@@ -78,7 +78,7 @@ expect 0 'matches no cgroup' "$build/cgwatch" policy check "$work/test.ini"
 ini "[policy a]\n$good"
 expect 0 'matches no cgroup' "$build/cgwatch" policy check "$work/test.ini"
 chmod 666 "$work/test.ini"
-expect 1 'writable' "$build/cgwatch" policy check "$work/test.ini"
+expect 1 'may write it' "$build/cgwatch" policy check "$work/test.ini"
 expect 1 'No such file' "$build/cgwatch" policy check "$work/none.ini"
 
 expect 2 'no such verb' "$build/cgwatch" dance

@@ -86,6 +86,7 @@ cat >"$work/policy.ini" <<'INI'
 match = /docker/*
 when = cpu.usage.rate > 30%
 for = 500ms
+clear_when = cpu.usage.rate < 2%
 action = cpu.quota 15%
 cooldown = 1m
 mode = enforce

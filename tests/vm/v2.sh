@@ -17,5 +17,4 @@ live_numbers || exit 1
 live_policy || exit 1
 JOB
 "$here/vm.sh" --cache "$cache" --timeout 1500 --script "$work/job" -- \
-	"$build/cgwatch" "$build/cgwatchd" "$build/live_numbers" "$build/live_policy" \
-	"$(command -v setpriv)"
+	"$build/cgwatch" "$build/cgwatchd" "$build/live_numbers" "$build/live_policy"
