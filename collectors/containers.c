@@ -96,7 +96,8 @@ static int classify_container(struct node *node, const struct node *parent)
 				     strlen(node->name) - sizeof(payload) + 1, "lxc");
 	if (strcmp(parent->path, "/lxc") == 0)
 		return set_container(node, node->name, strlen(node->name), "lxc");
-	if (has_prefix(node->name, nspawn) && has_suffix(node->name, ".service"))
+	if (has_prefix(node->name, nspawn) && has_suffix(node->name, ".service") &&
+	    strlen(node->name) > sizeof(nspawn) - 1 + strlen(".service"))
 		return set_container(node, node->name + sizeof(nspawn) - 1,
 				     strlen(node->name) - sizeof(nspawn) + 1 - strlen(".service"),
 				     "systemd-nspawn");

@@ -171,6 +171,11 @@ static int add_mount(struct hierarchies *hierarchies, const struct root *root,
 		hierarchy_done(&found);
 		return r;
 	}
+	/* A mount that shows more but is hidden or closed to us shows nothing. */
+	if (at < hierarchies->n && hierarchies->list[at].fd >= 0 && found.fd < 0) {
+		hierarchy_done(&found);
+		return 0;
+	}
 	if (at < hierarchies->n)
 		hierarchy_done(&hierarchies->list[at]);
 	else

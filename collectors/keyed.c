@@ -3,8 +3,11 @@
 
 #include <string.h>
 
-/* v1 prints PAGE_COUNTER_MAX pages in bytes for "no limit": LONG_MAX rounded down to a page. */
-static const uint64_t v1_unlimited = UINT64_C(0x7fffffffffff0000);
+/*
+ * v1 prints PAGE_COUNTER_MAX pages in bytes for "no limit": LONG_MAX rounded down to a page, for
+ * hugetlb to a huge page (hugetlb_cgroup_init()). 64 GiB below 2^63 covers pages of 16 GiB.
+ */
+static const uint64_t v1_unlimited = UINT64_C(0x7ffffff000000000);
 
 bool span_line(struct span *text, struct span *ret_line)
 {
@@ -61,8 +64,10 @@ static bool parse_scaled(struct span text, unsigned int digits, uint64_t *ret_va
 		    __builtin_add_overflow(value, c, &value))
 			return false;
 	}
-	while (digits-- > 0)
-		value *= 10;
+	while (digits-- > 0) {
+		if (__builtin_mul_overflow(value, 10, &value))
+			return false;
+	}
 	*ret_value = value;
 	return any;
 }
@@ -88,6 +93,8 @@ enum value_state keyed_number(const struct metric *metric, struct span text, uin
 		return VALUE_ABSENT;
 	if (div > 1)
 		value /= div;
+	if (metric->kind == KIND_SIGNED && value > INT64_MAX)
+		return VALUE_ABSENT;
 	if (negative)
 		*ret_value = (union value){ .i64 = -(int64_t)value };
 	else

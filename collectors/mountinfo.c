@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "collectors/mountinfo.h"
 
-#include <stdlib.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/sysmacros.h>
+
+#include "core/units.h"
 
 /* Undoes \040 and its like in place: the kernel escapes space, tab, newline and backslash. */
 static void unescape(char *text)
@@ -27,11 +30,27 @@ static char *next_field(char **line)
 	return strsep(line, " ");
 }
 
+/* "8:1", entirely. */
+static bool parse_device(const char *text, dev_t *ret_device)
+{
+	char major[24];
+	const char *colon = text ? strchr(text, ':') : NULL;
+	uint64_t numbers[2];
+
+	if (!colon || (size_t)(colon - text) >= sizeof(major))
+		return false;
+	memcpy(major, text, (size_t)(colon - text));
+	major[colon - text] = '\0';
+	if (parse_u64(major, &numbers[0]) < 0 || parse_u64(colon + 1, &numbers[1]) < 0)
+		return false;
+	*ret_device = makedev((unsigned int)numbers[0], (unsigned int)numbers[1]);
+	return true;
+}
+
 static int parse_line(char *line, struct mount_line *mount)
 {
-	char *id = next_field(&line), *parent = next_field(&line), *device = next_field(&line),
-	     *end;
-	unsigned long major, minor;
+	char *id = next_field(&line), *parent = next_field(&line), *device = next_field(&line);
+	uint64_t ids[2];
 	char *field;
 
 	mount->root = next_field(&line);
@@ -45,13 +64,11 @@ static int parse_line(char *line, struct mount_line *mount)
 	mount->super_options = next_field(&line);
 	if (!mount->super_options)
 		return -1;
-	mount->id = strtoul(id, NULL, 10);
-	mount->parent_id = strtoul(parent, NULL, 10);
-	major = strtoul(device, &end, 10);
-	if (*end != ':')
+	if (parse_u64(id, &ids[0]) < 0 || parse_u64(parent, &ids[1]) < 0 ||
+	    !parse_device(device, &mount->device))
 		return -1;
-	minor = strtoul(end + 1, NULL, 10);
-	mount->device = makedev(major, minor);
+	mount->id = ids[0];
+	mount->parent_id = ids[1];
 	unescape(mount->root);
 	unescape(mount->mountpoint);
 	return 0;

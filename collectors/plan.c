@@ -202,6 +202,28 @@ static bool is_unmounted(const struct hierarchies *hierarchies, const struct met
 	return false;
 }
 
+/*
+ * Files that may only fill in what others left open are read last. Stable, so that alternatives keep
+ * their order among each other.
+ */
+static int put_alternatives_last(struct plan *plan)
+{
+	struct plan_file *sorted = malloc((plan->n ? plan->n : 1) * sizeof(*sorted));
+	size_t n = 0;
+
+	if (!sorted)
+		return -ENOMEM;
+	for (int alternative = 0; alternative <= 1; alternative++) {
+		for (size_t i = 0; i < plan->n; i++) {
+			if (plan->files[i].any == alternative)
+				sorted[n++] = plan->files[i];
+		}
+	}
+	free(plan->files);
+	plan->files = sorted;
+	return 0;
+}
+
 int plan_init(struct plan *plan, const struct hierarchies *hierarchies,
 	      const struct metric_set *wanted, char *const *parts, size_t n_parts)
 {
@@ -222,6 +244,8 @@ int plan_init(struct plan *plan, const struct hierarchies *hierarchies,
 		plan->missing[id] = found || is_unmounted(hierarchies, metric) ? VALUE_DISABLED
 									       : VALUE_ABSENT;
 	}
+	if (r == 0)
+		r = put_alternatives_last(plan);
 	if (r < 0)
 		plan_done(plan);
 	return r;

@@ -105,7 +105,9 @@ static void store_flat(struct store *store, struct plan_file *file, struct span 
 		field = plan_match(file, i, key.at, span_length(key));
 		if (!field)
 			continue;
-		n_found++;
+		/* A key that comes twice must not end the reading early. */
+		n_found += file->part ||
+			   snapshot_state(store->snapshot, field->id, store->index) == VALUE_ABSENT;
 		line.at += line.at < line.end;
 		store_number(store, file, (size_t)(field - file->fields), line);
 	}

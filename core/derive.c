@@ -136,10 +136,9 @@ void derive_procs_subtree(struct snapshot *snapshot, enum metric_id id)
 		sum->values[i].number = state == VALUE_OK ? own : 0;
 		sum->states[i] = (uint8_t)state;
 	}
-	for (uint32_t i = tree->n; i-- > 1;) {
-		if (sum->states[i] == VALUE_OK)
-			sum->values[tree->parent[i]].number += sum->values[i].number;
-	}
+	/* Also what a cgroup without a number of its own (a threaded one) has below it. */
+	for (uint32_t i = tree->n; i-- > 1;)
+		sum->values[tree->parent[i]].number += sum->values[i].number;
 }
 
 static void derive_one(struct snapshot *snapshot, enum metric_id id, struct metric_set *done)

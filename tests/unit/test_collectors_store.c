@@ -566,55 +566,6 @@ static void test_cut_anywhere(void **state)
 	}
 }
 
-static void test_list_count(void **state)
-{
-	static const struct {
-		const char *text;
-		uint64_t count;
-	} cases[] = {
-		{ "", 0 },	 { "0", 1 },	 { "0-3", 4 },	  { "0-3,8", 5 },
-		{ "7,9,11", 3 }, { "5-5", 1 },	 { "3-1", 0 },	  { "0-1023", 1024 },
-		{ "0-0,2-2", 2 },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct span text = { cases[i].text, cases[i].text + strlen(cases[i].text) };
-
-		assert_int_equal(keyed_list_count(text), cases[i].count);
-	}
-}
-
-/* Block devices by their names, slashes restored; anything else as the kernel prints it. */
-static void test_devices(void **state)
-{
-	static const struct {
-		const char *word, *name;
-	} cases[] = {
-		{ "254:0", "vda" },	 { "104:1", "cciss/c0d0p1" }, { "9:9", "9:9" },
-		{ "2MB", "2MB" },	 { "mlx4_0", "mlx4_0" },      { "254:", "254:" },
-		{ ":0", ":0" },		 { "254:0x", "254:0x" },      { "../254:0", "../254:0" },
-		{ "99999999999999999999999999999999999999999999999999999999999999999999:0",
-		  "99999999999999999999999999999999999999999999999999999999999999999999:0" },
-	};
-	struct bench *bench = *state;
-	char path[4096];
-
-	machine_mkdir(&bench->machine, "sys/dev/block");
-	machine_path(&bench->machine, "sys/dev/block/254:0", path);
-	assert_int_equal(symlink("../../devices/pci0/virtio1/block/vda", path), 0);
-	machine_path(&bench->machine, "sys/dev/block/104:1", path);
-	assert_int_equal(symlink("../../devices/cciss!c0d0p1", path), 0);
-	make_plan(bench, true, "io.stat", NULL);
-	for (size_t round = 0; round < 2; round++) {
-		for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-			struct span word = { cases[i].word, cases[i].word + strlen(cases[i].word) };
-
-			assert_string_equal(devices_name(bench->devices, word), cases[i].name);
-		}
-	}
-}
-
 int main(void)
 {
 #define with_bench(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -628,8 +579,7 @@ int main(void)
 		with_bench(test_pair),		with_bench(test_pressure),
 		with_bench(test_text),		with_bench(test_lines),
 		with_bench(test_starred),	with_bench(test_first_source_counts),
-		with_bench(test_cut_anywhere),	cmocka_unit_test(test_list_count),
-		with_bench(test_devices),
+		with_bench(test_cut_anywhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

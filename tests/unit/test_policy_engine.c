@@ -135,7 +135,7 @@ static struct policy_set *load(const char *text)
 struct world {
 	struct tree *tree;
 	uint64_t sequence;
-	int a, b;
+	bool a, b; /* missing at the last tick */
 };
 
 static void set_cpu(struct snapshot *snapshot, const char *path, int percent)
@@ -158,14 +158,14 @@ static struct snapshot *next(struct world *world, int a, int b)
 
 	if (a != GONE)
 		paths[n++] = "/a";
-	/* Made anew: once without it, so that it gets another serial. */
+	/* Made anew: another one in between, so that it gets another serial. */
 	if (b == NEW) {
-		struct tree *without = fake_tree(paths, n, world->tree);
-		struct node *first = without->nodes[0];
+		const char *others[] = { "/", "/a", "/other" };
+		struct tree *without = fake_tree(others, 3, world->tree);
 
-		(void)first;
 		tree_unref(world->tree);
 		world->tree = without;
+		world->b = true;
 		b = 60;
 	}
 	if (b != GONE)

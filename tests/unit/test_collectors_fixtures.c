@@ -1,0 +1,555 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "collectors/sampler.h"
+#include "core/cleanup.h"
+
+/*
+ * The sampler on recorded machines, against a second, slow reading of the same files that shares no
+ * code with it: sscanf, strtok and doubles, as nobody should do it.
+ */
+struct fixture {
+	const char *name;
+	bool hybrid;
+	char dir[512];
+	struct root *root;
+	struct sampler *sampler;
+	struct snapshot *snapshot;
+	unsigned int compared, faults;
+};
+
+/* What the raw file says: a number in stored units, a text, "max", or nothing. */
+struct truth {
+	enum { NOTHING, NUMBER, TEXT, UNLIMITED } what;
+	double number;
+	char text[2048];
+};
+
+static void sample_all(struct fixture *fixture)
+{
+	struct metric_set all = { 0 };
+
+	snapshot_unref(fixture->snapshot);
+	fixture->snapshot = NULL;
+	metric_set_add_all(&all);
+	assert_int_equal(sampler_sample(fixture->sampler, &all, &fixture->snapshot), 0);
+}
+
+static struct fixture *open_fixture(const char *name, bool hybrid, unsigned int max_fds)
+{
+	struct sampler_options options = { max_fds };
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	fixture->name = name;
+	fixture->hybrid = hybrid;
+	snprintf(fixture->dir, sizeof(fixture->dir), "%s/%s", CGWATCH_FIXTURE_DIR, name);
+	assert_int_equal(root_new(fixture->dir, &fixture->root), 0);
+	assert_int_equal(sampler_new(fixture->root, &options, &fixture->sampler), 0);
+	sample_all(fixture);
+	return fixture;
+}
+
+static void close_fixture(struct fixture *fixture)
+{
+	snapshot_unref(fixture->snapshot);
+	sampler_free(fixture->sampler);
+	root_free(fixture->root);
+	free(fixture);
+}
+
+static bool slurp(const struct fixture *fixture, const char *hierarchy, const char *path,
+		  const char *file, char *text, size_t size)
+{
+	char full[4096];
+	FILE *stream;
+	size_t n;
+
+	snprintf(full, sizeof(full), "%s/sys/fs/cgroup/%s%s/%s", fixture->dir, hierarchy, path, file);
+	stream = fopen(full, "r");
+	if (!stream)
+		return false;
+	n = fread(text, 1, size - 1, stream);
+	text[n] = '\0';
+	fclose(stream);
+	return true;
+}
+
+static void strip(char *text)
+{
+	size_t n = strlen(text);
+
+	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
+		text[--n] = '\0';
+}
+
+static bool number_of(const char *word, struct truth *truth)
+{
+	char *end;
+
+	if (!word || !*word)
+		return false;
+	if (strcmp(word, "max") == 0) {
+		truth->what = UNLIMITED;
+		return true;
+	}
+	truth->number = strtod(word, &end);
+	truth->what = NUMBER;
+	return *end == '\0';
+}
+
+/* "key value" lines; "id key=value" and "id key value" lines, summed over the ids, limits by least. */
+static void truth_of_lines(char *text, const char *key, const char *key_label, bool limit,
+			   struct truth *truth)
+{
+	char *outer = NULL;
+
+	for (char *line = strtok_r(text, "\n", &outer); line; line = strtok_r(NULL, "\n", &outer)) {
+		struct truth part = { NOTHING };
+		char copy[4096], *inner = NULL, *word;
+
+		snprintf(copy, sizeof(copy), "%s", line);
+		word = strtok_r(copy, " ", &inner);
+		if (!key_label) {
+			if (word && strcmp(word, key) == 0)
+				number_of(strtok_r(NULL, " ", &inner), truth);
+			continue;
+		}
+		while (key && (word = strtok_r(NULL, " ", &inner))) {
+			size_t length = strlen(key);
+
+			if (strcmp(word, key) == 0)
+				number_of(strtok_r(NULL, " ", &inner), &part);
+			else if (strncmp(word, key, length) == 0 && word[length] == '=')
+				number_of(word + length + 1, &part);
+		}
+		if (!key)
+			number_of(strtok_r(NULL, " ", &inner), &part);
+		if (part.what == UNLIMITED && truth->what == NOTHING)
+			truth->what = UNLIMITED;
+		if (part.what != NUMBER)
+			continue;
+		if (truth->what != NUMBER)
+			truth->number = part.number;
+		else if (limit)
+			truth->number = fmin(truth->number, part.number);
+		else
+			truth->number += part.number;
+		truth->what = NUMBER;
+	}
+}
+
+static void truth_of_pressure(char *text, const char *key, struct truth *truth)
+{
+	char share[16], what[16], *at;
+
+	sscanf(key, "%15[^.].%15s", share, what);
+	at = strstr(text, share);
+	at = at ? strstr(at, what) : NULL;
+	if (at && sscanf(at + strlen(what), "=%lf", &truth->number) == 1) {
+		truth->what = NUMBER;
+		if (strncmp(what, "avg", 3) == 0)
+			truth->number = round(truth->number * 100);
+	}
+}
+
+static void truth_of_text(char *text, struct truth *truth)
+{
+	char *outer = NULL;
+
+	truth->what = TEXT;
+	truth->text[0] = '\0';
+	for (char *line = strtok_r(text, "\n", &outer); line; line = strtok_r(NULL, "\n", &outer)) {
+		strip(line);
+		if (truth->text[0])
+			strcat(truth->text, ", ");
+		strcat(truth->text, line);
+	}
+}
+
+static void truth_of_cpu_list(char *text, struct truth *truth)
+{
+	char *outer = NULL;
+
+	truth->what = NUMBER;
+	truth->number = 0;
+	for (char *word = strtok_r(text, ",\n", &outer); word; word = strtok_r(NULL, ",\n", &outer)) {
+		int low, high;
+
+		if (sscanf(word, "%d-%d", &low, &high) == 2)
+			truth->number += high - low + 1;
+		else
+			truth->number += 1;
+	}
+}
+
+static void truth_of_file(const struct metric *metric, const char *file, const char *key, char *text,
+			  struct truth *truth)
+{
+	bool limit = metric->kind == KIND_LIMIT;
+	double a, b;
+
+	if (strcmp(file, "cgroup.procs") == 0 || strcmp(file, "cgroup.threads") == 0 ||
+	    strcmp(file, "tasks") == 0) {
+		truth->what = NUMBER;
+		truth->number = 0;
+		for (const char *at = text; *at; at++)
+			truth->number += *at == '\n';
+	} else if (metric->flags & METRIC_LIST) {
+		truth_of_cpu_list(text, truth);
+	} else if (metric->kind == KIND_TEXT) {
+		truth_of_text(text, truth);
+	} else if (strstr(file, ".pressure") && key) {
+		truth_of_pressure(text, key, truth);
+	} else if (strcmp(file, "cpu.max") == 0) {
+		if (sscanf(text, "max %lf", &b) == 1)
+			truth->what = *key == '0' ? UNLIMITED : NUMBER;
+		else if (sscanf(text, "%lf %lf", &a, &b) == 2)
+			truth->what = NUMBER;
+		truth->number = *key == '0' ? a : b;
+	} else if (strcmp(file, "freezer.state") == 0) {
+		truth->what = NUMBER;
+		truth->number = strcmp(strtok(text, "\n"), key) == 0;
+	} else if (strcmp(file, "cpuacct.usage_percpu") == 0) {
+		for (char *word = strtok(text, " \n"); word; word = strtok(NULL, " \n")) {
+			truth->number += floor(strtod(word, NULL) / 1000);
+			truth->what = NUMBER;
+		}
+	} else if (key || metric->key_label) {
+		truth_of_lines(text, key, metric->key_label, limit, truth);
+		if (truth->what == NOTHING && (metric->flags & METRIC_ZERO))
+			truth->what = NUMBER;
+		if (truth->what == NOTHING && limit && metric->key_label)
+			truth->what = UNLIMITED;
+	} else {
+		strip(text);
+		number_of(text, truth);
+	}
+	if (limit && truth->what == NUMBER &&
+	    (truth->number < 0 || (metric->unit == UNIT_BYTES && truth->number > 9.2e18)))
+		truth->what = UNLIMITED;
+}
+
+/* "hugetlb.*.max": page sizes summed, limits by least. */
+static struct truth truth_of_source(const struct fixture *fixture, const struct metric *metric,
+				    const char *hierarchy, const char *path, const char *file,
+				    const char *key)
+{
+	static const char *const sizes[] = { "2MB", "1GB" };
+	const char *star = strchr(file, '*');
+	struct truth truth = { NOTHING };
+	char text[65536];
+
+	if (!star) {
+		if (slurp(fixture, hierarchy, path, file, text, sizeof(text)))
+			truth_of_file(metric, file, key, text, &truth);
+		return truth;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct metric plain = *metric;
+		struct truth part = { NOTHING };
+		char name[256];
+
+		plain.key_label = NULL;
+		snprintf(name, sizeof(name), "%.*s%s%s", (int)(star - file), file, sizes[i], star + 1);
+		if (!slurp(fixture, hierarchy, path, name, text, sizeof(text)))
+			continue;
+		truth_of_file(&plain, name, key, text, &part);
+		if (part.what == NUMBER && truth.what == NUMBER)
+			truth.number = metric->kind == KIND_LIMIT ? fmin(truth.number, part.number) :
+								    truth.number + part.number;
+		else if (part.what == NUMBER || truth.what == NOTHING)
+			truth = part;
+	}
+	return truth;
+}
+
+/* Where processes are: systemd's hierarchy, then whichever has any. */
+static struct truth truth_of_any(const struct fixture *fixture, const struct metric *metric,
+				 const char *path)
+{
+	static const char *const names[] = { "systemd", "cpu", "cpuacct", "cpuset", "memory", "devices",
+					     "freezer", "blkio", "pids" };
+	struct truth truth = { NOTHING };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct truth one = truth_of_source(fixture, metric, names[i], path, metric->v1.file, NULL);
+
+		if (truth.what != NUMBER || (truth.number == 0 && one.what == NUMBER))
+			truth = one;
+	}
+	return truth;
+}
+
+static struct truth truth_of(const struct fixture *fixture, const struct metric *metric,
+			     const char *path)
+{
+	struct truth truth = { NOTHING };
+
+	if (fixture->hybrid && metric->v1.file) {
+		if (strcmp(metric->v1.controller, ANY_CONTROLLER) == 0)
+			truth = truth_of_any(fixture, metric, path);
+		else if (metric->v1.key || strcmp(metric->v1.file, "memory.stat") != 0)
+			truth = truth_of_source(fixture, metric, metric->v1.controller, path,
+						metric->v1.file, metric->v1.key);
+		if (truth.what == NUMBER && metric->v1_mul)
+			truth.number *= metric->v1_mul;
+		/* Per-CPU values are divided one by one, above. */
+		if (truth.what == NUMBER && metric->v1_div && !metric->key_label)
+			truth.number = floor(truth.number / metric->v1_div);
+	}
+	if (truth.what == NOTHING && metric->v2.file)
+		truth = truth_of_source(fixture, metric, fixture->hybrid ? "unified" : "", path,
+					metric->v2.file, metric->v2.key);
+	return truth;
+}
+
+static bool agrees(const struct truth *truth, const struct metric *metric, enum value_state state,
+		   union value value)
+{
+	switch (truth->what) {
+	case UNLIMITED:
+		return state == VALUE_UNLIMITED;
+	case TEXT:
+		return state == VALUE_OK && strcmp(value.text, truth->text) == 0;
+	case NUMBER:
+		if (state != VALUE_OK)
+			return false;
+		/* Both went through a double in `truth`: 2^53 bytes are more than any fixture has. */
+		return metric->kind == KIND_SIGNED ? (double)value.i64 == truth->number :
+						     (double)value.u64 == truth->number;
+	case NOTHING:
+		break;
+	}
+	return state != VALUE_OK && state != VALUE_UNLIMITED && state != VALUE_FIRST;
+}
+
+static void compare_all(struct fixture *fixture)
+{
+	const struct snapshot *snapshot = fixture->snapshot;
+
+	for (uint32_t i = 0; i < snapshot->tree->n; i++) {
+		for (int id = M_NONE + 1; id < METRIC_COUNT; id++) {
+			const struct metric *metric = metric_get((enum metric_id)id);
+			union value value = { 0 };
+			enum value_state state;
+			struct truth truth;
+
+			if (metric->kind == KIND_DERIVED)
+				continue;
+			truth = truth_of(fixture, metric, snapshot->tree->nodes[i]->path);
+			state = snapshot_get(snapshot, (enum metric_id)id, i, &value);
+			if (truth.what != NOTHING)
+				fixture->compared++;
+			if (agrees(&truth, metric, state, value) || fixture->faults++ > 20)
+				continue;
+			print_error("%s %s: %s %llu, the file says %s %.0f \"%s\"\n",
+				    snapshot->tree->nodes[i]->path, metric->name,
+				    value_state_name(state), (unsigned long long)value.u64,
+				    truth.what == NUMBER    ? "number" :
+				    truth.what == UNLIMITED ? "max" :
+				    truth.what == TEXT	    ? "text" :
+							      "nothing",
+				    truth.number, truth.what == TEXT ? truth.text : "");
+		}
+	}
+	print_message("%s: %u values of %u cgroups compared with their files\n", fixture->name,
+		      fixture->compared, snapshot->tree->n);
+	assert_int_equal(fixture->faults, 0);
+}
+
+static void test_values(void **state)
+{
+	struct fixture *fixture = *state;
+
+	compare_all(fixture);
+	assert_true(fixture->compared > 2000);
+}
+
+/* A second sample of files that stand still: the same values, rates of 0, no new tree. */
+static void test_second_sample(void **state)
+{
+	struct fixture *fixture = *state;
+	struct snapshot *first = snapshot_ref(fixture->snapshot);
+	struct sampler_stats stats;
+	unsigned int rates = 0;
+
+	sample_all(fixture);
+	compare_all(fixture);
+	assert_ptr_equal(first->tree, fixture->snapshot->tree);
+	sampler_get_stats(fixture->sampler, &stats);
+	assert_int_equal(stats.rebuilds, 1);
+	assert_int_equal(stats.samples, 2);
+	assert_int_equal(stats.read_errors, 0);
+	assert_int_equal(stats.nodes, first->tree->n);
+	assert_int_equal(fixture->snapshot->sequence, 2);
+	assert_true(fixture->snapshot->interval_ns > 0);
+	for (int id = M_NONE + 1; id < METRIC_COUNT; id++) {
+		enum metric_id rate = metric_rate((enum metric_id)id);
+
+		for (uint32_t i = 0; rate != M_NONE && i < first->tree->n; i++) {
+			enum value_state counter = snapshot_state(first, (enum metric_id)id, i);
+			double number = -1;
+
+			assert_int_equal(snapshot_state(first, rate, i),
+					 counter == VALUE_OK ? VALUE_FIRST : counter);
+			assert_int_equal(snapshot_number(fixture->snapshot, rate, i, &number), counter);
+			assert_true(counter != VALUE_OK || number == 0);
+			rates += counter == VALUE_OK;
+		}
+	}
+	assert_true(rates > 500);
+	snapshot_unref(first);
+}
+
+static uint32_t count_directories(const struct fixture *fixture, const char *hierarchy,
+				  const char *path)
+{
+	char full[4096];
+	struct dirent *entry;
+	uint32_t n = 1, index;
+	struct stat info;
+	DIR *dir;
+
+	snprintf(full, sizeof(full), "%s/sys/fs/cgroup/%s%s", fixture->dir, hierarchy, path);
+	assert_int_equal(stat(full, &info), 0);
+	index = tree_find(fixture->snapshot->tree, *path ? path : "/");
+	if (index == NODE_NONE)
+		fail_msg("%s of %s is not in the tree", path, hierarchy);
+	for (uint32_t h = 0; h < fixture->snapshot->tree->n_hierarchies; h++) {
+		const char *name = fixture->snapshot->tree->hierarchies[h];
+
+		if (strcmp(*hierarchy ? hierarchy : "unified",
+			   strncmp(name, "name=", 5) == 0 ? name + 5 : name) == 0)
+			assert_int_equal(fixture->snapshot->tree->nodes[index]->ids[h], info.st_ino);
+	}
+	dir = opendir(full);
+	while ((entry = readdir(dir))) {
+		char child[4096];
+
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+			continue;
+		snprintf(child, sizeof(child), "%s/%s", path, entry->d_name);
+		n += count_directories(fixture, hierarchy, child);
+	}
+	closedir(dir);
+	return n;
+}
+
+/* Every directory of every hierarchy is a node with that inode, and there are no others. */
+static void test_tree(void **state)
+{
+	static const char *const names[] = { "unified", "systemd", "cpu",     "cpuacct", "cpuset",
+					     "memory",  "devices", "freezer", "blkio",	 "pids" };
+	struct fixture *fixture = *state;
+	const struct tree *tree = fixture->snapshot->tree;
+	uint32_t most = 0;
+
+	for (size_t i = 0; i < (fixture->hybrid ? ARRAY_SIZE(names) : 1); i++) {
+		uint32_t n = count_directories(fixture, fixture->hybrid ? names[i] : "", "");
+
+		most = n > most ? n : most;
+	}
+	assert_int_equal(tree->n, most);
+	assert_true(most >= 25);
+	assert_int_equal(tree->parent[0], NODE_NONE);
+	assert_int_equal(tree->end[0], tree->n);
+	for (uint32_t i = 1; i < tree->n; i++) {
+		const struct node *node = tree->nodes[i], *parent = tree->nodes[tree->parent[i]];
+
+		assert_true(tree->parent[i] < i && tree->end[i] > i);
+		assert_true(tree->end[i] <= tree->end[tree->parent[i]]);
+		assert_int_equal(node->depth, parent->depth + 1);
+		if (parent->depth > 0)
+			assert_memory_equal(node->path, parent->path, strlen(parent->path));
+		/* Siblings stand in the order of their bytes. */
+		if (tree->end[i] < tree->n && tree->parent[tree->end[i]] == tree->parent[i])
+			assert_true(strcmp(node->name, tree->nodes[tree->end[i]]->name) < 0);
+	}
+}
+
+/* More cgroups than descriptors: slower, and the same values. */
+static void test_few_descriptors(void **state)
+{
+	static const unsigned int budgets[] = { 1, 30, 200, 3000 };
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(budgets); i++) {
+		struct fixture *poor = open_fixture(fixture->name, fixture->hybrid, budgets[i]);
+		struct sampler_stats stats;
+
+		for (int round = 0; round < 3; round++) {
+			compare_all(poor);
+			sampler_get_stats(poor->sampler, &stats);
+			assert_int_equal(stats.max_fds, budgets[i]);
+			assert_true(stats.kept_fds <= budgets[i]);
+			sample_all(poor);
+		}
+		close_fixture(poor);
+	}
+}
+
+/* Another set of columns between two samples: what is asked for is there, right, and nothing else. */
+static void test_other_columns(void **state)
+{
+	struct fixture *fixture = *state;
+	struct metric_set few = { 0 };
+	struct snapshot *snapshot;
+	double number;
+
+	metric_set_add(&few, M_MEMORY_CURRENT);
+	assert_int_equal(sampler_sample(fixture->sampler, &few, &snapshot), 0);
+	assert_null(snapshot->columns[M_CPU_USAGE].states);
+	for (uint32_t i = 0; i < snapshot->tree->n; i++) {
+		double other;
+
+		assert_int_equal(snapshot_number(snapshot, M_MEMORY_CURRENT, i, &number),
+				 snapshot_number(fixture->snapshot, M_MEMORY_CURRENT, i, &other));
+		assert_true(snapshot_state(snapshot, M_MEMORY_CURRENT, i) != VALUE_OK || number == other);
+	}
+	snapshot_unref(snapshot);
+	sample_all(fixture);
+	compare_all(fixture);
+}
+
+static int setup_v2(void **state)
+{
+	*state = open_fixture("v2-linux-6.1", false, 0);
+	return 0;
+}
+
+static int setup_hybrid(void **state)
+{
+	*state = open_fixture("hybrid-linux-6.18", true, 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	close_fixture(*state);
+	return 0;
+}
+
+int main(void)
+{
+#define on_both(test)                                                                              \
+	cmocka_unit_test_setup_teardown(test, setup_v2, teardown),                                 \
+		cmocka_unit_test_setup_teardown(test, setup_hybrid, teardown)
+	const struct CMUnitTest tests[] = {
+		on_both(test_values),		on_both(test_second_sample), on_both(test_tree),
+		on_both(test_few_descriptors),	on_both(test_other_columns),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
