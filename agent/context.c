@@ -12,7 +12,8 @@
 #include "core/cleanup.h"
 #include "core/escape.h"
 
-static void say(const struct context *context, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void say(const struct context *context,
+						      const char *format, va_list arguments)
 {
 	char raw[2048], safe[4200];
 

@@ -22,8 +22,9 @@ enum {
 	FILE_MAX_BYTES = 16 << 20,
 };
 
-static void ini_errors_add_va(struct ini_errors *errors, const char *file, unsigned int line,
-			      bool warning, const char *format, va_list arguments)
+__attribute__((format(printf, 5, 0))) static void
+ini_errors_add_va(struct ini_errors *errors, const char *file, unsigned int line, bool warning,
+		  const char *format, va_list arguments)
 {
 	struct ini_error *grown;
 	struct ini_error error = { .line = line, .warning = warning };
@@ -386,7 +387,8 @@ static void close_directory(DIR **directory)
 		closedir(*directory);
 }
 
-int ini_directory_list(const char *path, char ***ret_paths, size_t *ret_n, struct ini_errors *errors)
+int ini_directory_list(const char *path, char ***ret_paths, size_t *ret_n,
+		       struct ini_errors *errors)
 {
 	_cleanup_(close_directory) DIR *directory = NULL;
 	struct dirent *entry;

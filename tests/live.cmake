@@ -5,7 +5,7 @@ foreach(name live_numbers live_policy)
 	add_executable(${name} live/${name}.c live/live.c)
 	target_include_directories(${name} PRIVATE live)
 	set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
-	target_compile_options(${name} PRIVATE -Wno-format-truncation)
+	target_compile_options(${name} PRIVATE $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
 	target_link_libraries(${name} PRIVATE cgw_options PkgConfig::CMOCKA PkgConfig::JANSSON)
 	add_test(NAME live.${name} COMMAND ${name})
 	set_tests_properties(live.${name} PROPERTIES TIMEOUT 900 RUN_SERIAL ON LABELS live

@@ -72,7 +72,8 @@ static int load(const char *path, const struct policy_check *check, struct polic
 /* The example of the design, which is the contract. */
 static const char example[] =
 	"[policy batch-cpu]\n"
-	"match      = /batch/**                  ; cgroup glob by path component; several lines are OR\n"
+	"match      = /batch/**                  ; cgroup glob by path component; several lines "
+	"are OR\n"
 	"match_not  = /batch/keep\n"
 	"when       = cpu.usage.rate > 50%       ; metric, operator, value with its unit\n"
 	"for        = 2s\n"
@@ -196,11 +197,11 @@ static void test_wrong(void **state)
 /* inih gives the first error's line alone; all are wanted. */
 static void test_all_errors(void **state)
 {
-	_cleanup_(freep) char *path =
-		put(state, "a.ini",
-		    "[policy a]\nnonsense\nfor = 1\n[policy b]\nwhen = x > 1\nmode = on\n");
+	_cleanup_(freep) char *path = put(
+		state, "a.ini",
+		"[policy a]\nnonsense\nfor = 1\n[policy b]\nwhen = x > 1\nmode = on\n");
 	static const char *const all[] = {
-		"a.ini:2: line:", "a.ini:3: for:", "a.ini:1: policy a: the key \"match\"",
+		"a.ini:2: line:", "a.ini:3: for:",  "a.ini:1: policy a: the key \"match\"",
 		"a.ini:5: when:", "a.ini:6: mode:", "a.ini:4: policy b: the key \"action\"",
 	};
 	struct policy_set *set = NULL;
@@ -220,14 +221,16 @@ static void test_warnings(void **state)
 	struct strbuf errors;
 
 	assert_int_equal(load(path, &check, &set, &errors), 0);
-	assert_non_null(strstr(errors.data, "a.ini:5: warning: for: it is shorter than the sampling "
-					    "interval of 1000 ms"));
+	assert_non_null(strstr(errors.data,
+			       "a.ini:5: warning: for: it is shorter than the sampling "
+			       "interval of 1000 ms"));
 	assert_non_null(strstr(errors.data, "a.ini:1: warning: policy p: without clear_when"));
 	policy_set_unref(set);
 	strbuf_done(&errors);
 }
 
-/* inih's own limit is 200 bytes a line, and what is above is cut in silence or taken for a new line. */
+/* inih's own limit is 200 bytes a line, and what is above is cut in silence or taken for a new
+ * line. */
 static void test_long_lines(void **state)
 {
 	static const size_t lengths[] = { 196, 197, 198, 199, 200, 201, 399, 400, 4096, 100000 };
@@ -294,12 +297,16 @@ static void test_long_names(void **state)
 static void test_directory(void **state)
 {
 	struct directory *directory = *state;
-	_cleanup_(freep) char *b = put(state, "20-b.ini", "[policy b]\nmatch=/b\nwhen=pids.current > "
-							  "1\naction=cpu.quota 9%\ncooldown=1s\n");
-	_cleanup_(freep) char *a = put(state, "10-a.ini", "[policy a]\nmatch=/a\nwhen=pids.current > "
-							  "1\naction=cpu.quota 9%\ncooldown=1s\n");
-	_cleanup_(freep) char *no = put(state, "30-c.ini.bak", "rubbish\n");
-	_cleanup_(freep) char *same = NULL;
+	__attribute__((unused))
+	_cleanup_(freep) char *b = put(state, "20-b.ini",
+				       "[policy b]\nmatch=/b\nwhen=pids.current > "
+				       "1\naction=cpu.quota 9%\ncooldown=1s\n");
+	__attribute__((unused))
+	_cleanup_(freep) char *a = put(state, "10-a.ini",
+				       "[policy a]\nmatch=/a\nwhen=pids.current > "
+				       "1\naction=cpu.quota 9%\ncooldown=1s\n");
+	__attribute__((unused)) _cleanup_(freep) char *no = put(state, "30-c.ini.bak", "rubbish\n");
+	__attribute__((unused)) _cleanup_(freep) char *same = NULL;
 	struct policy_set *set = NULL;
 	struct strbuf errors;
 
@@ -367,16 +374,17 @@ static void test_host(void **state)
 		.list = { { .name = (char *)"memory", .controllers = controllers } },
 	};
 	const struct policy_check check = { .hierarchies = &hierarchies };
-	_cleanup_(freep) char *path =
-		put(state, "a.ini",
-		    "[policy p]\nmatch=/a\nwhen=pids.current > 1\naction=memory.high 512M\n"
-		    "then=cpu.quota 9% after=1s\ncooldown=1s\n");
+	_cleanup_(freep) char *path = put(
+		state, "a.ini",
+		"[policy p]\nmatch=/a\nwhen=pids.current > 1\naction=memory.high 512M\n"
+		"then=cpu.quota 9% after=1s\ncooldown=1s\n");
 	struct policy_set *set = NULL;
 	struct strbuf errors;
 
 	assert_int_equal(load(path, &check, &set, &errors), -EINVAL);
 	assert_non_null(strstr(errors.data, "a.ini:4: action: "));
-	assert_non_null(strstr(errors.data, "memory.high does not exist on cgroup v1; use memory.max"));
+	assert_non_null(
+		strstr(errors.data, "memory.high does not exist on cgroup v1; use memory.max"));
 	assert_non_null(strstr(errors.data, "a.ini:5: then: "));
 	strbuf_done(&errors);
 	hierarchies.list[0].v2 = true;
