@@ -49,7 +49,7 @@ static void print_help(void)
 	printf("\n"
 	       "  --root DIR     look at a recorded tree instead of this machine\n"
 	       "  --state DIR    state directory of the agent (default /run/cgwatch)\n"
-	       "  --max-fds N    descriptors to keep open at most (default 8192)\n"
+	       "  --max-fds N    descriptors to keep open at most (default 16384)\n"
 	       "  --help         this text; after a verb: how to call it\n"
 	       "  --version\n"
 	       "\n"

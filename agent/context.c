@@ -42,15 +42,18 @@ int context_usage(const struct context *context, const char *format, ...)
 	va_start(arguments, format);
 	say(context, format, arguments);
 	va_end(arguments);
-	if (context->usage)
-		fprintf(stderr, "usage: cgwatch %s\n", context->usage);
 	return EXIT_USAGE;
 }
 
 int context_bad_option(const struct context *context)
 {
-	return context_usage(context, "%s: no such option, or its value is missing",
-			     context->argv[optind - 1]);
+	const char *word = context->argv[optind - 1];
+
+	/* Inside a cluster of short options getopt has not moved on yet. */
+	if (word[0] != '-' && optopt)
+		return context_usage(context, "-%c: no such option, or its value is missing",
+				     optopt);
+	return context_usage(context, "%s: no such option, or its value is missing", word);
 }
 
 int context_root(struct context *context)

@@ -27,7 +27,7 @@ struct verb {
 /* "cgwatch: VERB: …" on stderr; returns `code`, so that it can be returned at once. */
 int context_fail(const struct context *context, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* The usage line and a pointer to --help; EXIT_USAGE. */
+/* The same for a call that cannot be understood; EXIT_USAGE. */
 int context_usage(const struct context *context, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* For what getopt_long() returns on an option it does not take; EXIT_USAGE. */

@@ -203,8 +203,8 @@ static bool is_unmounted(const struct hierarchies *hierarchies, const struct met
 }
 
 /*
- * Files that may only fill in what others left open are read last. Stable, so that alternatives keep
- * their order among each other.
+ * Files that may only fill in what others left open are read last. Stable, so that alternatives
+ * keep their order among each other.
  */
 static int put_alternatives_last(struct plan *plan)
 {

@@ -25,7 +25,9 @@ struct reader {
 	struct devices *devices;
 	char **page_sizes; /* "2MB", "1GB" */
 	size_t n_page_sizes;
-	unsigned int max_fds, keep_files; /* of each cgroup, in the order of the plan */
+	/* Every cgroup keeps the first keep_files of the plan, the first keep_more cgroups one
+	 * more. */
+	unsigned int max_fds, keep_files, keep_more;
 	uint64_t sample;
 	struct strbuf text;
 	struct reader_counts counts;
@@ -51,6 +53,12 @@ static char *page_size_name(const char *entry)
 	return strbuf_take(&name);
 }
 
+/* What counts is that the order is always the same, whatever the directory's. */
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 static void find_page_sizes(struct reader *reader)
 {
 	int fd = root_open(reader->root, ROOT_SYS, "kernel/mm/hugepages", O_RDONLY | O_DIRECTORY);
@@ -74,6 +82,8 @@ static void find_page_sizes(struct reader *reader)
 		closedir(dir);
 	else if (fd >= 0)
 		close(fd);
+	if (reader->n_page_sizes > 1)
+		qsort(reader->page_sizes, reader->n_page_sizes, sizeof(char *), compare_names);
 }
 
 int reader_new(const struct root *root, const struct hierarchies *hierarchies,
@@ -214,11 +224,14 @@ static int read_fd(struct reader *reader, int fd)
 /* True if the v2 controller of the file is on for this cgroup; asked again every few samples. */
 static bool controller_on(struct reader *reader, struct live *live, const struct plan_file *file)
 {
+	const struct hierarchy *hierarchy = &reader->hierarchies->list[file->hierarchy];
 	struct strbuf text;
 	struct span rest, word;
 	int fd;
 
-	if (!reader->hierarchies->list[file->hierarchy].v2 || !file->file->controller)
+	/* On a hybrid host the controller may live on v1: then nobody can turn it on here. */
+	if (!hierarchy->v2 || !file->file->controller ||
+	    !hierarchy_has(hierarchy, file->file->controller))
 		return true;
 	if (!live->controllers || live->controllers_at + RETRY_SAMPLES <= reader->sample) {
 		struct plan_file list = { .name = (char *)"cgroup.controllers",
@@ -267,7 +280,7 @@ static enum value_state state_of_error(struct reader *reader, struct live *live,
 	 * hardware. */
 	if (error != -ENOENT && error != -EOPNOTSUPP && error != -ENODEV) {
 		reader->counts.errors++;
-		return VALUE_ABSENT;
+		return VALUE_FAILED;
 	}
 	if (live->parent && !controller_on(reader, live, file))
 		return VALUE_DISABLED;
@@ -288,6 +301,11 @@ static bool is_settled(const struct snapshot *snapshot, const struct plan_file *
 	return true;
 }
 
+static unsigned int files_kept(const struct reader *reader, const struct live *live)
+{
+	return reader->keep_files + (live->index < reader->keep_more);
+}
+
 /*
  * Text of one file of one cgroup in reader->text. -ENODEV from a kept file: either the cgroup went
  * away or only the file did, because its controller was turned off.
@@ -295,7 +313,7 @@ static bool is_settled(const struct snapshot *snapshot, const struct plan_file *
 static int fetch(struct reader *reader, struct walk *walk, struct live *live, size_t at)
 {
 	struct plan_file *file = &reader->plan.files[at];
-	bool keep = at < reader->keep_files;
+	bool keep = at < files_kept(reader, live);
 	int fd = live->fds[at], r;
 
 	if (fd >= 0) {
@@ -338,7 +356,7 @@ static int read_one(struct reader *reader, struct walk *walk, struct snapshot *s
 	int r;
 
 	if (!live->node->ids[file->hierarchy] ||
-	    (file->any && is_settled(snapshot, file, live->index)))
+	    (file->any && !file->part && is_settled(snapshot, file, live->index)))
 		return 0;
 	r = fetch(reader, walk, live, at);
 	if (r == -ESTALE) {
@@ -379,9 +397,12 @@ int reader_read(struct reader *reader, struct walk *walk, struct snapshot *snaps
 {
 	uint32_t n = snapshot->tree->n;
 	struct live **lives = walk_lives(walk);
+	unsigned int spare;
 
 	reader->sample++;
-	reader->keep_files = n ? reader->max_fds / n : 0;
+	spare = walk_kept(walk) < reader->max_fds ? reader->max_fds - walk_kept(walk) : 0;
+	reader->keep_files = n ? spare / n : 0;
+	reader->keep_more = n ? spare % n : 0;
 	set_missing(&reader->plan, snapshot);
 	for (uint32_t i = 0; i < n; i++) {
 		struct live *live = lives[i];
@@ -399,7 +420,7 @@ int reader_read(struct reader *reader, struct walk *walk, struct snapshot *snaps
 			if (r < 0)
 				return r;
 			/* A tree that grew past the budget gives kept files back. */
-			if (at >= reader->keep_files && live->fds[at] >= 0) {
+			if (at >= files_kept(reader, live) && live->fds[at] >= 0) {
 				close(live->fds[at]);
 				live->fds[at] = FD_CLOSED;
 				reader->counts.kept--;

@@ -218,7 +218,7 @@ static int enter(struct walk *walk, struct live *live, unsigned int h, uint64_t 
 	int r;
 
 	if (known == inode)
-		return 0;
+		return live->rescan >> h & 1 ? scan(walk, live, h) : 0;
 	if (known) {
 		/* Everything below it went with it, in this hierarchy. */
 		leave(walk, live, h);
@@ -296,6 +296,10 @@ static int scan(struct walk *walk, struct live *live, unsigned int h)
 		r = read_directory(walk, hierarchy_relative(live->node->path), h, &entries);
 	if (r == 0)
 		r = merge(walk, live, h, &entries);
+	/* The link count is taken already: without this, what is missed now would be missed for
+	 * good. */
+	if (r < 0)
+		live->rescan |= 1u << h;
 	entries_done(&entries);
 	return r;
 }
@@ -426,9 +430,23 @@ static int rebuild(struct walk *walk)
 	return 0;
 }
 
+/* Without memory for the new list the old one speaks of what is freed: the next walk starts anew.
+ */
+static void forget(struct walk *walk)
+{
+	if (walk->top)
+		live_free(walk, walk->top);
+	tree_unref(walk->tree);
+	free(walk->lives);
+	walk->top = NULL;
+	walk->tree = NULL;
+	walk->lives = NULL;
+}
+
 static int first_walk(struct walk *walk)
 {
 	struct stat info;
+	int r = 0;
 
 	walk->top = live_new(walk, NULL, "");
 	if (!walk->top)
@@ -439,13 +457,14 @@ static int first_walk(struct walk *walk)
 		if (fd >= 0 && fstat(fd, &info) == 0)
 			walk->top->node->ids[h] = info.st_ino;
 	}
-	for (unsigned int h = 0; h < walk->hierarchies->n; h++) {
-		int r = walk->top->node->ids[h] ? scan(walk, walk->top, h) : 0;
-
-		if (r < 0)
-			return r;
+	for (unsigned int h = 0; h < walk->hierarchies->n && r == 0; h++) {
+		r = walk->top->node->ids[h] ? scan(walk, walk->top, h) : 0;
 	}
-	return rebuild(walk);
+	if (r == 0)
+		r = rebuild(walk);
+	if (r < 0)
+		forget(walk);
+	return r;
 }
 
 int walk_new(const struct hierarchies *hierarchies, struct strpool *strings, bool recorded,
@@ -477,24 +496,27 @@ void walk_free(struct walk *walk)
 	free(walk);
 }
 
-int walk_refresh(struct walk *walk, uint32_t read_mask, unsigned int keep_dirs)
+int walk_refresh(struct walk *walk, uint32_t changed, uint32_t read_mask, unsigned int keep_dirs)
 {
-	int r;
+	int r, rebuilt = 0;
 
 	if (!walk->tree)
 		return first_walk(walk);
-	for (uint32_t i = 0; i < walk->tree->n; i++) {
+	for (uint32_t i = 0; changed && i < walk->tree->n; i++) {
 		struct live *live = walk->lives[i];
 
 		for (unsigned int h = 0; h < walk->hierarchies->n; h++) {
-			if (live->node->ids[h])
+			if (live->node->ids[h] && (changed >> h & 1))
 				check(walk, live, h, read_mask >> h & 1, i < keep_dirs);
 		}
 	}
 	r = rescan_all(walk);
-	if (r < 0 || !walk->changed)
-		return r;
-	return rebuild(walk);
+	/* Also after an error: what was freed on the way must not stay in the old list. */
+	if (walk->changed)
+		rebuilt = rebuild(walk);
+	if (rebuilt < 0)
+		forget(walk);
+	return r < 0 ? r : rebuilt;
 }
 
 struct tree *walk_tree(const struct walk *walk)

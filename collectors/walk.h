@@ -38,11 +38,12 @@ int walk_new(const struct hierarchies *hierarchies, struct strpool *strings, boo
 	     void (*on_drop)(struct live *live, void *data), void *data, struct walk **ret_walk);
 void walk_free(struct walk *walk);
 /*
- * Brings the picture up to date. `read_mask` are the hierarchies of which a file of every cgroup is
- * read anyway; there a kept descriptor is enough, elsewhere the inode is compared by path. 0, or
- * -errno with the old picture still valid.
+ * Brings the picture up to date. `changed` are the hierarchies in which something may have come or
+ * gone: only there every cgroup is looked at. `read_mask` are the hierarchies of which a file of
+ * every cgroup is read anyway; there a kept descriptor is enough, elsewhere the inode is compared
+ * by path. 0, or -errno with the old picture still valid.
  */
-int walk_refresh(struct walk *walk, uint32_t read_mask, unsigned int keep_dirs);
+int walk_refresh(struct walk *walk, uint32_t changed, uint32_t read_mask, unsigned int keep_dirs);
 /* The current tree (borrowed) and its cgroups in the same order. */
 struct tree *walk_tree(const struct walk *walk);
 struct live **walk_lives(const struct walk *walk);

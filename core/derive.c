@@ -53,7 +53,7 @@ static void inherit(struct snapshot *snapshot, enum metric_id id, enum metric_id
 
 		above = parent == NODE_NONE ? VALUE_UNLIMITED
 					    : snapshot_number(snapshot, id, parent, &theirs);
-		if (state == VALUE_GONE || state == VALUE_DENIED) {
+		if (state == VALUE_GONE || state == VALUE_DENIED || state == VALUE_FAILED) {
 			snapshot_set_state(snapshot, id, i, state);
 		} else if (above == VALUE_OK && (state != VALUE_OK || theirs < mine)) {
 			snapshot_set(snapshot, id, i, (union value){ .number = theirs });

@@ -22,6 +22,7 @@ static const struct {
 	[VALUE_UNLIMITED] = { "unlimited", "max", "no limit is set" },
 	[VALUE_FIRST] = { "first", "..", "needs a second sample" },
 	[VALUE_GONE] = { "gone", "gone", "the cgroup went away while it was read" },
+	[VALUE_FAILED] = { "failed", "failed", "reading it failed" },
 };
 
 const enum metric_id metric_default_columns[] = {

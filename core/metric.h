@@ -48,6 +48,7 @@ enum value_state {
 	VALUE_UNLIMITED, /* a limit that is not set */
 	VALUE_FIRST,	 /* needs a second sample */
 	VALUE_GONE,	 /* the cgroup went away while it was read */
+	VALUE_FAILED,	 /* reading it failed: an I/O error, no descriptor left */
 	VALUE_STATE_COUNT,
 };
 

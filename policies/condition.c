@@ -15,9 +15,9 @@ const char *const condition_operators[OPERATOR_COUNT] = {
 	[OPERATOR_NOT_EQUAL] = "!=",	 [OPERATOR_GREATER] = ">",     [OPERATOR_LESS] = "<",
 };
 
-static const char *const outcome_names[] = { [OUTCOME_FALSE] = "false",
-					     [OUTCOME_TRUE] = "true",
-					     [OUTCOME_UNKNOWN] = "unknown" };
+static const char *const outcome_names[] = {
+	[OUTCOME_FALSE] = "false", [OUTCOME_TRUE] = "true", [OUTCOME_UNKNOWN] = "unknown"
+};
 
 void condition_free(struct condition *condition)
 {
@@ -111,9 +111,9 @@ static enum outcome evaluate(const struct condition *condition, unsigned int at,
 	}
 	left = evaluate(condition, part->left, snapshot, index);
 	if (part->type == CONDITION_NOT)
-		return left == OUTCOME_UNKNOWN ? left :
-		       left == OUTCOME_TRUE    ? OUTCOME_FALSE :
-						 OUTCOME_TRUE;
+		return left == OUTCOME_UNKNOWN ? left
+		       : left == OUTCOME_TRUE  ? OUTCOME_FALSE
+					       : OUTCOME_TRUE;
 	decisive = part->type == CONDITION_AND ? OUTCOME_FALSE : OUTCOME_TRUE;
 	if (left == decisive)
 		return decisive;
@@ -149,17 +149,16 @@ static const struct condition_part *find_comparison(const struct condition *cond
 	return NULL;
 }
 
-void condition_operand(const struct condition *condition, size_t at, const struct snapshot *snapshot,
-		       uint32_t index, struct condition_operand *ret_operand)
+void condition_operand(const struct condition *condition, size_t at,
+		       const struct snapshot *snapshot, uint32_t index,
+		       struct condition_operand *ret_operand)
 {
 	const struct condition_part *part = find_comparison(condition, at);
 
 	*ret_operand = (struct condition_operand){
 		.metric = part->metric,
-		.operator = condition_operators[part->operator],
-		.text = part->text,
-		.threshold = part->threshold,
-	};
+		.operator= condition_operators[part->operator], .text = part->text,
+					       .threshold = part->threshold, };
 	ret_operand->state = read_value(part, snapshot, index, &ret_operand->value);
 	ret_operand->outcome = compare(part, ret_operand->value);
 }

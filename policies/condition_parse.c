@@ -58,7 +58,8 @@ static const char *here(const struct parser *parser)
 	return *parser->at ? parser->at : "the end";
 }
 
-static int add_part(struct parser *parser, const struct condition_part *part, unsigned int *ret_part)
+static int add_part(struct parser *parser, const struct condition_part *part,
+		    unsigned int *ret_part)
 {
 	struct condition *condition = parser->condition;
 
@@ -119,7 +120,8 @@ static int without_per_second(const char *text, int (*parse)(const char *text, d
 
 static int value_size_rate(const char *text, double *ret)
 {
-	return strchr(text, '/') ? without_per_second(text, value_size, ret) : value_size(text, ret);
+	return strchr(text, '/') ? without_per_second(text, value_size, ret)
+				 : value_size(text, ret);
 }
 
 static int value_count_rate(const char *text, double *ret)
@@ -260,7 +262,7 @@ static int parse_operator(struct parser *parser, struct condition_part *part)
 {
 	for (int i = 0; i < OPERATOR_COUNT; i++) {
 		if (take(parser, condition_operators[i])) {
-			part->operator = (enum condition_operator)i;
+			part->operator=(enum condition_operator) i;
 			return 0;
 		}
 	}
@@ -289,7 +291,8 @@ static int parse_comparison(struct parser *parser, unsigned int *ret_part)
 	skip_spaces(parser);
 	length = strcspn(parser->at, " \t\r\n()");
 	if (length == 0) {
-		snprintf(parser->reason, parser->size, "a value is expected at \"%s\"", here(parser));
+		snprintf(parser->reason, parser->size, "a value is expected at \"%s\"",
+			 here(parser));
 		return -EINVAL;
 	}
 	part.text = strndup(parser->at, length);
@@ -378,7 +381,9 @@ DEFINE_CLEANUP(struct condition *, condition_free)
 int condition_parse(const char *text, struct condition **ret_condition, char *reason, size_t size)
 {
 	_cleanup_(condition_freep) struct condition *condition = calloc(1, sizeof(*condition));
-	struct parser parser = { .at = text, .condition = condition, .reason = reason, .size = size };
+	struct parser parser = {
+		.at = text, .condition = condition, .reason = reason, .size = size
+	};
 	int r;
 
 	if (!condition || !(condition->text = strdup(text)))
@@ -388,7 +393,8 @@ int condition_parse(const char *text, struct condition **ret_condition, char *re
 		return r;
 	skip_spaces(&parser);
 	if (*parser.at) {
-		snprintf(reason, size, "\"and\", \"or\" or the end is expected at \"%s\"", parser.at);
+		snprintf(reason, size, "\"and\", \"or\" or the end is expected at \"%s\"",
+			 parser.at);
 		return -EINVAL;
 	}
 	*ret_condition = TAKE_PTR(condition);

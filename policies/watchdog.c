@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -27,7 +28,7 @@ static const char goodbye = 'q';
 
 struct watchdog {
 	pid_t pid;
-	int fd; /* the pipe's end: its closing is what the child waits for */
+	int fd; /* our end of a socket pair: its closing is what the child waits for */
 };
 
 struct child {
@@ -161,15 +162,20 @@ int watchdog_start(struct journal *journal, const struct knob_context *context,
 		   struct watchdog **ret_watchdog)
 {
 	struct watchdog *watchdog = calloc(1, sizeof(*watchdog));
+	sigset_t all, before;
 	int fds[2], r;
 
 	if (!watchdog)
 		return -ENOMEM;
-	if (pipe2(fds, O_CLOEXEC) < 0) {
+	/* Not a pipe: that would need SIGPIPE ignored to say goodbye to a child that is gone. */
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
 		r = -errno;
 		free(watchdog);
 		return r;
 	}
+	/* A signal must not find the child before it ignores it. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
 	watchdog->pid = fork();
 	if (watchdog->pid == 0) {
 		struct child child = { journal, context, fds[0] };
@@ -177,9 +183,10 @@ int watchdog_start(struct journal *journal, const struct knob_context *context,
 		close(fds[1]);
 		run(&child);
 	}
+	r = -errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(fds[0]);
 	if (watchdog->pid < 0) {
-		r = -errno;
 		close(fds[1]);
 		free(watchdog);
 		return r;
@@ -196,16 +203,14 @@ pid_t watchdog_pid(const struct watchdog *watchdog)
 
 void watchdog_free(struct watchdog *watchdog)
 {
-	ssize_t n;
-
 	if (!watchdog)
 		return;
-	n = write(watchdog->fd, &goodbye, 1);
+	/* Should the word not get through, it restores first: nothing is lost by waiting for that.
+	 */
+	if (send(watchdog->fd, &goodbye, 1, MSG_NOSIGNAL) < 0)
+		log_debug("watchdog: %s", strerror(errno));
 	close(watchdog->fd);
-	/* Without the word it restores first: nothing is lost by waiting for that as well. */
-	if (n == 1 || errno == EPIPE) {
-		while (waitpid(watchdog->pid, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
+	while (waitpid(watchdog->pid, NULL, 0) < 0 && errno == EINTR)
+		;
 	free(watchdog);
 }

@@ -20,6 +20,7 @@ static void add_identity(struct strbuf *out, const struct snapshot *snapshot, ui
 {
 	const struct tree *tree = snapshot->tree;
 	const struct node *node = tree->nodes[index];
+	unsigned int n = 0;
 
 	add_line(out, "cgroup", node->path);
 	add_line(out, "kind", node_kind_name(node->kind));
@@ -32,7 +33,7 @@ static void add_identity(struct strbuf *out, const struct snapshot *snapshot, ui
 	strbuf_add_string(out, "hierarchies   ");
 	for (uint32_t h = 0; h < node->n_ids; h++) {
 		if (node->ids[h])
-			strbuf_printf(out, "%s (id %llu)  ", tree->hierarchies[h],
+			strbuf_printf(out, "%s%s (id %llu)", n++ ? ", " : "", tree->hierarchies[h],
 				      (unsigned long long)node->ids[h]);
 	}
 	strbuf_add_char(out, '\n');

@@ -32,18 +32,12 @@ static const struct {
 static const struct {
 	const char *file, *text;
 } v2_files[] = {
-	{ "cpu.max", "max 100000" },
-	{ "cpu.weight", "100" },
-	{ "memory.max", "max" },
-	{ "memory.high", "max" },
-	{ "memory.low", "0" },
-	{ "memory.current", "104857600" },
-	{ "memory.reclaim", "" },
-	{ "pids.max", "max" },
-	{ "io.weight", "default 100" },
-	{ "cpuset.cpus", "" },
-	{ "cgroup.freeze", "0" },
-	{ "cgroup.events", "populated 1\nfrozen 0" },
+	{ "cpu.max", "max 100000" },	{ "cpu.weight", "100" },
+	{ "memory.max", "max" },	{ "memory.high", "max" },
+	{ "memory.low", "0" },		{ "memory.current", "104857600" },
+	{ "memory.reclaim", "" },	{ "pids.max", "max" },
+	{ "io.weight", "default 100" }, { "cpuset.cpus", "" },
+	{ "cgroup.freeze", "0" },	{ "cgroup.events", "populated 1\nfrozen 0" },
 };
 
 static void need(bool good)
@@ -96,7 +90,8 @@ static int fake_read(void *data, int dir_fd, const char *file, struct strbuf *re
 	if (r < 0)
 		return r;
 	if (strcmp(file, "freezer.state") == 0 && number_at(dir_fd, "freezer.self_freezing") == 1) {
-		bool freezing = fs->never_freezes || fs->freezing_reads > 0;
+		bool freezing = fs->never_freezes || fs->freezes_after_thaw ||
+				fs->freezing_reads > 0;
 
 		fs->freezing_reads -= fs->freezing_reads > 0;
 		write_at(dir_fd, file, freezing ? "FREEZING" : "FROZEN");
@@ -106,7 +101,8 @@ static int fake_read(void *data, int dir_fd, const char *file, struct strbuf *re
 
 static int write_freezer_state(struct fake_cgroupfs *fs, int dir_fd, const char *text)
 {
-	(void)fs;
+	if (strcmp(text, "THAWED") == 0)
+		fs->freezes_after_thaw = false;
 	write_at(dir_fd, "freezer.self_freezing", strcmp(text, "FROZEN") == 0 ? "1" : "0");
 	write_at(dir_fd, "freezer.state", strcmp(text, "FROZEN") == 0 ? "FREEZING" : "THAWED");
 	return 0;
@@ -117,7 +113,8 @@ static int write_cgroup_freeze(struct fake_cgroupfs *fs, int dir_fd, const char 
 	bool frozen = strcmp(text, "1") == 0 && !fs->never_freezes;
 
 	write_at(dir_fd, "cgroup.freeze", text);
-	write_at(dir_fd, "cgroup.events", frozen ? "populated 1\nfrozen 1" : "populated 1\nfrozen 0");
+	write_at(dir_fd, "cgroup.events",
+		 frozen ? "populated 1\nfrozen 1" : "populated 1\nfrozen 0");
 	return 0;
 }
 
@@ -179,9 +176,12 @@ static const struct {
 	const char *file;
 	int (*write)(struct fake_cgroupfs *fs, int dir_fd, const char *text);
 } behaviours[] = {
-	{ "freezer.state", write_freezer_state },	{ "cgroup.freeze", write_cgroup_freeze },
-	{ "memory.reclaim", write_reclaim },		{ "memory.max", write_memory_max },
-	{ "memory.limit_in_bytes", write_v1_limit },	{ "memory.memsw.limit_in_bytes", write_v1_memsw },
+	{ "freezer.state", write_freezer_state },
+	{ "cgroup.freeze", write_cgroup_freeze },
+	{ "memory.reclaim", write_reclaim },
+	{ "memory.max", write_memory_max },
+	{ "memory.limit_in_bytes", write_v1_limit },
+	{ "memory.memsw.limit_in_bytes", write_v1_memsw },
 };
 
 static int fake_write(void *data, int dir_fd, const char *file, const char *text, bool nonblock)
@@ -203,7 +203,8 @@ static int fake_write(void *data, int dir_fd, const char *file, const char *text
 	return 0;
 }
 
-/* ---- the tree -------------------------------------------------------------------------------------- */
+/* ---- the tree
+ * -------------------------------------------------------------------------------------- */
 
 static void add_hierarchy(struct fake_cgroupfs *fs, bool v2, const char *name,
 			  const char *const *controllers)
@@ -310,7 +311,8 @@ void fake_cgroupfs_remove(struct fake_cgroupfs *fs, const char *path)
 	for (unsigned int i = 0; i < fs->hierarchies.n; i++) {
 		char command[256];
 
-		/* Moved away, not removed: the file system must not give its inode to the next one. */
+		/* Moved away, not removed: the file system must not give its inode to the next one.
+		 */
 		snprintf(command, sizeof(command), "mv %s%s %s/gone-%u-%llu",
 			 fs->hierarchies.list[i].mountpoint, path, fs->top, i,
 			 (unsigned long long)fs->next_serial++);
@@ -339,7 +341,8 @@ static int open_with(struct fake_cgroupfs *fs, const char *path, const char *fil
 	abort();
 }
 
-void fake_cgroupfs_put(struct fake_cgroupfs *fs, const char *path, const char *file, const char *text)
+void fake_cgroupfs_put(struct fake_cgroupfs *fs, const char *path, const char *file,
+		       const char *text)
 {
 	int fd = open_with(fs, path, file);
 
@@ -363,6 +366,7 @@ const char *fake_cgroupfs_get(struct fake_cgroupfs *fs, const char *path, const 
 
 struct knob_context fake_cgroupfs_context(struct fake_cgroupfs *fs)
 {
-	return (struct knob_context){ .root = fs->root, .hierarchies = &fs->hierarchies,
-				      .timeout_ms = 300, .io = &fs->io };
+	return (struct knob_context){
+		.root = fs->root, .hierarchies = &fs->hierarchies, .timeout_ms = 3000, .io = &fs->io
+	};
 }

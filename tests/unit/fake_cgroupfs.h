@@ -21,11 +21,12 @@ struct fake_cgroupfs {
 	struct hierarchies hierarchies;
 	struct knob_io io;
 	struct fake_fault faults[4];
-	unsigned int writes;	      /* how many, of all files */
-	unsigned int freezing_reads;  /* v1: that often FREEZING is read before FROZEN */
+	unsigned int writes;	     /* how many, of all files */
+	unsigned int freezing_reads; /* v1: that often FREEZING is read before FROZEN */
 	bool never_freezes;
-	unsigned int oom_kills;	      /* v2: memory.max was set below the use */
-	uint64_t unreclaimable;	      /* memory.reclaim goes no lower */
+	bool freezes_after_thaw; /* v1: FREEZING until it was thawed once in between */
+	unsigned int oom_kills;	 /* v2: memory.max was set below the use */
+	uint64_t unreclaimable;	 /* memory.reclaim goes no lower */
 	uint64_t next_serial;
 };
 
@@ -37,7 +38,8 @@ struct node *fake_cgroupfs_add(struct fake_cgroupfs *fs, const char *path);
 /* Removes and makes the directories anew: another cgroup of the same path. */
 void fake_cgroupfs_recreate(struct fake_cgroupfs *fs, const char *path);
 void fake_cgroupfs_remove(struct fake_cgroupfs *fs, const char *path);
-/* A file of a cgroup, in the first hierarchy that has it. The text of get lives until the next one. */
+/* A file of a cgroup, in the first hierarchy that has it. The text of get lives until the next one.
+ */
 void fake_cgroupfs_put(struct fake_cgroupfs *fs, const char *path, const char *file,
 		       const char *text);
 const char *fake_cgroupfs_get(struct fake_cgroupfs *fs, const char *path, const char *file);

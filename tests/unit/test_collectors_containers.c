@@ -12,10 +12,10 @@
 #include "collectors/containers.h"
 #include "core/cleanup.h"
 
-#define ID	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define ID63	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde"
-#define UPPER	"0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef"
-#define POD_UID "4f9c1e52_7b0a_4d3e_9c55_0a1b2c3d4e5f"
+#define ID	   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define ID63	   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde"
+#define UPPER	   "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef"
+#define POD_UID	   "4f9c1e52_7b0a_4d3e_9c55_0a1b2c3d4e5f"
 #define POD_DASHES "4f9c1e52-7b0a-4d3e-9c55-0a1b2c3d4e5f"
 
 struct form {
@@ -64,12 +64,14 @@ static void check(const struct form *forms, size_t n)
 		struct node *node = classify(forms[i].path);
 
 		if (node->kind != forms[i].kind || !same(node->unit, forms[i].unit) ||
-		    !same(node->container_id, forms[i].id) || !same(node->runtime, forms[i].runtime)) {
-			print_error("%s: %s, unit %s, container %s of %s; wanted %s, %s, %s of %s\n",
-				    forms[i].path, node_kind_name(node->kind), shown(node->unit),
-				    shown(node->container_id), shown(node->runtime),
-				    node_kind_name(forms[i].kind), shown(forms[i].unit),
-				    shown(forms[i].id), shown(forms[i].runtime));
+		    !same(node->container_id, forms[i].id) ||
+		    !same(node->runtime, forms[i].runtime)) {
+			print_error(
+				"%s: %s, unit %s, container %s of %s; wanted %s, %s, %s of %s\n",
+				forms[i].path, node_kind_name(node->kind), shown(node->unit),
+				shown(node->container_id), shown(node->runtime),
+				node_kind_name(forms[i].kind), shown(forms[i].unit),
+				shown(forms[i].id), shown(forms[i].runtime));
 			faults++;
 		}
 		node_unref(node);
@@ -124,8 +126,8 @@ static void test_engines(void **state)
 		  "docker" },
 		{ "/system.slice/docker-" ID ".scope/init.scope", NODE_SCOPE, "init.scope", ID,
 		  "docker" },
-		{ "/k/cri-containerd-" ID ".scope", NODE_CONTAINER, "cri-containerd-" ID ".scope", ID,
-		  "containerd" },
+		{ "/k/cri-containerd-" ID ".scope", NODE_CONTAINER, "cri-containerd-" ID ".scope",
+		  ID, "containerd" },
 		{ "/k/containerd-" ID ".scope", NODE_CONTAINER, "containerd-" ID ".scope", ID,
 		  "containerd" },
 		{ "/user.slice/nerdctl-" ID ".scope", NODE_CONTAINER, "nerdctl-" ID ".scope", ID,
@@ -133,8 +135,8 @@ static void test_engines(void **state)
 		{ "/k/crio-" ID ".scope", NODE_CONTAINER, "crio-" ID ".scope", ID, "cri-o" },
 		{ "/machine.slice/libpod-" ID ".scope", NODE_CONTAINER, "libpod-" ID ".scope", ID,
 		  "podman" },
-		{ "/machine.slice/libpod-" ID ".scope/container", NODE_CGROUP, "libpod-" ID ".scope", ID,
-		  "podman" },
+		{ "/machine.slice/libpod-" ID ".scope/container", NODE_CGROUP,
+		  "libpod-" ID ".scope", ID, "podman" },
 		{ "/libpod_parent/libpod-" ID, NODE_CONTAINER, NULL, ID, "podman" },
 		{ "/libpod_parent/" ID, NODE_CONTAINER, NULL, ID, "podman" },
 		{ "/machine.slice/buildah-" ID ".scope", NODE_CONTAINER, "buildah-" ID ".scope", ID,
@@ -160,8 +162,10 @@ static void test_kubernetes(void **state)
 {
 	static const struct form forms[] = {
 		{ "/kubepods.slice", NODE_SLICE, "kubepods.slice" },
-		{ "/kubepods.slice/kubepods-burstable.slice", NODE_SLICE, "kubepods-burstable.slice" },
-		{ "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" POD_UID ".slice",
+		{ "/kubepods.slice/kubepods-burstable.slice", NODE_SLICE,
+		  "kubepods-burstable.slice" },
+		{ "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" POD_UID
+		  ".slice",
 		  NODE_POD, "kubepods-burstable-pod" POD_UID ".slice" },
 		{ "/kubepods.slice/kubepods-pod" POD_UID ".slice", NODE_POD,
 		  "kubepods-pod" POD_UID ".slice" },
@@ -203,7 +207,8 @@ static void test_near_misses(void **state)
 		{ "/lxc.payload", NODE_CGROUP },
 		{ "/lxcfs/c1", NODE_CGROUP },
 		{ "/lxc", NODE_CGROUP },
-		{ "/machine.slice/systemd-nspawn@.service", NODE_SERVICE, "systemd-nspawn@.service" },
+		{ "/machine.slice/systemd-nspawn@.service", NODE_SERVICE,
+		  "systemd-nspawn@.service" },
 		{ "/machine.slice/systemd-nspawn@deb", NODE_CGROUP, "machine.slice" },
 		{ "/system.slice/containerd.service", NODE_SERVICE, "containerd.service" },
 	};

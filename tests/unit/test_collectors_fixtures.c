@@ -76,7 +76,8 @@ static bool slurp(const struct fixture *fixture, const char *hierarchy, const ch
 	FILE *stream;
 	size_t n;
 
-	snprintf(full, sizeof(full), "%s/sys/fs/cgroup/%s%s/%s", fixture->dir, hierarchy, path, file);
+	snprintf(full, sizeof(full), "%s/sys/fs/cgroup/%s%s/%s", fixture->dir, hierarchy, path,
+		 file);
 	stream = fopen(full, "r");
 	if (!stream)
 		return false;
@@ -109,7 +110,8 @@ static bool number_of(const char *word, struct truth *truth)
 	return *end == '\0';
 }
 
-/* "key value" lines; "id key=value" and "id key value" lines, summed over the ids, limits by least. */
+/* "key value" lines; "id key=value" and "id key value" lines, summed over the ids, limits by least.
+ */
 static void truth_of_lines(char *text, const char *key, const char *key_label, bool limit,
 			   struct truth *truth)
 {
@@ -184,7 +186,8 @@ static void truth_of_cpu_list(char *text, struct truth *truth)
 
 	truth->what = NUMBER;
 	truth->number = 0;
-	for (char *word = strtok_r(text, ",\n", &outer); word; word = strtok_r(NULL, ",\n", &outer)) {
+	for (char *word = strtok_r(text, ",\n", &outer); word;
+	     word = strtok_r(NULL, ",\n", &outer)) {
 		int low, high;
 
 		if (sscanf(word, "%d-%d", &low, &high) == 2)
@@ -194,8 +197,8 @@ static void truth_of_cpu_list(char *text, struct truth *truth)
 	}
 }
 
-static void truth_of_file(const struct metric *metric, const char *file, const char *key, char *text,
-			  struct truth *truth)
+static void truth_of_file(const struct metric *metric, const char *file, const char *key,
+			  char *text, struct truth *truth)
 {
 	bool limit = metric->kind == KIND_LIMIT;
 	double a, b;
@@ -262,13 +265,14 @@ static struct truth truth_of_source(const struct fixture *fixture, const struct 
 		char name[256];
 
 		plain.key_label = NULL;
-		snprintf(name, sizeof(name), "%.*s%s%s", (int)(star - file), file, sizes[i], star + 1);
+		snprintf(name, sizeof(name), "%.*s%s%s", (int)(star - file), file, sizes[i],
+			 star + 1);
 		if (!slurp(fixture, hierarchy, path, name, text, sizeof(text)))
 			continue;
 		truth_of_file(&plain, name, key, text, &part);
 		if (part.what == NUMBER && truth.what == NUMBER)
-			truth.number = metric->kind == KIND_LIMIT ? fmin(truth.number, part.number) :
-								    truth.number + part.number;
+			truth.number = metric->kind == KIND_LIMIT ? fmin(truth.number, part.number)
+								  : truth.number + part.number;
 		else if (part.what == NUMBER || truth.what == NOTHING)
 			truth = part;
 	}
@@ -279,12 +283,13 @@ static struct truth truth_of_source(const struct fixture *fixture, const struct 
 static struct truth truth_of_any(const struct fixture *fixture, const struct metric *metric,
 				 const char *path)
 {
-	static const char *const names[] = { "systemd", "cpu", "cpuacct", "cpuset", "memory", "devices",
-					     "freezer", "blkio", "pids" };
+	static const char *const names[] = { "systemd", "cpu",	   "cpuacct", "cpuset", "memory",
+					     "devices", "freezer", "blkio",   "pids" };
 	struct truth truth = { NOTHING };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		struct truth one = truth_of_source(fixture, metric, names[i], path, metric->v1.file, NULL);
+		struct truth one = truth_of_source(fixture, metric, names[i], path, metric->v1.file,
+						   NULL);
 
 		if (truth.what != NUMBER || (truth.number == 0 && one.what == NUMBER))
 			truth = one;
@@ -326,9 +331,10 @@ static bool agrees(const struct truth *truth, const struct metric *metric, enum 
 	case NUMBER:
 		if (state != VALUE_OK)
 			return false;
-		/* Both went through a double in `truth`: 2^53 bytes are more than any fixture has. */
-		return metric->kind == KIND_SIGNED ? (double)value.i64 == truth->number :
-						     (double)value.u64 == truth->number;
+		/* Both went through a double in `truth`: 2^53 bytes are more than any fixture has.
+		 */
+		return metric->kind == KIND_SIGNED ? (double)value.i64 == truth->number
+						   : (double)value.u64 == truth->number;
 	case NOTHING:
 		break;
 	}
@@ -357,10 +363,10 @@ static void compare_all(struct fixture *fixture)
 			print_error("%s %s: %s %llu, the file says %s %.0f \"%s\"\n",
 				    snapshot->tree->nodes[i]->path, metric->name,
 				    value_state_name(state), (unsigned long long)value.u64,
-				    truth.what == NUMBER    ? "number" :
-				    truth.what == UNLIMITED ? "max" :
-				    truth.what == TEXT	    ? "text" :
-							      "nothing",
+				    truth.what == NUMBER      ? "number"
+				    : truth.what == UNLIMITED ? "max"
+				    : truth.what == TEXT      ? "text"
+							      : "nothing",
 				    truth.number, truth.what == TEXT ? truth.text : "");
 		}
 	}
@@ -404,7 +410,8 @@ static void test_second_sample(void **state)
 
 			assert_int_equal(snapshot_state(first, rate, i),
 					 counter == VALUE_OK ? VALUE_FIRST : counter);
-			assert_int_equal(snapshot_number(fixture->snapshot, rate, i, &number), counter);
+			assert_int_equal(snapshot_number(fixture->snapshot, rate, i, &number),
+					 counter);
 			assert_true(counter != VALUE_OK || number == 0);
 			rates += counter == VALUE_OK;
 		}
@@ -432,7 +439,8 @@ static uint32_t count_directories(const struct fixture *fixture, const char *hie
 
 		if (strcmp(*hierarchy ? hierarchy : "unified",
 			   strncmp(name, "name=", 5) == 0 ? name + 5 : name) == 0)
-			assert_int_equal(fixture->snapshot->tree->nodes[index]->ids[h], info.st_ino);
+			assert_int_equal(fixture->snapshot->tree->nodes[index]->ids[h],
+					 info.st_ino);
 	}
 	dir = opendir(full);
 	while ((entry = readdir(dir))) {
@@ -451,7 +459,7 @@ static uint32_t count_directories(const struct fixture *fixture, const char *hie
 static void test_tree(void **state)
 {
 	static const char *const names[] = { "unified", "systemd", "cpu",     "cpuacct", "cpuset",
-					     "memory",  "devices", "freezer", "blkio",	 "pids" };
+					     "memory",	"devices", "freezer", "blkio",	 "pids" };
 	struct fixture *fixture = *state;
 	const struct tree *tree = fixture->snapshot->tree;
 	uint32_t most = 0;
@@ -479,6 +487,90 @@ static void test_tree(void **state)
 	}
 }
 
+static bool is_read(bool v2, const char *file, const char *key)
+{
+	for (int id = M_NONE + 1; id < METRIC_COUNT; id++) {
+		const struct metric *metric = metric_get((enum metric_id)id);
+		const char *from = v2 ? metric->v2.file : metric->v1.file;
+		const char *word = v2 ? metric->v2.key : metric->v1.key;
+
+		if (from && word && strcmp(from, file) == 0 && strcmp(word, key) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What v1 says for the cgroup alone has a total_ line for it with its descendants, which is read.
+ */
+static bool is_local_key(bool v2, const char *text, const char *file, const char *key)
+{
+	char total[256];
+
+	snprintf(total, sizeof(total), "\ntotal_%s ", key);
+	return !v2 && strcmp(file, "memory.stat") == 0 && strstr(text, total);
+}
+
+/* No key that these kernels print is without a metric. */
+static unsigned int check_keys(struct fixture *fixture, bool v2, const char *hierarchy,
+			       const char *path, const char *file)
+{
+	char text[65536], copy[65536], *outer = NULL;
+	unsigned int n = 0;
+
+	if (!slurp(fixture, hierarchy, path, file, text, sizeof(text)))
+		return 0;
+	memcpy(copy, text, sizeof(copy));
+	for (char *line = strtok_r(copy, "\n", &outer); line; line = strtok_r(NULL, "\n", &outer)) {
+		bool nested = strcmp(file, "io.stat") == 0;
+		char *inner = NULL, *word = strtok_r(line, " ", &inner);
+
+		while (nested && (word = strtok_r(NULL, " ", &inner))) {
+			word[strcspn(word, "=")] = '\0';
+			if (!is_read(v2, file, word))
+				fail_msg("%s %s: nobody reads %s", path, file, word);
+			n++;
+		}
+		if (nested || !word)
+			continue;
+		if (!is_read(v2, file, word) && !is_local_key(v2, text, file, word))
+			fail_msg("%s %s: nobody reads %s", path, file, word);
+		n++;
+	}
+	return n;
+}
+
+static void test_every_key(void **state)
+{
+	static const char *const v2[] = {
+		"cpu.stat",	     "cpu.stat.local",	    "memory.stat",
+		"memory.events",     "memory.events.local", "memory.swap.events",
+		"pids.events",	     "pids.events.local",   "cgroup.stat",
+		"cgroup.stat.local", "cgroup.events",	    "io.stat",
+	};
+	static const struct {
+		const char *hierarchy, *file;
+	} v1[] = {
+		{ "cpu", "cpu.stat" },	     { "cpuacct", "cpuacct.stat" },
+		{ "memory", "memory.stat" }, { "memory", "memory.oom_control" },
+		{ "pids", "pids.events" },
+	};
+	struct fixture *fixture = *state;
+	const struct tree *tree = fixture->snapshot->tree;
+	unsigned int n = 0;
+
+	for (uint32_t i = 0; i < tree->n; i++) {
+		const char *path = tree->nodes[i]->path;
+
+		for (size_t f = 0; f < ARRAY_SIZE(v2); f++)
+			n += check_keys(fixture, true, fixture->hybrid ? "unified" : "", path,
+					v2[f]);
+		for (size_t f = 0; fixture->hybrid && f < ARRAY_SIZE(v1); f++)
+			n += check_keys(fixture, false, v1[f].hierarchy, path, v1[f].file);
+	}
+	print_message("%s: %u keys have their metric\n", fixture->name, n);
+	assert_true(n > 1000);
+}
+
 /* More cgroups than descriptors: slower, and the same values. */
 static void test_few_descriptors(void **state)
 {
@@ -500,7 +592,8 @@ static void test_few_descriptors(void **state)
 	}
 }
 
-/* Another set of columns between two samples: what is asked for is there, right, and nothing else. */
+/* Another set of columns between two samples: what is asked for is there, right, and nothing else.
+ */
 static void test_other_columns(void **state)
 {
 	struct fixture *fixture = *state;
@@ -516,7 +609,8 @@ static void test_other_columns(void **state)
 
 		assert_int_equal(snapshot_number(snapshot, M_MEMORY_CURRENT, i, &number),
 				 snapshot_number(fixture->snapshot, M_MEMORY_CURRENT, i, &other));
-		assert_true(snapshot_state(snapshot, M_MEMORY_CURRENT, i) != VALUE_OK || number == other);
+		assert_true(snapshot_state(snapshot, M_MEMORY_CURRENT, i) != VALUE_OK ||
+			    number == other);
 	}
 	snapshot_unref(snapshot);
 	sample_all(fixture);
@@ -543,12 +637,12 @@ static int teardown(void **state)
 
 int main(void)
 {
-#define on_both(test)                                                                              \
-	cmocka_unit_test_setup_teardown(test, setup_v2, teardown),                                 \
+#define on_both(test)                                              \
+	cmocka_unit_test_setup_teardown(test, setup_v2, teardown), \
 		cmocka_unit_test_setup_teardown(test, setup_hybrid, teardown)
 	const struct CMUnitTest tests[] = {
-		on_both(test_values),		on_both(test_second_sample), on_both(test_tree),
-		on_both(test_few_descriptors),	on_both(test_other_columns),
+		on_both(test_values),	       on_both(test_second_sample), on_both(test_tree),
+		on_both(test_few_descriptors), on_both(test_other_columns), on_both(test_every_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

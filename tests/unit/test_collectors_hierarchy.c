@@ -83,7 +83,8 @@ static void open_fixture(const char *name, struct root **ret_root, struct hierar
 
 static void test_fixture_v2(void **state)
 {
-	static const char *const on[] = { "cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc" };
+	static const char *const on[] = { "cpuset",  "cpu",  "io",   "memory",
+					  "hugetlb", "pids", "rdma", "misc" };
 	struct hierarchies *hierarchies;
 	struct root *root;
 
@@ -109,8 +110,9 @@ static void test_fixture_v2(void **state)
 
 static void test_fixture_hybrid(void **state)
 {
-	static const char *const order[] = { "unified", "cpu", "cpuacct", "cpuset", "memory",
-					     "devices", "freezer", "blkio", "pids", "name=systemd" };
+	static const char *const order[] = { "unified", "cpu",	       "cpuacct", "cpuset",
+					     "memory",	"devices",     "freezer", "blkio",
+					     "pids",	"name=systemd" };
 	struct hierarchies *hierarchies;
 	struct root *root;
 
@@ -144,11 +146,12 @@ static void test_comounted_and_renamed(void **state)
 	machine_mkdir(&world->machine, "weird/place one");
 	machine_mkdir(&world->machine, "cg/memory");
 	machine_write(&world->machine, "cg/two/cgroup.controllers", "hugetlb rdma\n");
-	machine_write(&world->machine, MOUNTS,
-		      "30 1 0:30 / /weird/place\\040one rw,noexec shared:9 - cgroup memory "
-		      "rw,xattr,cpu,cpuacct,release_agent=/bin/cpuset,clone_children\n"
-		      "31 1 0:31 / /cg/memory rw - cgroup cgroup rw,noprefix,net_cls,net_prio\n"
-		      "32 1 0:32 / /cg/two rw - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot\n");
+	machine_write(
+		&world->machine, MOUNTS,
+		"30 1 0:30 / /weird/place\\040one rw,noexec shared:9 - cgroup memory "
+		"rw,xattr,cpu,cpuacct,release_agent=/bin/cpuset,clone_children\n"
+		"31 1 0:31 / /cg/memory rw - cgroup cgroup rw,noprefix,net_cls,net_prio\n"
+		"32 1 0:32 / /cg/two rw - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot\n");
 	assert_int_equal(discover(world), 0);
 	assert_int_equal(world->hierarchies->n, 3);
 	check_hierarchy(world->hierarchies, 0, true, "unified", "/cg/two");
@@ -165,7 +168,8 @@ static void test_comounted_and_renamed(void **state)
 	assert_null(hierarchies_find(world->hierarchies, "rw"));
 	assert_null(hierarchies_find(world->hierarchies, "xattr"));
 	assert_null(hierarchies_find(world->hierarchies, "release_agent=/bin/cpuset"));
-	assert_ptr_equal(hierarchies_find(world->hierarchies, "rdma"), &world->hierarchies->list[0]);
+	assert_ptr_equal(hierarchies_find(world->hierarchies, "rdma"),
+			 &world->hierarchies->list[0]);
 }
 
 static void test_named(void **state)
@@ -369,7 +373,8 @@ static void test_paths_of_process(void **state)
 	assert_int_equal(hierarchies_of_process(world->hierarchies, world->root, 0, paths), 0);
 	assert_string_equal(paths[0], "/self");
 	free(paths[0]);
-	assert_int_equal(hierarchies_of_process(world->hierarchies, world->root, 4242, paths), -ENOENT);
+	assert_int_equal(hierarchies_of_process(world->hierarchies, world->root, 4242, paths),
+			 -ENOENT);
 	for (unsigned int i = 0; i < HIERARCHY_MAX; i++)
 		assert_null(paths[i]);
 }
@@ -382,7 +387,8 @@ static void test_many_hierarchies(void **state)
 	strbuf_init(&text);
 	machine_mkdir(&world->machine, "cg");
 	for (int i = 0; i < HIERARCHY_MAX + 8; i++)
-		strbuf_printf(&text, "%d 1 0:%d / /cg rw - cgroup cgroup rw,name=n%d\n", i, 100 + i, i);
+		strbuf_printf(&text, "%d 1 0:%d / /cg rw - cgroup cgroup rw,name=n%d\n", i, 100 + i,
+			      i);
 	machine_write(&world->machine, MOUNTS, text.data);
 	strbuf_done(&text);
 	assert_int_equal(discover(world), 0);

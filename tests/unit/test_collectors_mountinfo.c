@@ -14,7 +14,8 @@
 
 static void test_line(void **state)
 {
-	char text[] = "36 35 98:5 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n";
+	char text[] =
+		"36 35 98:5 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n";
 	char *at = text;
 	struct mount_line line;
 
@@ -85,7 +86,8 @@ static void test_octal(void **state)
 		char *at;
 
 		strbuf_init(&text);
-		strbuf_printf(&text, "1 2 0:3 %s %s rw - t s o", cases[i].escaped, cases[i].escaped);
+		strbuf_printf(&text, "1 2 0:3 %s %s rw - t s o", cases[i].escaped,
+			      cases[i].escaped);
 		at = text.data;
 		assert_int_equal(mountinfo_next(&at, &line), 1);
 		assert_string_equal(line.mountpoint, cases[i].plain);
@@ -181,9 +183,9 @@ static void test_options(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_line),	   cmocka_unit_test(test_optional_fields),
-		cmocka_unit_test(test_octal),	   cmocka_unit_test(test_long_lines),
-		cmocka_unit_test(test_junk),	   cmocka_unit_test(test_options),
+		cmocka_unit_test(test_line),  cmocka_unit_test(test_optional_fields),
+		cmocka_unit_test(test_octal), cmocka_unit_test(test_long_lines),
+		cmocka_unit_test(test_junk),  cmocka_unit_test(test_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,7 +103,8 @@ static void test_v2(void **state)
 	struct plan_file *file;
 
 	make_mounts(bench, "cpu memory pids\n");
-	make(bench, V2, "memory.stat.anon,memory.stat.file,memory.current,cpu.limit.used,cgroup.procs");
+	make(bench, V2,
+	     "memory.stat.anon,memory.stat.file,memory.current,cpu.limit.used,cgroup.procs");
 	assert_int_equal(bench->plan.n, 5);
 	file = file_of(bench, "unified", "memory.stat");
 	assert_non_null(file);
@@ -142,7 +143,8 @@ static void test_v1(void **state)
 	struct plan_file *file;
 
 	make_mounts(bench, "");
-	make(bench, MEMORY CPU, "cpu.usage,cpu.throttled,memory.stat.anon,memory.stat.slab,memory.max");
+	make(bench, MEMORY CPU,
+	     "cpu.usage,cpu.throttled,memory.stat.anon,memory.stat.slab,memory.max");
 	assert_int_equal(bench->plan.n, 4);
 	file = file_of(bench, "cpu,cpuacct", "cpuacct.usage");
 	assert_non_null(file);
@@ -161,7 +163,8 @@ static void test_hybrid(void **state)
 
 	make_mounts(bench, "hugetlb\n");
 	make(bench, V2 MEMORY CPU NAMED,
-	     "memory.current,memory.high,cpu.usage,psi.memory.some.total,hugetlb.current,cgroup.procs,"
+	     "memory.current,memory.high,cpu.usage,psi.memory.some.total,hugetlb.current,cgroup."
+	     "procs,"
 	     "pids.current");
 	assert_non_null(file_of(bench, "memory", "memory.usage_in_bytes"));
 	assert_null(file_of(bench, "unified", "memory.current"));
@@ -204,15 +207,29 @@ static void test_match(void **state)
 	assert_true(file->n_hints <= 512);
 }
 
+/* A NUL in a key, as a recorded file can hold it: what is remembered is as long as it says. */
+static void test_match_nul(void **state)
+{
+	static const char key[] = "a\0bcdefgh";
+	struct bench *bench = *state;
+	struct plan_file *file;
+
+	make_mounts(bench, "cpu\n");
+	make(bench, V2, "cpu.usage");
+	file = file_of(bench, "unified", "cpu.stat");
+	for (int round = 0; round < 3; round++)
+		assert_null(plan_match(file, 0, key, sizeof(key) - 1));
+	assert_int_equal(plan_match(file, 0, "usage_usec", 10)->id, M_CPU_USAGE);
+}
+
 static void test_list_count(void **state)
 {
 	static const struct {
 		const char *text;
 		uint64_t count;
 	} cases[] = {
-		{ "", 0 },	 { "0", 1 },	 { "0-3", 4 },	  { "0-3,8", 5 },
-		{ "7,9,11", 3 }, { "5-5", 1 },	 { "3-1", 0 },	  { "0-1023", 1024 },
-		{ "0-0,2-2", 2 },
+		{ "", 0 },    { "0", 1 },   { "0-3", 4 },	{ "0-3,8", 5 },	  { "7,9,11", 3 },
+		{ "5-5", 1 }, { "3-1", 0 }, { "0-1023", 1024 }, { "0-0,2-2", 2 },
 	};
 
 	(void)state;
@@ -229,9 +246,15 @@ static void test_devices(void **state)
 	static const struct {
 		const char *word, *name;
 	} cases[] = {
-		{ "254:0", "vda" },	 { "104:1", "cciss/c0d0p1" }, { "9:9", "9:9" },
-		{ "2MB", "2MB" },	 { "mlx4_0", "mlx4_0" },      { "254:", "254:" },
-		{ ":0", ":0" },		 { "254:0x", "254:0x" },      { "../254:0", "../254:0" },
+		{ "254:0", "vda" },
+		{ "104:1", "cciss/c0d0p1" },
+		{ "9:9", "9:9" },
+		{ "2MB", "2MB" },
+		{ "mlx4_0", "mlx4_0" },
+		{ "254:", "254:" },
+		{ ":0", ":0" },
+		{ "254:0x", "254:0x" },
+		{ "../254:0", "../254:0" },
 		{ "99999999999999999999999999999999999999999999999999999999999999999999:0",
 		  "99999999999999999999999999999999999999999999999999999999999999999999:0" },
 	};
@@ -263,9 +286,13 @@ int main(void)
 {
 #define with_bench(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		with_bench(test_v2),	 with_bench(test_missing),
-		with_bench(test_v1),	 with_bench(test_hybrid),
-		with_bench(test_match),	 cmocka_unit_test(test_list_count),
+		with_bench(test_v2),
+		with_bench(test_missing),
+		with_bench(test_v1),
+		with_bench(test_hybrid),
+		with_bench(test_match),
+		with_bench(test_match_nul),
+		cmocka_unit_test(test_list_count),
 		with_bench(test_devices),
 	};
 

@@ -74,7 +74,9 @@ static void make_plan(struct bench *bench, bool v2, const char *name, const char
 		if (!from || strcmp(from, name) != 0 || (file->file->shape == SHAPE_FLAT && !key))
 			continue;
 		file->fields[file->n_fields++] = (struct plan_field){
-			(enum metric_id)id, key, key ? strlen(key) : 0,
+			(enum metric_id)id,
+			key,
+			key ? strlen(key) : 0,
 			!v2 && metric->v1_mul ? metric->v1_mul : 1,
 			!v2 && metric->v1_div ? metric->v1_div : 1,
 		};
@@ -83,10 +85,12 @@ static void make_plan(struct bench *bench, bool v2, const char *name, const char
 	assert_true(file->n_fields > 0);
 	bench->plan = (struct plan){ .files = file, .n = 1 };
 	bench->snapshot = fake_snapshot(fake_tree(paths, 1, NULL), &wanted, 1);
-	assert_int_equal(devices_new(bench->root, bench->snapshot->tree->strings, &bench->devices), 0);
+	assert_int_equal(devices_new(bench->root, bench->snapshot->tree->strings, &bench->devices),
+			 0);
 }
 
-/* The text stands on the heap without a NUL behind it, as in the reader's buffer: ASan guards it. */
+/* The text stands on the heap without a NUL behind it, as in the reader's buffer: ASan guards it.
+ */
 static void parse_bytes(struct bench *bench, const char *text, size_t length)
 {
 	char *copy = malloc(length ? length : 1);
@@ -131,8 +135,8 @@ static void check_text(struct bench *bench, enum metric_id id, const char *wante
 	assert_string_equal(value.text, wanted);
 }
 
-static void check_part(struct bench *bench, enum metric_id id, const char *key, enum value_state state,
-		       uint64_t wanted)
+static void check_part(struct bench *bench, enum metric_id id, const char *key,
+		       enum value_state state, uint64_t wanted)
 {
 	const struct snapshot *snapshot = bench->snapshot;
 
@@ -187,9 +191,24 @@ static void test_single(void **state)
 static void test_single_junk(void **state)
 {
 	static const char *const junk[] = {
-		"",	  "\n",	     " \n",    "max\n",	 "-1\n",     "-\n",	"0x10\n",
-		"1.5\n",  "1 2\n",   "1\n2\n", "junk\n", "1junk\n",  "+1\n",	"\xff\n",
-		" 1\n",	  "1\t\n",   "1e3\n",  "18446744073709551616\n",
+		"",
+		"\n",
+		" \n",
+		"max\n",
+		"-1\n",
+		"-\n",
+		"0x10\n",
+		"1.5\n",
+		"1 2\n",
+		"1\n2\n",
+		"junk\n",
+		"1junk\n",
+		"+1\n",
+		"\xff\n",
+		" 1\n",
+		"1\t\n",
+		"1e3\n",
+		"18446744073709551616\n",
 		"99999999999999999999999999999999999999\n",
 	};
 	struct bench *bench = *state;
@@ -352,7 +371,8 @@ static void test_nested_limits(void **state)
 	check(bench, M_IO_MAX_WIOPS, 100);
 	check_part(bench, M_IO_MAX_RBPS, "8:0", VALUE_UNLIMITED, 0);
 	check_part(bench, M_IO_MAX_WBPS, "8:32", VALUE_OK, 3000);
-	parse(bench, true, "rdma.max", "mlx4_0 hca_handle=2 hca_object=max\nocrdma1 hca_handle=max hca_object=max\n");
+	parse(bench, true, "rdma.max",
+	      "mlx4_0 hca_handle=2 hca_object=max\nocrdma1 hca_handle=max hca_object=max\n");
 	check(bench, M_RDMA_MAX_HCA_HANDLE, 2);
 	check_state(bench, M_RDMA_MAX_HCA_OBJECT, VALUE_UNLIMITED);
 	check_part(bench, M_RDMA_MAX_HCA_HANDLE, "ocrdma1", VALUE_UNLIMITED, 0);

@@ -20,7 +20,8 @@ struct fake_machine {
 	char dir[64];
 };
 
-static inline void machine_path(const struct fake_machine *machine, const char *path, char out[4096])
+static inline void machine_path(const struct fake_machine *machine, const char *path,
+				char out[4096])
 {
 	assert_true(snprintf(out, 4096, "%s/%s", machine->dir, path) < 4096);
 }

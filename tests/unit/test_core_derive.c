@@ -23,11 +23,12 @@ static struct snapshot *new_snapshot(enum metric_id id)
 	return fake_snapshot(fake_tree(paths, ARRAY_SIZE(paths), NULL), &wanted, 1);
 }
 
-static void check(const struct snapshot *snapshot, enum metric_id id, const char *path, double wanted)
+static void check(const struct snapshot *snapshot, enum metric_id id, const char *path,
+		  double wanted)
 {
 	double number = -1;
-	enum value_state state =
-		snapshot_number(snapshot, id, tree_find(snapshot->tree, path), &number);
+	enum value_state state = snapshot_number(snapshot, id, tree_find(snapshot->tree, path),
+						 &number);
 
 	if (state != VALUE_OK || number != wanted)
 		fail_msg("%s: %s, %g; wanted %g", path, value_state_name(state), number, wanted);
@@ -39,7 +40,8 @@ static void check_state(const struct snapshot *snapshot, enum metric_id id, cons
 	enum value_state state = snapshot_state(snapshot, id, tree_find(snapshot->tree, path));
 
 	if (state != wanted)
-		fail_msg("%s: %s, wanted %s", path, value_state_name(state), value_state_name(wanted));
+		fail_msg("%s: %s, wanted %s", path, value_state_name(state),
+			 value_state_name(wanted));
 }
 
 static void check_binds(const struct snapshot *snapshot, enum metric_id id, const char *path,
@@ -51,7 +53,8 @@ static void check_binds(const struct snapshot *snapshot, enum metric_id id, cons
 		assert_int_equal(binds, NODE_NONE);
 	else if (binds == NODE_NONE || strcmp(snapshot->tree->nodes[binds]->path, wanted) != 0)
 		fail_msg("%s is bound by %s, wanted %s", path,
-			 binds == NODE_NONE ? "nobody" : snapshot->tree->nodes[binds]->path, wanted);
+			 binds == NODE_NONE ? "nobody" : snapshot->tree->nodes[binds]->path,
+			 wanted);
 }
 
 /* The root has no such file; the own limit, the parent's where tighter, nobody's. */
@@ -285,11 +288,11 @@ static void test_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_limits),	       cmocka_unit_test(test_limit_without_controller),
-		cmocka_unit_test(test_limit_ties),     cmocka_unit_test(test_cpu_limit),
-		cmocka_unit_test(test_used),	       cmocka_unit_test(test_throttled_ratio),
-		cmocka_unit_test(test_working_set),    cmocka_unit_test(test_subtree),
-		cmocka_unit_test(test_subtree_gap),    cmocka_unit_test(test_order),
+		cmocka_unit_test(test_limits),	    cmocka_unit_test(test_limit_without_controller),
+		cmocka_unit_test(test_limit_ties),  cmocka_unit_test(test_cpu_limit),
+		cmocka_unit_test(test_used),	    cmocka_unit_test(test_throttled_ratio),
+		cmocka_unit_test(test_working_set), cmocka_unit_test(test_subtree),
+		cmocka_unit_test(test_subtree_gap), cmocka_unit_test(test_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

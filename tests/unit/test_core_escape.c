@@ -66,8 +66,12 @@ static void test_utf8(void **state)
 		{ "\xc3", 1, 0 },
 		{ "\xe2\x82", 2, 0 },
 		{ "\xf0\x90\x80", 3, 0 },
-		{ "\xc3" "a", 2, 0 },
-		{ "\xe2\x82" "a", 3, 0 },
+		{ "\xc3"
+		  "a",
+		  2, 0 },
+		{ "\xe2\x82"
+		  "a",
+		  3, 0 },
 		{ "\xf0\x90\x80\xc0", 4, 0 },
 		{ "\xc3\xc3", 2, 0 },
 	};
@@ -86,7 +90,8 @@ static void test_utf8(void **state)
 	}
 }
 
-/* Every codepoint encoded by hand decodes to itself; every 2-byte pair agrees with the definition. */
+/* Every codepoint encoded by hand decodes to itself; every 2-byte pair agrees with the definition.
+ */
 static void test_utf8_exhaustive(void **state)
 {
 	(void)state;
@@ -146,7 +151,9 @@ static void test_terminal(void **state)
 		{ "\x1b[31mred", "\\x1b[31mred" },
 		{ "a\nb\tc\rd", "a\\x0ab\\x09c\\x0dd" },
 		{ "\x7f", "\\x7f" },
-		{ "\xc2\x9b" "31m", "\\x9b31m" },
+		{ "\xc2\x9b"
+		  "31m",
+		  "\\x9b31m" },
 		{ "bad\xff", "bad\\xff" },
 		{ "\xe2\x80\xaetxt.exe", "\\u202etxt.exe" },
 		{ "\xe2\x80\x8b", "\\u200b" },
@@ -341,11 +348,16 @@ static void test_csv(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_utf8),	       cmocka_unit_test(test_utf8_exhaustive),
-		cmocka_unit_test(test_utf8_empty),     cmocka_unit_test(test_terminal),
-		cmocka_unit_test(test_terminal_bounds), cmocka_unit_test(test_json),
-		cmocka_unit_test(test_json_every_byte), cmocka_unit_test(test_names_stay_different),
-		cmocka_unit_test(test_label),	       cmocka_unit_test(test_csv),
+		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_utf8_exhaustive),
+		cmocka_unit_test(test_utf8_empty),
+		cmocka_unit_test(test_terminal),
+		cmocka_unit_test(test_terminal_bounds),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_every_byte),
+		cmocka_unit_test(test_names_stay_different),
+		cmocka_unit_test(test_label),
+		cmocka_unit_test(test_csv),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,7 +66,8 @@ static void test_components(void **state)
 		{ "/a**b", "/a/b", false },
 		{ "/***", "/abc", true },
 		{ "/***", "/a/b", false },
-		/* Byte by byte: a UTF-8 letter is two, and an invalid byte is one like any other. */
+		/* Byte by byte: a UTF-8 letter is two, and an invalid byte is one like any other.
+		 */
 		{ "/caf??", "/caf\xc3\xa9", true },
 		{ "/caf?", "/caf\xc3\xa9", false },
 		{ "/bad\xff", "/bad\xff", true },
@@ -132,13 +133,13 @@ static void test_escaped_range_end(void **state)
 static void test_escapes(void **state)
 {
 	static const struct match_case cases[] = {
-		{ "/\\*", "/*", true },	     { "/\\*", "/a", false },
-		{ "/\\?", "/?", true },	     { "/\\?", "/a", false },
-		{ "/\\[a]", "/[a]", true },  { "/\\[a]", "/a", false },
-		{ "/\\\\", "/\\", true },    { "/back\\\\slash", "/back\\slash", true },
-		{ "/\\a\\b", "/ab", true },  { "/dev-\\\\x2d", "/dev-\\x2d", true },
-		{ "/*\\*", "/ab*", true },   { "/*\\*", "/ab", false },
-		{ "/\\*\\*", "/**", true },  { "/\\*\\*", "/a/b", false },
+		{ "/\\*", "/*", true },	    { "/\\*", "/a", false },
+		{ "/\\?", "/?", true },	    { "/\\?", "/a", false },
+		{ "/\\[a]", "/[a]", true }, { "/\\[a]", "/a", false },
+		{ "/\\\\", "/\\", true },   { "/back\\\\slash", "/back\\slash", true },
+		{ "/\\a\\b", "/ab", true }, { "/dev-\\\\x2d", "/dev-\\x2d", true },
+		{ "/*\\*", "/ab*", true },  { "/*\\*", "/ab", false },
+		{ "/\\*\\*", "/**", true }, { "/\\*\\*", "/a/b", false },
 	};
 
 	(void)state;
@@ -218,11 +219,11 @@ static void test_relative(void **state)
 static void test_check(void **state)
 {
 	static const char *const bad[] = {
-		"",	  "/a/",      "a/",	  "//",	    "/a//b",  "a//",   "/[a",
-		"/a[",	  "/[a/b]",   "/[!a/]",	  "/a\\",   "\\",     "/a\\/b", "/[\\",
-		"/[a\\]", "/a/[b-c/d",
+		"",	  "/a/",    "a/",   "//", "/a//b",  "a//",  "/[a",    "/a[",
+		"/[a/b]", "/[!a/]", "/a\\", "\\", "/a\\/b", "/[\\", "/[a\\]", "/a/[b-c/d",
 	};
-	static const char *const good[] = { "/", "/a", "a", "**", "/**", "/a]", "/[]a]", "/[!a]", "/\\[" };
+	static const char *const good[] = { "/",   "/a",    "a",     "**",  "/**",
+					    "/a]", "/[]a]", "/[!a]", "/\\[" };
 	const char *reason;
 
 	(void)state;
@@ -239,7 +240,8 @@ static void test_check(void **state)
 	}
 }
 
-/* The first ']' of a set is one of its members for glob_match(): glob_check() must see it so too. */
+/* The first ']' of a set is one of its members for glob_match(): glob_check() must see it so too.
+ */
 static void test_check_first_bracket(void **state)
 {
 	static const char *const bad[] = { "/[]", "/[!]", "/[^]", "/[]/x]", "/[!]/x]" };
@@ -252,11 +254,14 @@ static void test_check_first_bracket(void **state)
 	}
 }
 
-/* What glob_check() refuses must still do no harm: globs on the heap, so that ASan sees their end. */
+/* What glob_check() refuses must still do no harm: globs on the heap, so that ASan sees their end.
+ */
 static void test_hostile_forms(void **state)
 {
-	static const char *const globs[] = { "[",  "[!",  "[]",	 "[a-",	   "[a-\\",  "[\\",    "\\",
-					     "*[", "**[", "/[/", "[/]/x", "a[b/c]", "**/[**", "[]-" };
+	static const char *const globs[] = {
+		"[",  "[!",  "[]",  "[a-",   "[a-\\",  "[\\",	 "\\",
+		"*[", "**[", "/[/", "[/]/x", "a[b/c]", "**/[**", "[]-"
+	};
 	static const char *const paths[] = { "/", "/a", "/[", "/]", "/\\", "/a/b", "/[/]", "/-" };
 
 	(void)state;

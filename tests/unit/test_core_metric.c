@@ -19,11 +19,11 @@
 /* All faults of the table are told at once: one run shows what is to be mended. */
 static unsigned int faults;
 
-#define fault(...)                                                                                 \
-	do {                                                                                       \
-		print_error(__VA_ARGS__);                                                          \
-		print_error("\n");                                                                 \
-		faults++;                                                                          \
+#define fault(...)                        \
+	do {                              \
+		print_error(__VA_ARGS__); \
+		print_error("\n");        \
+		faults++;                 \
 	} while (0)
 
 static int reset_faults(void **state)
@@ -46,7 +46,8 @@ static void test_names(void **state)
 		const char *name = row(id)->name;
 
 		assert_non_null(name);
-		if (!*name || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.") != strlen(name) ||
+		if (!*name ||
+		    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.") != strlen(name) ||
 		    name[0] == '.' || name[strlen(name) - 1] == '.' || strstr(name, "..") ||
 		    !strchr(name, '.'))
 			fault("%s: not a name", name);
@@ -77,7 +78,8 @@ static void test_texts(void **state)
 		if (metric->help[strlen(metric->help) - 1] != '.' || strchr(metric->help, '\n') ||
 		    strchr(metric->help, '|'))
 			fault("%s: help is not a sentence: %s", metric->name, metric->help);
-		if (metric->family_help && metric->family_help[strlen(metric->family_help) - 1] != '.')
+		if (metric->family_help &&
+		    metric->family_help[strlen(metric->family_help) - 1] != '.')
 			fault("%s: family help is not a sentence", metric->name);
 		if (metric->rate_title && metric->kind != KIND_COUNTER)
 			fault("%s: a rate title, but no rate", metric->name);
@@ -111,7 +113,8 @@ static void test_units(void **state)
 		const struct metric *metric = row(id);
 
 		if (metric->unit == UNIT_RATIO && metric->kind != KIND_DERIVED)
-			fault("%s: a ratio is a double, and only derived ones hold doubles", metric->name);
+			fault("%s: a ratio is a double, and only derived ones hold doubles",
+			      metric->name);
 		if (metric->kind == KIND_TEXT && metric->unit != UNIT_NONE)
 			fault("%s: text has no unit", metric->name);
 		if ((metric->v1_mul || metric->v1_div) && !metric->v1.file)
@@ -151,7 +154,8 @@ static void test_derived(void **state)
 		bool is_derived = metric->kind == KIND_DERIVED;
 
 		derived += is_derived;
-		if (is_derived != (metric->derive != NULL) || is_derived != (metric->needs[0] != M_NONE))
+		if (is_derived != (metric->derive != NULL) ||
+		    is_derived != (metric->needs[0] != M_NONE))
 			fault("%s: derived or not?", metric->name);
 		if (is_derived == (metric->v1.file || metric->v2.file))
 			fault("%s: a source is for what is read, and nothing else", metric->name);
@@ -182,7 +186,8 @@ static const char *family_type(const struct metric *metric)
 	return metric->kind == KIND_COUNTER ? "counter" : "gauge";
 }
 
-/* One Prometheus family has one type, one help, one set of label names; no two rows are one series. */
+/* One Prometheus family has one type, one help, one set of label names; no two rows are one series.
+ */
 static void test_families(void **state)
 {
 	(void)state;
@@ -202,7 +207,8 @@ static void test_families(void **state)
 			size_t length = strlen(a->family);
 
 			if (length < 6 || strcmp(a->family + length - 6, "_total") != 0)
-				fault("%s: counter family %s does not end in _total", a->name, a->family);
+				fault("%s: counter family %s does not end in _total", a->name,
+				      a->family);
 		}
 		for (int other = id + 1; other < METRIC_COUNT; other++) {
 			const struct metric *b = row(other);
@@ -216,7 +222,8 @@ static void test_families(void **state)
 			if (!same(a->label, b->label) || !same(a->label2, b->label2) ||
 			    !same(a->key_label, b->key_label))
 				fault("%s, %s: one family, other labels", a->name, b->name);
-			if (same(a->label_value, b->label_value) && same(a->label2_value, b->label2_value))
+			if (same(a->label_value, b->label_value) &&
+			    same(a->label2_value, b->label2_value))
 				fault("%s, %s: one series", a->name, b->name);
 		}
 	}
@@ -237,7 +244,8 @@ static void check_source(const struct metric *metric, bool v2, const char *name,
 	}
 	if (star && !metric->key_label)
 		fault("%s: a '*' in %s, but no key label", metric->name, name);
-	if ((metric->kind == KIND_TEXT || (metric->flags & METRIC_LIST)) && file->shape != SHAPE_TEXT)
+	if ((metric->kind == KIND_TEXT || (metric->flags & METRIC_LIST)) &&
+	    file->shape != SHAPE_TEXT)
 		fault("%s: %s is no text", metric->name, name);
 	switch (file->shape) {
 	case SHAPE_SINGLE:
@@ -300,7 +308,8 @@ static void test_sources_differ(void **state)
 			const struct metric *b = row(other);
 
 			if (a->v2.key && same(a->v2.file, b->v2.file) && same(a->v2.key, b->v2.key))
-				fault("%s, %s: both are %s %s", a->name, b->name, a->v2.file, a->v2.key);
+				fault("%s, %s: both are %s %s", a->name, b->name, a->v2.file,
+				      a->v2.key);
 			if (a->v1.key && same(a->v1.file, b->v1.file) && same(a->v1.key, b->v1.key))
 				fault("%s, %s: both are v1 %s %s", a->name, b->name, a->v1.file,
 				      a->v1.key);
@@ -339,26 +348,79 @@ static void test_file_tables(void **state)
 	assert_int_equal(faults, 0);
 }
 
-/* "Every memory.stat key of 6.1 and 6.18 under one name on v1 and v2": io.stat and blkio as well. */
+/* "Every memory.stat key of 6.1 and 6.18 under one name on v1 and v2": io.stat and blkio as well.
+ */
 static void test_promised(void **state)
 {
 	static const char *const names[] = {
-		"cpu.usage", "cpu.user", "cpu.system", "cpu.nr_periods", "cpu.nr_throttled",
-		"cpu.throttled", "cpu.nr_bursts", "cpu.burst_time", "cpu.weight", "cpu.shares",
-		"cpu.quota", "cpu.period", "cpu.idle", "cpuset.cpus", "cpuset.mems",
-		"cpuset.cpus.effective", "cpuset.mems.effective", "memory.current", "memory.peak",
-		"memory.min", "memory.low", "memory.high", "memory.max", "memory.soft_limit",
-		"memory.memsw.limit", "memory.memsw.usage", "memory.memsw.max_usage",
-		"memory.swap.current", "memory.zswap.current", "memory.failcnt",
-		"memory.memsw.failcnt", "memory.stat.anon", "memory.events.low", "memory.events.high",
-		"memory.events.max", "memory.events.oom", "memory.events.oom_kill",
-		"memory.oom_control.under_oom", "pids.current", "pids.peak", "pids.max",
-		"pids.events.max", "io.rbytes", "io.wbytes", "io.dbytes", "io.rios", "io.wios", "io.dios",
-		"psi.cpu.some.avg10", "psi.memory.full.avg300", "psi.io.some.total", "freezer.frozen",
-		"freezer.self", "hugetlb.current", "rdma.hca_handle", "misc.current", "devices.list",
-		"net_cls.classid", "net_prio.prioidx", "cgroup.stat.nr_descendants",
-		"cgroup.stat.nr_dying_descendants", "cgroup.procs", "cgroup.threads", "cpu.limit.used",
-		"memory.limit", "memory.working_set", "cpu.throttled.ratio", "pids.limit.used",
+		"cpu.usage",
+		"cpu.user",
+		"cpu.system",
+		"cpu.nr_periods",
+		"cpu.nr_throttled",
+		"cpu.throttled",
+		"cpu.nr_bursts",
+		"cpu.burst_time",
+		"cpu.weight",
+		"cpu.shares",
+		"cpu.quota",
+		"cpu.period",
+		"cpu.idle",
+		"cpuset.cpus",
+		"cpuset.mems",
+		"cpuset.cpus.effective",
+		"cpuset.mems.effective",
+		"memory.current",
+		"memory.peak",
+		"memory.min",
+		"memory.low",
+		"memory.high",
+		"memory.max",
+		"memory.soft_limit",
+		"memory.memsw.limit",
+		"memory.memsw.usage",
+		"memory.memsw.max_usage",
+		"memory.swap.current",
+		"memory.zswap.current",
+		"memory.failcnt",
+		"memory.memsw.failcnt",
+		"memory.stat.anon",
+		"memory.events.low",
+		"memory.events.high",
+		"memory.events.max",
+		"memory.events.oom",
+		"memory.events.oom_kill",
+		"memory.oom_control.under_oom",
+		"pids.current",
+		"pids.peak",
+		"pids.max",
+		"pids.events.max",
+		"io.rbytes",
+		"io.wbytes",
+		"io.dbytes",
+		"io.rios",
+		"io.wios",
+		"io.dios",
+		"psi.cpu.some.avg10",
+		"psi.memory.full.avg300",
+		"psi.io.some.total",
+		"freezer.frozen",
+		"freezer.self",
+		"hugetlb.current",
+		"rdma.hca_handle",
+		"misc.current",
+		"devices.list",
+		"net_cls.classid",
+		"net_prio.prioidx",
+		"cgroup.stat.nr_descendants",
+		"cgroup.stat.nr_dying_descendants",
+		"cgroup.procs",
+		"cgroup.threads",
+		"cpu.limit.used",
+		"memory.limit",
+		"memory.working_set",
+		"cpu.throttled.ratio",
+		"pids.limit.used",
 	};
 
 	(void)state;
@@ -396,9 +458,9 @@ static void test_find(void **state)
 			strbuf_clear(&name);
 			metric_name(rate, &name);
 			assert_int_equal(metric_find(name.data), rate);
-			assert_string_equal(metric_title(rate), row(id)->rate_title ?
-									row(id)->rate_title :
-									row(id)->title);
+			assert_string_equal(metric_title(rate), row(id)->rate_title
+									? row(id)->rate_title
+									: row(id)->title);
 		}
 		strbuf_clear(&name);
 		strbuf_add(&name, row(id)->name, strlen(row(id)->name) - 1);
@@ -435,22 +497,25 @@ static void test_parse_list(void **state)
 
 	(void)state;
 	assert_int_equal(parse("", &set, ids, ARRAY_SIZE(ids), &bad, &bad_length), 0);
-	assert_int_equal(parse("pids.current,cpu.usage.rate", &set, ids, ARRAY_SIZE(ids), &bad,
-			       &bad_length), 2);
+	assert_int_equal(
+		parse("pids.current,cpu.usage.rate", &set, ids, ARRAY_SIZE(ids), &bad, &bad_length),
+		2);
 	assert_int_equal(ids[0], M_PIDS_CURRENT);
 	assert_int_equal(ids[1], M_CPU_USAGE_RATE);
 	assert_true(metric_set_has(&set, M_CPU_USAGE_RATE) && metric_set_has(&set, M_PIDS_CURRENT));
 	assert_false(metric_set_has(&set, M_CPU_USAGE));
-	assert_int_equal(parse(" memory.max , , pids.max,", &set, ids, ARRAY_SIZE(ids), &bad,
-			       &bad_length), 2);
+	assert_int_equal(
+		parse(" memory.max , , pids.max,", &set, ids, ARRAY_SIZE(ids), &bad, &bad_length),
+		2);
 	assert_int_equal(parse("memory.max,pids.max", &set, ids, 1, &bad, &bad_length), 1);
 	assert_true(metric_set_has(&set, M_PIDS_MAX));
 	list = "memory.max,memory.maxx,pids.max";
 	assert_int_equal(parse(list, &set, ids, ARRAY_SIZE(ids), &bad, &bad_length), -EINVAL);
 	assert_ptr_equal(bad, list + 11);
 	assert_int_equal(bad_length, 11);
-	assert_int_equal(parse("memory.current.rate", &set, ids, ARRAY_SIZE(ids), &bad, &bad_length),
-			 -EINVAL);
+	assert_int_equal(
+		parse("memory.current.rate", &set, ids, ARRAY_SIZE(ids), &bad, &bad_length),
+		-EINVAL);
 	while (metric_default_columns[n] != M_NONE)
 		n++;
 	assert_int_equal(parse("default,memory.max", &set, ids, ARRAY_SIZE(ids), &bad, &bad_length),
@@ -518,8 +583,8 @@ static void test_set_close(void **state)
 	assert_false(metric_set_equal(&twice, &set));
 }
 
-static void check_cell(enum metric_id id, union value value, enum value_state cell, const char *number,
-		       const char *human)
+static void check_cell(enum metric_id id, union value value, enum value_state cell,
+		       const char *number, const char *human)
 {
 	struct strbuf text;
 

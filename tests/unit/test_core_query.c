@@ -168,8 +168,8 @@ static void test_empty(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_by_path),	   cmocka_unit_test(test_sort),
-		cmocka_unit_test(test_sort_tree),  cmocka_unit_test(test_filters),
+		cmocka_unit_test(test_by_path),	    cmocka_unit_test(test_sort),
+		cmocka_unit_test(test_sort_tree),   cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_filter_tree), cmocka_unit_test(test_fold),
 		cmocka_unit_test(test_empty),
 	};

@@ -54,7 +54,8 @@ static void test_columns(void **state)
 
 		assert_int_equal(snapshot->columns[id].states != NULL, has);
 		for (uint32_t i = 0; i < 4; i++)
-			assert_int_equal(snapshot_state(snapshot, (enum metric_id)id, i), VALUE_ABSENT);
+			assert_int_equal(snapshot_state(snapshot, (enum metric_id)id, i),
+					 VALUE_ABSENT);
 	}
 	assert_true(metric_set_has(&snapshot->wanted, M_MEMORY_MAX));
 	assert_true(metric_set_has(&snapshot->wanted, M_CPU_USAGE));
@@ -147,7 +148,8 @@ static void check_rate(const struct snapshot *snapshot, const char *path, enum m
 		       double wanted)
 {
 	double rate = -1;
-	enum value_state state = snapshot_number(snapshot, id, tree_find(snapshot->tree, path), &rate);
+	enum value_state state = snapshot_number(snapshot, id, tree_find(snapshot->tree, path),
+						 &rate);
 
 	if (state != VALUE_OK || rate != wanted)
 		fail_msg("%s: state %s, rate %g, wanted %g", path, value_state_name(state), rate,
@@ -235,7 +237,8 @@ static void test_newly_wanted(void **state)
 {
 	struct tree *tree = fake_tree(paths, 4, NULL);
 	struct metric_set other = set_of(M_MEMORY_CURRENT, M_NONE);
-	struct snapshot *before = fake_snapshot(tree_ref(tree), &other, 1), *now = counters(tree, 2);
+	struct snapshot *before = fake_snapshot(tree_ref(tree), &other, 1),
+			*now = counters(tree, 2);
 
 	(void)state;
 	fake_set_u64(now, "/a", M_CPU_USAGE, 2);

@@ -88,10 +88,26 @@ static const char *number(double value)
 
 static void test_double(void **state)
 {
-	static const double values[] = { 0.1,	   1.0 / 3,	    2.0 / 3,	1e-7,	 123456.789,
-					 1e15,	   9e15,	    1e16,	1e22,	 1e300,
-					 DBL_MAX,  DBL_MIN,	    5e-324,	-0.5,	 -1e9,
-					 0.1 + 0.2, 9007199254740993., 1e15 + 0.5, 4.35, 18446744073709551615. };
+	static const double values[] = { 0.1,
+					 1.0 / 3,
+					 2.0 / 3,
+					 1e-7,
+					 123456.789,
+					 1e15,
+					 9e15,
+					 1e16,
+					 1e22,
+					 1e300,
+					 DBL_MAX,
+					 DBL_MIN,
+					 5e-324,
+					 -0.5,
+					 -1e9,
+					 0.1 + 0.2,
+					 9007199254740993.,
+					 1e15 + 0.5,
+					 4.35,
+					 18446744073709551615. };
 
 	(void)state;
 	assert_string_equal(number(0), "0");
@@ -200,10 +216,11 @@ static void test_json(void **state)
 	jsonw_raw(&json, "raw", "1.000001");
 	jsonw_string(&json, "k\"\x01", "\xff");
 	jsonw_end(&json, '}');
-	assert_string_equal(json.out.data,
-			    "{\"empty\":{},\"u\":18446744073709551615,\"list\":[1,\"two\\n\",[],"
-			    "{\"t\":true,\"f\":false}],\"d\":0.5,\"nan\":null,\"inf\":null,\"n\":null,"
-			    "\"raw\":1.000001,\"k\\\"\\u0001\":\"\\\\xff\"}");
+	assert_string_equal(
+		json.out.data,
+		"{\"empty\":{},\"u\":18446744073709551615,\"list\":[1,\"two\\n\",[],"
+		"{\"t\":true,\"f\":false}],\"d\":0.5,\"nan\":null,\"inf\":null,\"n\":null,"
+		"\"raw\":1.000001,\"k\\\"\\u0001\":\"\\\\xff\"}");
 	assert_int_equal(json.depth, 0);
 	jsonw_done(&json);
 }
@@ -346,12 +363,12 @@ static void test_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fixed),	    cmocka_unit_test(test_fixed_exact),
-		cmocka_unit_test(test_double),	    cmocka_unit_test(test_double_round_trip),
-		cmocka_unit_test(test_strbuf),	    cmocka_unit_test(test_strbuf_failed),
-		cmocka_unit_test(test_json),	    cmocka_unit_test(test_json_depth),
-		cmocka_unit_test(test_strpool),	    cmocka_unit_test(test_node),
-		cmocka_unit_test(test_node_kinds),  cmocka_unit_test(test_log),
+		cmocka_unit_test(test_fixed),	   cmocka_unit_test(test_fixed_exact),
+		cmocka_unit_test(test_double),	   cmocka_unit_test(test_double_round_trip),
+		cmocka_unit_test(test_strbuf),	   cmocka_unit_test(test_strbuf_failed),
+		cmocka_unit_test(test_json),	   cmocka_unit_test(test_json_depth),
+		cmocka_unit_test(test_strpool),	   cmocka_unit_test(test_node),
+		cmocka_unit_test(test_node_kinds), cmocka_unit_test(test_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -188,7 +188,8 @@ static void test_no_exponents(void **state)
 	assert_true(value == UINT64_C(1) << 60);
 }
 
-/* A number of digits beyond all reason is out of range or junk, and nothing is read past its end. */
+/* A number of digits beyond all reason is out of range or junk, and nothing is read past its end.
+ */
 static void test_hostile_lengths(void **state)
 {
 	char text[5000];
@@ -312,12 +313,12 @@ static void test_format_human_width(void **state)
 			const char *text = human(units[i].unit, value, units[i].per_second);
 
 			if (strlen(text) > 7)
-				fail_msg("unit %d, %.17g: \"%s\" has %zu columns", (int)units[i].unit,
-					 value, text, strlen(text));
+				fail_msg("unit %d, %.17g: \"%s\" has %zu columns",
+					 (int)units[i].unit, value, text, strlen(text));
 			text = human(units[i].unit, floor(value), units[i].per_second);
 			if (strlen(text) > 7)
-				fail_msg("unit %d, %.17g: \"%s\" has %zu columns", (int)units[i].unit,
-					 floor(value), text, strlen(text));
+				fail_msg("unit %d, %.17g: \"%s\" has %zu columns",
+					 (int)units[i].unit, floor(value), text, strlen(text));
 		}
 	}
 }

@@ -57,7 +57,8 @@ static const struct {
 	{ false, "cpu.shares=1", -EINVAL, "cpu.shares", "1024", "outside", 0 },
 	{ false, "memory.max=512M", 0, "memory.limit_in_bytes", "536870912", NULL, 1 },
 	{ false, "memory.limit_in_bytes=512M", 0, "memory.limit_in_bytes", "536870912", NULL, 1 },
-	{ false, "memory.max=max", 0, "memory.limit_in_bytes", "9223372036854771712", "so already", 0 },
+	{ false, "memory.max=max", 0, "memory.limit_in_bytes", "9223372036854771712", "so already",
+	  0 },
 	{ false, "memory.max=64M", -EBUSY, "memory.limit_in_bytes", "9223372036854771712",
 	  "100.0 MiB is in use and could not be reclaimed (peak 200.0 MiB)", 1 },
 	{ false, "memory.high=64M", -EOPNOTSUPP, "memory.limit_in_bytes", "9223372036854771712",
@@ -122,14 +123,17 @@ static void test_quota_keeps_period(void **state)
 		struct knob_result result;
 
 		(void)state;
-		fake_cgroupfs_put(fs, "/a", v2 ? "cpu.max" : "cpu.cfs_period_us", v2 ? "max 50000" : "50000");
+		fake_cgroupfs_put(fs, "/a", v2 ? "cpu.max" : "cpu.cfs_period_us",
+				  v2 ? "max 50000" : "50000");
 		assert_int_equal(manual_set(&context, node, "cpu.quota=20%", &result), 0);
-		assert_string_equal(fake_cgroupfs_get(fs, "/a", v2 ? "cpu.max" : "cpu.cfs_quota_us"),
-				    v2 ? "10000 50000" : "10000");
+		assert_string_equal(
+			fake_cgroupfs_get(fs, "/a", v2 ? "cpu.max" : "cpu.cfs_quota_us"),
+			v2 ? "10000 50000" : "10000");
 		assert_int_equal(result.before.number, KNOB_UNLIMITED);
 		assert_int_equal(result.after.number, 10000);
 		/* Below 1 ms of a short period: the least there is, and it is said. */
-		fake_cgroupfs_put(fs, "/a", v2 ? "cpu.max" : "cpu.cfs_period_us", v2 ? "max 10000" : "10000");
+		fake_cgroupfs_put(fs, "/a", v2 ? "cpu.max" : "cpu.cfs_period_us",
+				  v2 ? "max 10000" : "10000");
 		assert_int_equal(manual_set(&context, node, "cpu.quota=2%", &result), 0);
 		assert_true(result.adjusted);
 		assert_int_equal(result.after.number, 1000);
@@ -186,7 +190,8 @@ static void test_v1_memsw_order(void **state)
 	(void)state;
 	assert_int_equal(manual_set_all(&context, node, lower, 2, results), 0);
 	assert_string_equal(fake_cgroupfs_get(fs, "/a", "memory.limit_in_bytes"), "268435456");
-	assert_string_equal(fake_cgroupfs_get(fs, "/a", "memory.memsw.limit_in_bytes"), "536870912");
+	assert_string_equal(fake_cgroupfs_get(fs, "/a", "memory.memsw.limit_in_bytes"),
+			    "536870912");
 	/* The results stand in the order asked, not in the order done. */
 	assert_int_equal(results[0].knob, KNOB_MEMORY_MEMSW);
 	assert_int_equal(results[0].after.number, 512 * MIB);
@@ -196,7 +201,8 @@ static void test_v1_memsw_order(void **state)
 	assert_non_null(strstr(results[0].text, "lower memory.max first"));
 	assert_int_equal(manual_set_all(&context, node, raise, 2, results), 0);
 	assert_string_equal(fake_cgroupfs_get(fs, "/a", "memory.limit_in_bytes"), "1073741824");
-	assert_string_equal(fake_cgroupfs_get(fs, "/a", "memory.memsw.limit_in_bytes"), "2147483648");
+	assert_string_equal(fake_cgroupfs_get(fs, "/a", "memory.memsw.limit_in_bytes"),
+			    "2147483648");
 	node_unref(node);
 	fake_cgroupfs_free(fs);
 }
@@ -225,7 +231,8 @@ static void test_v2_memory_max(void **state)
 	struct fake_cgroupfs *fs = fake_cgroupfs_new(true);
 	struct node *node = fake_cgroupfs_add(fs, "/a");
 	struct knob_context context = fake_cgroupfs_context(fs);
-	struct knob_request request = { .knob = KNOB_MEMORY_MAX, .node = node,
+	struct knob_request request = { .knob = KNOB_MEMORY_MAX,
+					.node = node,
 					.value = { .number = 64 * MIB } };
 	struct knob_result result;
 
@@ -262,7 +269,8 @@ static void test_freeze(void **state)
 		struct node *node = fake_cgroupfs_add(fs, "/a");
 		struct knob_context context = fake_cgroupfs_context(fs);
 		const char *file = v2 ? "cgroup.freeze" : "freezer.self_freezing";
-		struct knob_request request = { .knob = KNOB_FREEZE, .node = node,
+		struct knob_request request = { .knob = KNOB_FREEZE,
+						.node = node,
 						.value = { .number = 1 } };
 		struct knob_result result;
 
@@ -275,6 +283,10 @@ static void test_freeze(void **state)
 		assert_int_equal(manual_freeze(&context, node, true, &result), 0);
 		assert_int_equal(manual_freeze(&context, node, false, &result), 0);
 		assert_string_equal(fake_cgroupfs_get(fs, "/a", file), "0");
+		/* A fork in the wrong moment: only letting it run helps. */
+		fs->freezes_after_thaw = !v2;
+		assert_int_equal(knob_write(&context, &request, &result), 0);
+		assert_int_equal(manual_freeze(&context, node, false, &result), 0);
 		/* It does not freeze: it must not be left freezing. */
 		fs->never_freezes = true;
 		assert_int_equal(knob_write(&context, &request, &result), -ETIMEDOUT);
@@ -296,9 +308,11 @@ static void test_guards(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < fs->hierarchies.n; i++)
 		top->ids[i] = 1;
-	assert_int_equal(ownership_check(fs->root, &fs->hierarchies, 0, "/", reason, sizeof(reason)),
-			 -EPERM);
-	assert_int_equal(ownership_check(fs->root, &fs->hierarchies, 0, "/a", reason, sizeof(reason)), 0);
+	assert_int_equal(
+		ownership_check(fs->root, &fs->hierarchies, 0, "/", reason, sizeof(reason)),
+		-EPERM);
+	assert_int_equal(
+		ownership_check(fs->root, &fs->hierarchies, 0, "/a", reason, sizeof(reason)), 0);
 	assert_true(ownership_contains("/", "/a"));
 	assert_true(ownership_contains("/a", "/a"));
 	assert_true(ownership_contains("/a", "/a/b"));
@@ -353,7 +367,8 @@ static void test_errors(void **state)
 	struct node *node = fake_cgroupfs_add(fs, "/a");
 	struct knob_context context = fake_cgroupfs_context(fs);
 	const struct knob_value other = { .number = 5 };
-	struct knob_request request = { .knob = KNOB_PIDS_MAX, .node = node,
+	struct knob_request request = { .knob = KNOB_PIDS_MAX,
+					.node = node,
 					.value = { .number = 9 } };
 	struct knob_result result;
 

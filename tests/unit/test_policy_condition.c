@@ -193,8 +193,9 @@ static void test_explain(void **state)
 			 0);
 	strbuf_init(&text);
 	condition_explain(condition, snapshot, 1, &text);
-	assert_string_equal(text.data, "cpu.usage.rate 50.0% > 20%: true, memory.limit.used unlimited "
-				       "> 90%: unknown, freezer.frozen absent == 1: unknown");
+	assert_string_equal(text.data,
+			    "cpu.usage.rate 50.0% > 20%: true, memory.limit.used unlimited "
+			    "> 90%: unknown, freezer.frozen absent == 1: unknown");
 	condition_operand(condition, 0, snapshot, 1, &operand);
 	assert_int_equal(operand.metric, M_CPU_USAGE_RATE);
 	assert_true(fabs(operand.value - 0.5) < 1e-9 && fabs(operand.threshold - 0.2) < 1e-9);
@@ -225,8 +226,10 @@ static const struct {
 	{ "pids.current > 50", "not pids.current > 60", false },
 	{ "not pids.current < 50", "pids.current < 40", true },
 	{ "pids.current > 50", "memory.current < 1G", true },
-	{ "pids.current > 50 and memory.current > 1G", "pids.current < 60 and memory.current < 1G", true },
-	{ "pids.current > 50 or memory.current > 1G", "pids.current < 60 and memory.current < 1G", false },
+	{ "pids.current > 50 and memory.current > 1G", "pids.current < 60 and memory.current < 1G",
+	  true },
+	{ "pids.current > 50 or memory.current > 1G", "pids.current < 60 and memory.current < 1G",
+	  false },
 };
 
 static void test_clear(void **state)
@@ -237,8 +240,10 @@ static void test_clear(void **state)
 		char reason[256];
 
 		assert_int_equal(condition_parse(pairs[i].when, &when, reason, sizeof(reason)), 0);
-		assert_int_equal(condition_parse(pairs[i].clear, &clear, reason, sizeof(reason)), 0);
-		if ((condition_check_clear(when, clear, reason, sizeof(reason)) == 0) != pairs[i].good)
+		assert_int_equal(condition_parse(pairs[i].clear, &clear, reason, sizeof(reason)),
+				 0);
+		if ((condition_check_clear(when, clear, reason, sizeof(reason)) == 0) !=
+		    pairs[i].good)
 			fail_msg("%s / %s", pairs[i].when, pairs[i].clear);
 		condition_free(when);
 		condition_free(clear);

@@ -17,7 +17,8 @@
 
 enum { UNKNOWN = -1, GONE = -2, FROZEN = -3, NEW = -4 };
 
-/* One tick: when, the CPU of /a and /b in percent (or one of the above), and what must come of it. */
+/* One tick: when, the CPU of /a and /b in percent (or one of the above), and what must come of it.
+ */
 struct tick {
 	double at;
 	int a, b;
@@ -29,7 +30,7 @@ struct scenario {
 	struct tick ticks[24]; /* ended by an `at` of 0 */
 };
 
-#define POLICY(rest)                                                                               \
+#define POLICY(rest) \
 	"[policy p]\nmatch = /*\nwhen = cpu.usage.rate > 50%\naction = cpu.quota 20%\n" rest
 
 static const struct scenario scenarios[] = {
@@ -38,66 +39,142 @@ static const struct scenario scenarios[] = {
 	  { { 1, 60, 0, "" }, { 2, 60, 0, "" }, { 3, 60, 0, "+a0" }, { 4, 60, 0, "" } } },
 	{ "for: a break starts it anew",
 	  POLICY("for = 2s\ncooldown = 1s\n"),
-	  { { 1, 60, 0, "" }, { 2, 40, 0, "" }, { 3, 60, 0, "" }, { 4, 60, 0, "" }, { 5, 60, 0, "+a0" } } },
+	  { { 1, 60, 0, "" },
+	    { 2, 40, 0, "" },
+	    { 3, 60, 0, "" },
+	    { 4, 60, 0, "" },
+	    { 5, 60, 0, "+a0" } } },
 	{ "for: an unknown value is a break",
 	  POLICY("for = 2s\ncooldown = 1s\n"),
-	  { { 1, 60, 0, "" }, { 2, UNKNOWN, 0, "" }, { 3, 60, 0, "" }, { 4, 60, 0, "" }, { 5, 60, 0, "+a0" } } },
+	  { { 1, 60, 0, "" },
+	    { 2, UNKNOWN, 0, "" },
+	    { 3, 60, 0, "" },
+	    { 4, 60, 0, "" },
+	    { 5, 60, 0, "+a0" } } },
 	{ "two cgroups in turn are not one breach",
 	  POLICY("for = 2s\ncooldown = 1s\n"),
-	  { { 1, 60, 0, "" }, { 2, 0, 60, "" }, { 3, 60, 0, "" }, { 4, 0, 60, "" }, { 5, 60, 0, "" } } },
+	  { { 1, 60, 0, "" },
+	    { 2, 0, 60, "" },
+	    { 3, 60, 0, "" },
+	    { 4, 0, 60, "" },
+	    { 5, 60, 0, "" } } },
 	{ "two cgroups at once",
 	  POLICY("for = 1s\ncooldown = 1s\n"),
 	  { { 1, 60, 60, "" }, { 2, 60, 60, "+a0+b0" }, { 3, 0, 60, "-a0" }, { 4, 0, 0, "-b0" } } },
-	{ "no for: at once",
-	  POLICY("cooldown = 1s\n"), { { 1, 60, 0, "+a0" }, { 2, 60, 0, "" } } },
+	{ "no for: at once", POLICY("cooldown = 1s\n"), { { 1, 60, 0, "+a0" }, { 2, 60, 0, "" } } },
 	{ "clear: the negation of when, held for clear_for",
 	  POLICY("clear_for = 2s\ncooldown = 1s\n"),
 	  { { 1, 60, 0, "+a0" }, { 2, 20, 0, "" }, { 3, 20, 0, "" }, { 4, 20, 0, "-a0" } } },
 	{ "clear: a break starts it anew",
 	  POLICY("clear_for = 2s\ncooldown = 1s\n"),
-	  { { 1, 60, 0, "+a0" }, { 2, 20, 0, "" }, { 3, 60, 0, "" }, { 4, 20, 0, "" }, { 5, 20, 0, "" }, { 6, 20, 0, "-a0" } } },
+	  { { 1, 60, 0, "+a0" },
+	    { 2, 20, 0, "" },
+	    { 3, 60, 0, "" },
+	    { 4, 20, 0, "" },
+	    { 5, 20, 0, "" },
+	    { 6, 20, 0, "-a0" } } },
 	{ "clear: unknown is not clear",
 	  POLICY("clear_for = 1s\ncooldown = 1s\n"),
-	  { { 1, 60, 0, "+a0" }, { 2, 20, 0, "" }, { 3, UNKNOWN, 0, "" }, { 4, 20, 0, "" }, { 5, 20, 0, "-a0" } } },
+	  { { 1, 60, 0, "+a0" },
+	    { 2, 20, 0, "" },
+	    { 3, UNKNOWN, 0, "" },
+	    { 4, 20, 0, "" },
+	    { 5, 20, 0, "-a0" } } },
 	{ "clear_when: between the levels nothing happens",
 	  POLICY("clear_when = cpu.usage.rate < 10%\ncooldown = 1s\n"),
 	  { { 1, 60, 0, "+a0" }, { 2, 20, 0, "" }, { 3, 20, 0, "" }, { 4, 5, 0, "-a0" } } },
 	{ "cooldown: a breach has to wait, `for` runs meanwhile",
 	  POLICY("for = 1s\ncooldown = 3s\n"),
-	  { { 1, 60, 0, "" }, { 2, 60, 0, "+a0" }, { 3, 0, 0, "-a0" }, { 4, 60, 0, "" }, { 5, 60, 0, "" }, { 6, 60, 0, "+a0" } } },
+	  { { 1, 60, 0, "" },
+	    { 2, 60, 0, "+a0" },
+	    { 3, 0, 0, "-a0" },
+	    { 4, 60, 0, "" },
+	    { 5, 60, 0, "" },
+	    { 6, 60, 0, "+a0" } } },
 	{ "cooldown: over without a breach is idle",
 	  POLICY("for = 1s\ncooldown = 2s\n"),
-	  { { 1, 60, 0, "" }, { 2, 60, 0, "+a0" }, { 3, 0, 0, "-a0" }, { 4, 0, 0, "" }, { 5, 0, 0, "" }, { 6, 60, 0, "" }, { 7, 60, 0, "+a0" } } },
+	  { { 1, 60, 0, "" },
+	    { 2, 60, 0, "+a0" },
+	    { 3, 0, 0, "-a0" },
+	    { 4, 0, 0, "" },
+	    { 5, 0, 0, "" },
+	    { 6, 60, 0, "" },
+	    { 7, 60, 0, "+a0" } } },
 	{ "ladder: the next rung only if still breached",
 	  POLICY("for = 1s\nthen = memory.max 1G after=2s\nclear_when = cpu.usage.rate < 10%\n"),
-	  { { 1, 60, 0, "" }, { 2, 60, 0, "+a0" }, { 3, 60, 0, "" }, { 4, 60, 0, "+a1" }, { 5, 60, 0, "" }, { 6, 5, 0, "-a1-a0" } } },
+	  { { 1, 60, 0, "" },
+	    { 2, 60, 0, "+a0" },
+	    { 3, 60, 0, "" },
+	    { 4, 60, 0, "+a1" },
+	    { 5, 60, 0, "" },
+	    { 6, 5, 0, "-a1-a0" } } },
 	{ "ladder: an action that works stops the climb",
 	  POLICY("for = 1s\nthen = memory.max 1G after=2s\nclear_when = cpu.usage.rate < 10%\n"),
-	  { { 1, 60, 0, "" }, { 2, 60, 0, "+a0" }, { 3, 20, 0, "" }, { 4, 20, 0, "" }, { 5, 60, 0, "" }, { 6, 60, 0, "+a1" } } },
+	  { { 1, 60, 0, "" },
+	    { 2, 60, 0, "+a0" },
+	    { 3, 20, 0, "" },
+	    { 4, 20, 0, "" },
+	    { 5, 60, 0, "" },
+	    { 6, 60, 0, "+a1" } } },
 	{ "ladder: each rung its own after",
 	  POLICY("then = memory.max 2G after=1s\nthen = memory.max 1G after=2s\n"),
-	  { { 1, 60, 0, "+a0" }, { 2, 60, 0, "+a1" }, { 3, 60, 0, "" }, { 4, 60, 0, "+a2" }, { 5, 0, 0, "-a2-a1-a0" } } },
+	  { { 1, 60, 0, "+a0" },
+	    { 2, 60, 0, "+a1" },
+	    { 3, 60, 0, "" },
+	    { 4, 60, 0, "+a2" },
+	    { 5, 0, 0, "-a2-a1-a0" } } },
 	{ "lease: frozen looks calm, which is no clearing; the lease ends it",
 	  "[policy p]\nmatch = /*\nwhen = cpu.usage.rate > 50%\naction = freeze lease=4s\n"
 	  "clear_when = cpu.usage.rate < 10%\ncooldown = 3s\n",
-	  { { 1, 60, 0, "+a0" }, { 2, 0, 0, "" }, { 3, 0, 0, "" }, { 4, 0, 0, "" }, { 5, 0, 0, "-a0" },
-	    { 6, 60, 0, "" }, { 7, 60, 0, "" }, { 8, 60, 0, "+a0" } } },
+	  { { 1, 60, 0, "+a0" },
+	    { 2, 0, 0, "" },
+	    { 3, 0, 0, "" },
+	    { 4, 0, 0, "" },
+	    { 5, 0, 0, "-a0" },
+	    { 6, 60, 0, "" },
+	    { 7, 60, 0, "" },
+	    { 8, 60, 0, "+a0" } } },
 	{ "lease: on a rung above, the one below stays and rates settle first",
 	  POLICY("clear_when = cpu.usage.rate < 10%\nthen = freeze lease=2s after=1s\n"),
-	  { { 1, 60, 0, "+a0" }, { 2, 60, 0, "+a1" }, { 3, 0, 0, "" }, { 4, 0, 0, "-a1" }, { 5, 0, 0, "" },
-	    { 6, 20, 0, "" }, { 7, 60, 0, "+a1" }, { 8, 0, 0, "" }, { 9, 0, 0, "-a1" }, { 10, 0, 0, "" }, { 11, 5, 0, "-a0" } } },
+	  { { 1, 60, 0, "+a0" },
+	    { 2, 60, 0, "+a1" },
+	    { 3, 0, 0, "" },
+	    { 4, 0, 0, "-a1" },
+	    { 5, 0, 0, "" },
+	    { 6, 20, 0, "" },
+	    { 7, 60, 0, "+a1" },
+	    { 8, 0, 0, "" },
+	    { 9, 0, 0, "-a1" },
+	    { 10, 0, 0, "" },
+	    { 11, 5, 0, "-a0" } } },
 	{ "frozen by somebody else is no clearing either",
 	  POLICY("clear_for = 1s\ncooldown = 1s\n"),
-	  { { 1, 60, 0, "+a0" }, { 2, FROZEN, 0, "" }, { 3, FROZEN, 0, "" }, { 4, FROZEN, 0, "" }, { 5, 20, 0, "" }, { 6, 20, 0, "-a0" } } },
+	  { { 1, 60, 0, "+a0" },
+	    { 2, FROZEN, 0, "" },
+	    { 3, FROZEN, 0, "" },
+	    { 4, FROZEN, 0, "" },
+	    { 5, 20, 0, "" },
+	    { 6, 20, 0, "-a0" } } },
 	{ "a gap restarts `for`",
 	  POLICY("for = 3s\ncooldown = 1s\n"),
-	  { { 1, 60, 0, "" }, { 2, 60, 0, "" }, { 100, 60, 0, "" }, { 101, 60, 0, "" }, { 102, 60, 0, "" }, { 103, 60, 0, "+a0" } } },
+	  { { 1, 60, 0, "" },
+	    { 2, 60, 0, "" },
+	    { 100, 60, 0, "" },
+	    { 101, 60, 0, "" },
+	    { 102, 60, 0, "" },
+	    { 103, 60, 0, "+a0" } } },
 	{ "a gap of two intervals is none",
 	  POLICY("for = 3s\ncooldown = 1s\n"),
 	  { { 1, 60, 0, "" }, { 3, 60, 0, "" }, { 4, 60, 0, "+a0" } } },
 	{ "a gap restarts clear_for and the ladder",
 	  POLICY("clear_for = 2s\nthen = memory.max 1G after=5s\n"),
-	  { { 1, 60, 0, "+a0" }, { 2, 60, 0, "" }, { 100, 60, 0, "" }, { 101, 20, 0, "" }, { 200, 20, 0, "" }, { 201, 20, 0, "" }, { 202, 20, 0, "-a0" } } },
+	  { { 1, 60, 0, "+a0" },
+	    { 2, 60, 0, "" },
+	    { 100, 60, 0, "" },
+	    { 101, 20, 0, "" },
+	    { 200, 20, 0, "" },
+	    { 201, 20, 0, "" },
+	    { 202, 20, 0, "-a0" } } },
 	{ "a cgroup that is gone is let go",
 	  POLICY("cooldown = 1s\n"),
 	  { { 1, 60, 60, "+a0+b0" }, { 2, 60, GONE, "-b0" }, { 3, 60, GONE, "" } } },
@@ -146,7 +223,8 @@ static void set_cpu(struct snapshot *snapshot, const char *path, int percent)
 	if (percent == UNKNOWN)
 		fake_set_state(snapshot, path, M_CPU_USAGE_RATE, VALUE_FIRST);
 	else
-		fake_set_number(snapshot, path, M_CPU_USAGE_RATE, percent < 0 ? 0 : percent / 100.0);
+		fake_set_number(snapshot, path, M_CPU_USAGE_RATE,
+				percent < 0 ? 0 : percent / 100.0);
 }
 
 static struct snapshot *next(struct world *world, int a, int b)
@@ -217,12 +295,13 @@ static void run_scenario(const struct scenario *scenario)
 		struct snapshot *snapshot = next(&world, tick->a, tick->b);
 		char text[256];
 
-		assert_int_equal(engine_tick(engine, snapshot, (uint64_t)(tick->at * 1e6), &decisions), 0);
+		assert_int_equal(
+			engine_tick(engine, snapshot, (uint64_t)(tick->at * 1e6), &decisions), 0);
 		snapshot_unref(snapshot);
 		describe(&decisions, text, sizeof(text));
 		if (strcmp(text, tick->expected) != 0)
-			fail_msg("%s: at %.0f s \"%s\" expected, but \"%s\"", scenario->name, tick->at,
-				 tick->expected, text);
+			fail_msg("%s: at %.0f s \"%s\" expected, but \"%s\"", scenario->name,
+				 tick->at, tick->expected, text);
 	}
 	engine_free(engine);
 	tree_unref(world.tree);
@@ -257,7 +336,8 @@ static const char *bench_tick(struct bench *bench, double at, int a)
 {
 	struct snapshot *snapshot = next(&bench->world, a, 0);
 
-	assert_int_equal(engine_tick(bench->engine, snapshot, (uint64_t)(at * 1e6), &bench->decisions), 0);
+	assert_int_equal(
+		engine_tick(bench->engine, snapshot, (uint64_t)(at * 1e6), &bench->decisions), 0);
 	snapshot_unref(snapshot);
 	describe(&bench->decisions, bench->text, sizeof(bench->text));
 	return bench->text;
@@ -299,6 +379,14 @@ static void test_decision(void **state)
 	bench_done(&bench);
 }
 
+static void count_track(void *data, const struct engine_track *track)
+{
+	char *text = data;
+
+	snprintf(text, 64, "%s%s:%s:%u;", text[0] ? "more " : "", track->node->path,
+		 engine_phase_name(track->phase), track->rungs);
+}
+
 static void test_failed_step(void **state)
 {
 	struct bench bench;
@@ -327,7 +415,8 @@ static void test_failed_rung(void **state)
 	struct bench bench;
 
 	(void)state;
-	bench_init(&bench, POLICY("then = memory.max 1G after=1s\nclear_when = cpu.usage.rate < 5%\n"));
+	bench_init(&bench,
+		   POLICY("then = memory.max 1G after=1s\nclear_when = cpu.usage.rate < 5%\n"));
 	assert_string_equal(bench_tick(&bench, 1, 60), "+a0");
 	assert_string_equal(bench_tick(&bench, 2, 60), "+a1");
 	engine_report(bench.engine, serial_of_a(&bench), "p", DECISION_APPLY, 1, -EBUSY, 2500000);
@@ -342,6 +431,7 @@ static void test_failed_rung(void **state)
 static void test_lease_seen_by_enforcer(void **state)
 {
 	struct bench bench;
+	char tracks[64] = "";
 
 	(void)state;
 	bench_init(&bench, "[policy p]\nmatch = /a\nwhen = cpu.usage.rate > 50%\n"
@@ -349,6 +439,8 @@ static void test_lease_seen_by_enforcer(void **state)
 	assert_string_equal(bench_tick(&bench, 1, 60), "+a0");
 	/* An old release of ours must not end a new hold. */
 	engine_report(bench.engine, serial_of_a(&bench), "p", DECISION_RELEASE, 0, 0, 1500000);
+	engine_each(bench.engine, count_track, tracks);
+	assert_string_equal(tracks, "/a:held:1;");
 	assert_string_equal(bench_tick(&bench, 2, 0), "");
 	engine_report(bench.engine, serial_of_a(&bench), "p", DECISION_RELEASE, 0, 0, 3000000);
 	assert_string_equal(bench_tick(&bench, 4, 60), "");
@@ -405,14 +497,6 @@ static void test_release_all(void **state)
 	bench_done(&bench);
 }
 
-static void count_track(void *data, const struct engine_track *track)
-{
-	char *text = data;
-
-	snprintf(text, 64, "%s%s:%s:%u;", text[0] ? "more " : "", track->node->path,
-		 engine_phase_name(track->phase), track->rungs);
-}
-
 static void test_status(void **state)
 {
 	struct bench bench;
@@ -451,10 +535,13 @@ static void test_status(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_scenarios),   cmocka_unit_test(test_decision),
-		cmocka_unit_test(test_failed_step), cmocka_unit_test(test_failed_rung),
+		cmocka_unit_test(test_scenarios),
+		cmocka_unit_test(test_decision),
+		cmocka_unit_test(test_failed_step),
+		cmocka_unit_test(test_failed_rung),
 		cmocka_unit_test(test_lease_seen_by_enforcer),
-		cmocka_unit_test(test_reload),	    cmocka_unit_test(test_release_all),
+		cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_release_all),
 		cmocka_unit_test(test_status),
 	};
 

@@ -125,7 +125,7 @@ is_elf() {
 
 # libraries FILE: each shared object the loader would use for it, and the loader itself.
 libraries() {
-	ldd "$1" 2>/dev/null | sed -n 's/^\t\(.* => \)\?\(\/[^ ]*\) (0x[0-9a-f]*)$/\2/p'
+	{ ldd "$1" 2>/dev/null || :; } | sed -n 's/^\t\(.* => \)\?\(\/[^ ]*\) (0x[0-9a-f]*)$/\2/p'
 }
 
 # tree_add TREE FILE-or-SRC:DEST: libraries go into /lib by name, where every loader looks, unless

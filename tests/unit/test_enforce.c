@@ -1,0 +1,644 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/cleanup.h"
+#include "core/log.h"
+#include "fake_cgroupfs.h"
+#include "policies/enforce.h"
+
+enum { MIB = 1 << 20 };
+
+/* An enforcer on a fake cgroupfs with a journal of its own. */
+struct bench {
+	struct fake_cgroupfs *fs;
+	struct node *a, *b; /* /a and /a/b */
+	char state_dir[64];
+	struct journal *journal;
+	struct enforcer *enforcer;
+};
+
+static void start(struct bench *bench, bool dry_run)
+{
+	const struct enforcer_options options = { .timeout_ms = 3000,
+						  .io = &bench->fs->io,
+						  .dry_run = dry_run };
+
+	assert_int_equal(journal_open(bench->state_dir, 0, &bench->journal, NULL), 0);
+	assert_int_equal(enforcer_new(bench->fs->root, &bench->fs->hierarchies, bench->journal,
+				      &options, &bench->enforcer),
+			 0);
+}
+
+/* The agent dies: nothing is released, what is on disk stays. */
+static void crash(struct bench *bench)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "rm -rf %s.kept; cp -a %s %s.kept", bench->state_dir,
+		 bench->state_dir, bench->state_dir);
+	assert_int_equal(system(command), 0);
+	/* What the stop restores would not have been restored: undone by the caller. */
+}
+
+static int set_up_version(void **state, bool v2)
+{
+	struct bench *bench = calloc(1, sizeof(*bench));
+
+	snprintf(bench->state_dir, sizeof(bench->state_dir), "/tmp/cgwatch-test-state-XXXXXX");
+	assert_non_null(mkdtemp(bench->state_dir));
+	bench->fs = fake_cgroupfs_new(v2);
+	bench->a = fake_cgroupfs_add(bench->fs, "/a");
+	bench->b = fake_cgroupfs_add(bench->fs, "/a/b");
+	start(bench, false);
+	*state = bench;
+	return 0;
+}
+
+static int set_up(void **state)
+{
+	return set_up_version(state, true);
+}
+
+static int set_up_v1(void **state)
+{
+	return set_up_version(state, false);
+}
+
+static int tear_down(void **state)
+{
+	struct bench *bench = *state;
+	char command[256];
+
+	enforcer_free(bench->enforcer);
+	journal_free(bench->journal);
+	node_unref(bench->a);
+	node_unref(bench->b);
+	fake_cgroupfs_free(bench->fs);
+	snprintf(command, sizeof(command), "rm -rf %s %s.kept", bench->state_dir, bench->state_dir);
+	free(bench);
+	return system(command);
+}
+
+static struct decision decide(enum decision_op op, struct node *node, const char *policy,
+			      const char *action)
+{
+	struct decision decision = { .op = op,
+				     .node = node,
+				     .policy = (char *)policy,
+				     .restore_on_exit = true,
+				     .reason = (char *)"test" };
+	char reason[128];
+
+	assert_int_equal(action_parse(action, &decision.action, reason, sizeof(reason)), 0);
+	return decision;
+}
+
+/* Submits one decision and gives its result's error; the text of the result into `text`. */
+static int carry_out(struct bench *bench, const struct decision *decision, char text[256])
+{
+	struct enforcer_result *results;
+	size_t n;
+	int error;
+
+	assert_int_equal(enforcer_submit(bench->enforcer, decision), 0);
+	assert_int_equal(enforcer_drain(bench->enforcer, 5000), 0);
+	assert_int_equal(enforcer_collect(bench->enforcer, &results, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(results[0].op, decision->op);
+	assert_string_equal(results[0].policy, decision->policy);
+	assert_string_equal(results[0].path, decision->node->path);
+	error = results[0].error;
+	if (text)
+		snprintf(text, 256, "%s%s", results[0].conflict ? "conflict: " : "",
+			 results[0].text);
+	enforcer_results_free(results, n);
+	return error;
+}
+
+static int apply(struct bench *bench, struct node *node, const char *policy, const char *action)
+{
+	struct decision decision = decide(DECISION_APPLY, node, policy, action);
+
+	return carry_out(bench, &decision, NULL);
+}
+
+static int release(struct bench *bench, struct node *node, const char *policy, const char *action)
+{
+	struct decision decision = decide(DECISION_RELEASE, node, policy, action);
+
+	return carry_out(bench, &decision, NULL);
+}
+
+static const char *cpu_max(struct bench *bench, const char *path)
+{
+	return fake_cgroupfs_get(bench->fs, path, "cpu.max");
+}
+
+static void test_apply_and_release(void **state)
+{
+	struct bench *bench = *state;
+
+	fake_cgroupfs_put(bench->fs, "/a", "cpu.max", "90000 100000");
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 20%"), 0);
+	assert_string_equal(cpu_max(bench, "/a"), "20000 100000");
+	assert_int_equal(journal_count(bench->journal), 1);
+	/* Again: nothing more is written. */
+	assert_int_equal(bench->fs->writes, 1);
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 20%"), 0);
+	assert_int_equal(bench->fs->writes, 1);
+	assert_int_equal(release(bench, bench->a, "p", "cpu.quota 20%"), 0);
+	assert_string_equal(cpu_max(bench, "/a"), "90000 100000");
+	assert_int_equal(journal_count(bench->journal), 0);
+	/* What is not held cannot be released, and that is no error. */
+	assert_int_equal(release(bench, bench->a, "p", "cpu.quota 20%"), 0);
+}
+
+/* Two policies on one knob, released in both orders: the tightest holds, the last gives it back. */
+static void test_stack(void **state)
+{
+	struct bench *bench = *state;
+
+	for (int order = 0; order < 2; order++) {
+		assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 40%"), 0);
+		assert_int_equal(apply(bench, bench->a, "q", "cpu.quota 20%"), 0);
+		assert_string_equal(cpu_max(bench, "/a"), "20000 100000");
+		assert_int_equal(journal_count(bench->journal), 1);
+		assert_int_equal(release(bench, bench->a, order ? "p" : "q", "cpu.quota 20%"), 0);
+		assert_string_equal(cpu_max(bench, "/a"), order ? "20000 100000" : "40000 100000");
+		assert_int_equal(release(bench, bench->a, order ? "q" : "p", "cpu.quota 20%"), 0);
+		assert_string_equal(cpu_max(bench, "/a"), "max 100000");
+		assert_int_equal(journal_count(bench->journal), 0);
+	}
+	/* The looser one second: not written at all. */
+	assert_int_equal(apply(bench, bench->a, "q", "cpu.quota 20%"), 0);
+	bench->fs->writes = 0;
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 40%"), 0);
+	assert_int_equal(bench->fs->writes, 0);
+}
+
+/* A policy limits; it never loosens what was tighter before. */
+static void test_tighter_original(void **state)
+{
+	struct bench *bench = *state;
+	struct decision decision = decide(DECISION_APPLY, bench->a, "p", "cpu.quota 20%");
+	char text[256];
+
+	fake_cgroupfs_put(bench->fs, "/a", "cpu.max", "10000 100000");
+	assert_int_equal(carry_out(bench, &decision, text), 0);
+	assert_string_equal(text, "the cgroup is as tight already");
+	assert_string_equal(cpu_max(bench, "/a"), "10000 100000");
+	assert_int_equal(journal_count(bench->journal), 0);
+	assert_int_equal(release(bench, bench->a, "p", "cpu.quota 20%"), 0);
+	assert_string_equal(cpu_max(bench, "/a"), "10000 100000");
+}
+
+/* What somebody else changed meanwhile is theirs. */
+static void test_conflict(void **state)
+{
+	struct bench *bench = *state;
+	struct decision decision = decide(DECISION_RELEASE, bench->a, "p", "cpu.quota 20%");
+	struct enforcer_stats stats;
+	char text[256];
+
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 20%"), 0);
+	fake_cgroupfs_put(bench->fs, "/a", "cpu.max", "70000 100000");
+	assert_int_equal(carry_out(bench, &decision, text), 0);
+	assert_true(strncmp(text, "conflict: ", 10) == 0);
+	assert_string_equal(cpu_max(bench, "/a"), "70000 100000");
+	assert_int_equal(journal_count(bench->journal), 0);
+	enforcer_get_stats(bench->enforcer, &stats);
+	assert_int_equal(stats.conflicts, 1);
+	/* And when a second one comes along. */
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 20%"), 0);
+	fake_cgroupfs_put(bench->fs, "/a", "cpu.max", "60000 100000");
+	assert_int_equal(apply(bench, bench->a, "q", "cpu.quota 10%"), -ESTALE);
+	assert_string_equal(cpu_max(bench, "/a"), "60000 100000");
+}
+
+static void test_gone(void **state)
+{
+	struct bench *bench = *state;
+
+	assert_int_equal(apply(bench, bench->b, "p", "cpu.quota 20%"), 0);
+	fake_cgroupfs_recreate(bench->fs, "/a/b");
+	assert_int_equal(release(bench, bench->b, "p", "cpu.quota 20%"), 0);
+	assert_string_equal(cpu_max(bench, "/a/b"), "max 100000");
+	assert_int_equal(journal_count(bench->journal), 0);
+	assert_int_equal(apply(bench, bench->b, "p", "cpu.quota 20%"), -ESTALE);
+}
+
+static void test_failure(void **state)
+{
+	struct bench *bench = *state;
+	struct enforcer_hold *holds;
+	size_t n;
+
+	bench->fs->faults[0] = (struct fake_fault){ "cpu.max", true, -EIO, 1 };
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 20%"), -EIO);
+	assert_int_equal(journal_count(bench->journal), 0);
+	assert_int_equal(enforcer_status(bench->enforcer, &holds, &n), 0);
+	assert_int_equal(n, 0);
+	enforcer_holds_free(holds, n);
+	/* The second holder fails: the first one's value stays. */
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 40%"), 0);
+	bench->fs->faults[0] = (struct fake_fault){ "cpu.max", true, -EIO, 1 };
+	assert_int_equal(apply(bench, bench->a, "q", "cpu.quota 20%"), -EIO);
+	assert_string_equal(cpu_max(bench, "/a"), "40000 100000");
+	assert_int_equal(journal_count(bench->journal), 1);
+	/* A restore that fails is tried again until it works. */
+	bench->fs->faults[0] = (struct fake_fault){ "cpu.max", true, -EIO, 2 };
+	assert_int_equal(release(bench, bench->a, "p", "cpu.quota 40%"), -EIO);
+	assert_string_equal(cpu_max(bench, "/a"), "40000 100000");
+	assert_int_equal(journal_count(bench->journal), 1);
+	for (int i = 0; i < 500 && journal_count(bench->journal) > 0; i++)
+		usleep(20000);
+	assert_string_equal(cpu_max(bench, "/a"), "max 100000");
+	assert_int_equal(journal_count(bench->journal), 0);
+}
+
+static uint64_t now_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* The enforcer thaws at the end of the lease, whether or not the engine says so. */
+static void test_lease(void **state)
+{
+	struct bench *bench = *state;
+	struct decision decision = decide(DECISION_APPLY, bench->a, "p", "freeze lease=1s");
+	struct pollfd wait = { .fd = enforcer_fd(bench->enforcer), .events = POLLIN };
+	struct enforcer_result *results;
+	struct enforcer_stats stats;
+	size_t n;
+
+	decision.lease_until = now_usec() + 500000;
+	assert_int_equal(carry_out(bench, &decision, NULL), 0);
+	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a", "cgroup.freeze"), "1");
+	enforcer_get_stats(bench->enforcer, &stats);
+	assert_int_equal(stats.frozen, 1);
+	assert_int_equal(poll(&wait, 1, 0), 0);
+	assert_int_equal(poll(&wait, 1, 10000), 1);
+	assert_true(now_usec() >= decision.lease_until);
+	assert_int_equal(enforcer_collect(bench->enforcer, &results, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(results[0].op, DECISION_RELEASE);
+	assert_int_equal(results[0].error, 0);
+	enforcer_results_free(results, n);
+	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a", "cgroup.freeze"), "0");
+	assert_int_equal(journal_count(bench->journal), 0);
+}
+
+static void test_frozen_by_others(void **state)
+{
+	struct bench *bench = *state;
+
+	fake_cgroupfs_put(bench->fs, "/a", "cgroup.freeze", "1");
+	assert_int_equal(apply(bench, bench->a, "p", "freeze lease=1s"), -EALREADY);
+	assert_int_equal(release(bench, bench->a, "p", "freeze lease=1s"), 0);
+	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a", "cgroup.freeze"), "1");
+}
+
+static void test_shadow(void **state)
+{
+	struct bench *bench = *state;
+	struct decision decision = decide(DECISION_APPLY, bench->a, "p", "cpu.quota 20%");
+	struct enforcer_result *results;
+	size_t n;
+
+	decision.shadow = true;
+	assert_int_equal(enforcer_submit(bench->enforcer, &decision), 0);
+	assert_int_equal(enforcer_drain(bench->enforcer, 5000), 0);
+	assert_int_equal(enforcer_collect(bench->enforcer, &results, &n), 0);
+	assert_int_equal(n, 1);
+	assert_true(results[0].shadow && results[0].changed);
+	assert_int_equal(results[0].error, 0);
+	assert_int_equal(results[0].before.number, KNOB_UNLIMITED);
+	assert_int_equal(results[0].after.number, 20000);
+	enforcer_results_free(results, n);
+	assert_int_equal(bench->fs->writes, 0);
+	assert_int_equal(journal_count(bench->journal), 0);
+}
+
+static void test_stop(void **state)
+{
+	struct bench *bench = *state;
+	struct decision keep = decide(DECISION_APPLY, bench->b, "k", "memory.high 64M");
+
+	keep.restore_on_exit = false;
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 20%"), 0);
+	assert_int_equal(apply(bench, bench->b, "p", "cpu.quota 10%"), 0);
+	assert_int_equal(apply(bench, bench->b, "q", "cpu.quota 5%"), 0);
+	assert_int_equal(apply(bench, bench->b, "p", "freeze lease=30s"), 0);
+	assert_int_equal(carry_out(bench, &keep, NULL), 0);
+	assert_int_equal(enforcer_stop(bench->enforcer), 0);
+	assert_string_equal(cpu_max(bench, "/a"), "max 100000");
+	assert_string_equal(cpu_max(bench, "/a/b"), "max 100000");
+	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a/b", "cgroup.freeze"), "0");
+	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a/b", "memory.high"), "67108864");
+	assert_int_equal(journal_count(bench->journal), 0);
+}
+
+static void test_release_all(void **state)
+{
+	struct bench *bench = *state;
+	struct decision keep = decide(DECISION_APPLY, bench->b, "k", "memory.high 64M");
+	struct enforcer_hold *holds;
+	size_t n;
+
+	keep.restore_on_exit = false;
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 20%"), 0);
+	assert_int_equal(carry_out(bench, &keep, NULL), 0);
+	assert_int_equal(enforcer_status(bench->enforcer, &holds, &n), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(holds[0].path, "/a");
+	assert_string_equal(holds[0].policy, "p");
+	assert_int_equal(holds[0].original.number, KNOB_UNLIMITED);
+	assert_int_equal(holds[0].written.number, 20000);
+	assert_true(holds[0].effective);
+	enforcer_holds_free(holds, n);
+	assert_int_equal(enforcer_release_all(bench->enforcer), 0);
+	assert_int_equal(enforcer_drain(bench->enforcer, 5000), 0);
+	assert_string_equal(cpu_max(bench, "/a"), "max 100000");
+	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a/b", "memory.high"), "max");
+	assert_int_equal(journal_count(bench->journal), 0);
+}
+
+static void test_no_journal_no_write(void **state)
+{
+	struct bench *bench = *state;
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf %s", bench->state_dir);
+	assert_int_equal(system(command), 0);
+	assert_true(apply(bench, bench->a, "p", "cpu.quota 20%") < 0);
+	assert_int_equal(bench->fs->writes, 0);
+}
+
+/* ---- after a crash
+ * ----------------------------------------------------------------------------------- */
+
+/*
+ * What a killed agent leaves: journal and values as they were while it held. `change` may disturb
+ * them. Then a new one replays.
+ */
+static void replay_after(struct bench *bench, bool force, struct journal_replay *replay)
+{
+	struct knob_context context = fake_cgroupfs_context(bench->fs);
+	char command[300];
+
+	snprintf(command, sizeof(command), "rm -rf %s/held-* && cp -a %s.kept/. %s/",
+		 bench->state_dir, bench->state_dir, bench->state_dir);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(journal_open(bench->state_dir, 0, &bench->journal, NULL), 0);
+	assert_int_equal(journal_restore(bench->journal, &context, force, replay), 0);
+	assert_int_equal(journal_count(bench->journal), 0);
+}
+
+static void die(struct bench *bench)
+{
+	crash(bench);
+	enforcer_free(bench->enforcer);
+	bench->enforcer = NULL;
+	journal_free(bench->journal);
+	bench->journal = NULL;
+}
+
+static void test_replay(void **state)
+{
+	struct bench *bench = *state;
+	struct journal_replay replay;
+
+	fake_cgroupfs_put(bench->fs, "/a", "cpu.max", "90000 100000");
+	fake_cgroupfs_put(bench->fs, "/a/b", "memory.high", "838860800");
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 40%"), 0);
+	assert_int_equal(apply(bench, bench->a, "q", "cpu.quota 20%"), 0);
+	assert_int_equal(apply(bench, bench->b, "p", "freeze lease=30s"), 0);
+	assert_int_equal(apply(bench, bench->b, "p", "memory.high 64M"), 0);
+	die(bench);
+	fake_cgroupfs_put(bench->fs, "/a", "cpu.max", "20000 100000");
+	fake_cgroupfs_put(bench->fs, "/a/b", "cgroup.freeze", "1");
+	fake_cgroupfs_put(bench->fs, "/a/b", "memory.high", "67108864");
+	replay_after(bench, false, &replay);
+	assert_int_equal(replay.restored, 3);
+	assert_string_equal(cpu_max(bench, "/a"), "90000 100000");
+	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a/b", "cgroup.freeze"), "0");
+	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a/b", "memory.high"), "838860800");
+}
+
+/* Killed between the journal and the write, at every place where that can be. */
+static void test_replay_between(void **state)
+{
+	struct bench *bench = *state;
+	struct journal_replay replay;
+
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 40%"), 0);
+	assert_int_equal(apply(bench, bench->a, "q", "cpu.quota 20%"), 0);
+	die(bench);
+	/* Entry for 20% on disk, 40% still there. */
+	fake_cgroupfs_put(bench->fs, "/a", "cpu.max", "40000 100000");
+	replay_after(bench, false, &replay);
+	assert_int_equal(replay.restored, 1);
+	assert_string_equal(cpu_max(bench, "/a"), "max 100000");
+	journal_free(bench->journal);
+	/* Entry on disk, nothing written, or restored already. */
+	replay_after(bench, false, &replay);
+	assert_int_equal(replay.unchanged, 1);
+}
+
+static void test_replay_conflict_and_gone(void **state)
+{
+	struct bench *bench = *state;
+	struct journal_replay replay;
+
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 40%"), 0);
+	assert_int_equal(apply(bench, bench->b, "p", "cpu.quota 40%"), 0);
+	die(bench);
+	fake_cgroupfs_put(bench->fs, "/a", "cpu.max", "55000 100000");
+	/* The same path and the same value, but another cgroup. */
+	fake_cgroupfs_recreate(bench->fs, "/a/b");
+	fake_cgroupfs_put(bench->fs, "/a/b", "cpu.max", "40000 100000");
+	replay_after(bench, false, &replay);
+	assert_int_equal(replay.conflicts, 1);
+	assert_int_equal(replay.gone, 1);
+	assert_int_equal(replay.restored, 0);
+	assert_string_equal(cpu_max(bench, "/a"), "55000 100000");
+	assert_string_equal(cpu_max(bench, "/a/b"), "40000 100000");
+}
+
+static void spoil(const struct bench *bench, const char *command_format)
+{
+	char command[300];
+
+	snprintf(command, sizeof(command), "cd %s.kept && %s", bench->state_dir, command_format);
+	assert_int_equal(system(command), 0);
+}
+
+static void test_replay_broken_entry(void **state)
+{
+	struct bench *bench = *state;
+	struct journal_replay replay;
+	char path[128];
+
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 40%"), 0);
+	assert_int_equal(apply(bench, bench->b, "p", "cpu.quota 40%"), 0);
+	die(bench);
+	fake_cgroupfs_put(bench->fs, "/a", "cpu.max", "40000 100000");
+	fake_cgroupfs_put(bench->fs, "/a/b", "cpu.max", "40000 100000");
+	spoil(bench, "truncate -s 20 held-1 && echo '{\"version\":9}' > held-77 && : > held-78");
+	replay_after(bench, false, &replay);
+	assert_int_equal(replay.broken, 3);
+	assert_int_equal(replay.restored, 1);
+	assert_string_equal(cpu_max(bench, "/a/b"), "max 100000");
+	snprintf(path, sizeof(path), "%s/broken-1", bench->state_dir);
+	assert_int_equal(access(path, F_OK), 0);
+}
+
+static void test_replay_other_boot(void **state)
+{
+	struct bench *bench = *state;
+	struct journal_replay replay;
+
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 40%"), 0);
+	die(bench);
+	fake_cgroupfs_put(bench->fs, "/a", "cpu.max", "40000 100000");
+	spoil(bench, "sed -i 's/\"boot_id\":\"[^\"]*\"/\"boot_id\":\"other\"/' held-1");
+	replay_after(bench, false, &replay);
+	assert_int_equal(replay.other_boot, 1);
+	assert_string_equal(cpu_max(bench, "/a"), "40000 100000");
+}
+
+static void test_replay_keep(void **state)
+{
+	struct bench *bench = *state;
+	struct decision keep = decide(DECISION_APPLY, bench->a, "k", "cpu.quota 40%");
+	struct journal_replay replay;
+
+	keep.restore_on_exit = false;
+	assert_int_equal(carry_out(bench, &keep, NULL), 0);
+	die(bench);
+	fake_cgroupfs_put(bench->fs, "/a", "cpu.max", "40000 100000");
+	replay_after(bench, false, &replay);
+	assert_int_equal(replay.kept, 1);
+	assert_string_equal(cpu_max(bench, "/a"), "40000 100000");
+	journal_free(bench->journal);
+	replay_after(bench, true, &replay);
+	assert_int_equal(replay.restored, 1);
+	assert_string_equal(cpu_max(bench, "/a"), "max 100000");
+}
+
+/* Squeezing moves memory.high for a moment: killed in there, it must come back as well. */
+static void test_squeeze_is_journalled(void **state)
+{
+	struct bench *bench = *state;
+
+	assert_int_equal(apply(bench, bench->a, "p", "memory.max 64M"), 0);
+	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a", "memory.max"), "67108864");
+	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a", "memory.high"), "max");
+	assert_int_equal(bench->fs->oom_kills, 0);
+	assert_int_equal(journal_count(bench->journal), 1);
+	assert_int_equal(release(bench, bench->a, "p", "memory.max 64M"), 0);
+	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a", "memory.max"), "max");
+	assert_int_equal(journal_count(bench->journal), 0);
+}
+
+static void test_hostile_path(void **state)
+{
+	struct bench *bench = *state;
+	struct node *node = fake_cgroupfs_add(bench->fs, "/a/\"\\\x01\xff\xc3\xa9 b");
+	struct journal_replay replay;
+
+	assert_int_equal(apply(bench, node, "p", "cpu.quota 40%"), 0);
+	die(bench);
+	fake_cgroupfs_put(bench->fs, node->path, "cpu.max", "40000 100000");
+	replay_after(bench, false, &replay);
+	assert_int_equal(replay.restored, 1);
+	assert_string_equal(cpu_max(bench, node->path), "max 100000");
+	node_unref(node);
+}
+
+static void test_lock(void **state)
+{
+	struct bench *bench = *state;
+	struct journal *second = NULL;
+	pid_t holder = 0;
+
+	assert_int_equal(journal_open(bench->state_dir, 50, &second, &holder), -EBUSY);
+	assert_int_equal(holder, getpid());
+	assert_null(second);
+	die(bench);
+	assert_int_equal(journal_open(bench->state_dir, 0, &second, &holder), 0);
+	journal_free(second);
+	assert_int_equal(chmod(bench->state_dir, 0777), 0);
+	assert_int_equal(journal_open(bench->state_dir, 0, &second, &holder), -EPERM);
+}
+
+static void test_v1(void **state)
+{
+	struct bench *bench = *state;
+
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 20%"), 0);
+	assert_int_equal(apply(bench, bench->a, "p", "memory.max 512M"), 0);
+	assert_int_equal(apply(bench, bench->a, "p", "freeze lease=30s"), 0);
+	assert_int_equal(apply(bench, bench->a, "p", "memory.high 512M"), -EOPNOTSUPP);
+	assert_int_equal(apply(bench, bench->b, "p", "memory.max 64M"), -EBUSY);
+	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a", "cpu.cfs_quota_us"), "20000");
+	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a", "memory.limit_in_bytes"),
+			    "536870912");
+	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a", "freezer.self_freezing"), "1");
+	assert_int_equal(journal_count(bench->journal), 3);
+	assert_int_equal(enforcer_stop(bench->enforcer), 0);
+	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a", "cpu.cfs_quota_us"), "-1");
+	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a", "memory.limit_in_bytes"),
+			    "9223372036854771712");
+	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a", "freezer.self_freezing"), "0");
+	assert_int_equal(journal_count(bench->journal), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_apply_and_release, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_stack, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_tighter_original, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_conflict, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_gone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_failure, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_lease, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_frozen_by_others, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_shadow, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_stop, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_release_all, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_journal_no_write, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_replay, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_replay_between, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_replay_conflict_and_gone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_replay_broken_entry, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_replay_other_boot, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_replay_keep, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_squeeze_is_journalled, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_hostile_path, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_lock, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_v1, set_up_v1, tear_down),
+	};
+
+	if (!getenv("CGWATCH_TEST_LOG"))
+		log_set_level(LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
