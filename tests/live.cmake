@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 # Tests on the real kernel: they run one at a time, as root, and clean up after themselves.
 set(live_environment "CGWATCH=$<TARGET_FILE:cgwatch>" "CGWATCHD=$<TARGET_FILE:cgwatchd>" LC_ALL=C.UTF-8)
-foreach(name live_numbers live_policy)
+foreach(name live_numbers live_policy live_tree)
 	add_executable(${name} live/${name}.c live/live.c)
 	target_include_directories(${name} PRIVATE live)
 	set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 	target_compile_options(${name} PRIVATE $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
-	target_link_libraries(${name} PRIVATE cgw_options PkgConfig::CMOCKA PkgConfig::JANSSON)
+	target_link_libraries(${name} PRIVATE cgw_collectors PkgConfig::CMOCKA PkgConfig::JANSSON)
 	add_test(NAME live.${name} COMMAND ${name})
 	set_tests_properties(live.${name} PROPERTIES TIMEOUT 900 RUN_SERIAL ON LABELS live
 		SKIP_RETURN_CODE 77 ENVIRONMENT "${live_environment}")

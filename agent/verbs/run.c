@@ -31,7 +31,7 @@ struct run {
 	size_t n_limits;
 	int namespaces;
 	char **command;
-	uint32_t made; /* hierarchies in which we made the cgroup: bits by index */
+	size_t there[HIERARCHY_MAX]; /* how much of the path was there before, by hierarchy */
 	int procs[HIERARCHY_MAX];
 	unsigned int n_procs;
 };
@@ -148,27 +148,37 @@ static void inherit_cpuset(int parent_fd, int fd)
 	}
 }
 
-/* Makes every missing component; *ret_made if the last one is ours. A directory fd or -errno. */
-static int make_path(const struct hierarchy *hierarchy, const char *path, bool *ret_made)
+/*
+ * Makes every missing component; *ret_there is the length of the path that was there before. A
+ * directory fd or -errno.
+ */
+static int make_path(const struct hierarchy *hierarchy, const char *path, size_t *ret_there)
 {
 	_cleanup_(freep) char *copy = strdup(path);
 	char *at = copy, *name;
 	int fd = dup(hierarchy->fd);
+	size_t there = 0;
+	bool made = false;
 
 	while (fd >= 0 && (name = strsep(&at, "/"))) {
 		int next;
+		bool mine;
 
 		if (!*name)
 			continue;
-		*ret_made = mkdirat(fd, name, 0755) == 0;
+		mine = mkdirat(fd, name, 0755) == 0;
+		made |= mine;
+		if (!made)
+			there = (size_t)(name - copy) + strlen(name);
 		next = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (next < 0)
 			next = -errno;
-		else if (*ret_made && !hierarchy->v2 && hierarchy_has(hierarchy, "cpuset"))
+		else if (mine && !hierarchy->v2 && hierarchy_has(hierarchy, "cpuset"))
 			inherit_cpuset(fd, next);
 		close(fd);
 		fd = next;
 	}
+	*ret_there = there;
 	return fd;
 }
 
@@ -177,17 +187,16 @@ static int make_cgroups(struct run *run, const struct hierarchies *hierarchies)
 	for (unsigned int h = 0; h < hierarchies->n; h++) {
 		const struct hierarchy *hierarchy = &hierarchies->list[h];
 		_cleanup_(closep) int fd = -1;
-		bool made = false;
 		int procs;
 
+		run->there[h] = strlen(run->path);
 		if (hierarchy->fd < 0)
 			continue;
-		fd = make_path(hierarchy, run->path, &made);
+		fd = make_path(hierarchy, run->path, &run->there[h]);
 		if (fd < 0)
 			return context_fail(run->context, EXIT_FAILED,
 					    "%s: cannot be made in %s: %s", run->path,
 					    hierarchy->name, strerror(-fd));
-		run->made |= made ? 1u << h : 0;
 		procs = openat(fd, "cgroup.procs", O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 		if (procs < 0)
 			return context_fail(run->context, EXIT_FAILED, "%s: cgroup.procs in %s: %s",
@@ -197,27 +206,46 @@ static int make_cgroups(struct run *run, const struct hierarchies *hierarchies)
 	return 0;
 }
 
-/* Processes that the command left behind keep it busy: then it stays, and we say so. */
+static int remove_directory(int fd, const char *path)
+{
+	struct timespec pause = { 0, 1000000 };
+
+	for (int i = 0; i < 8; i++) {
+		if (unlinkat(fd, path, AT_REMOVEDIR) == 0 || errno == ENOENT)
+			return 0;
+		if (errno != EBUSY)
+			break;
+		nanosleep(&pause, NULL);
+		pause.tv_nsec *= 2;
+	}
+	return -errno;
+}
+
+/*
+ * What we made goes again, the innermost first. Processes that the command left behind keep it
+ * busy: then it stays, and we say so. A parent that somebody else uses by now stays without a word.
+ */
 static void remove_cgroups(struct run *run, const struct hierarchies *hierarchies)
 {
-	const char *path = hierarchy_relative(run->path);
-
 	for (unsigned int h = 0; h < hierarchies->n; h++) {
-		struct timespec pause = { 0, 1000000 };
-		int r = -1;
+		_cleanup_(freep) char *path = strdup(run->path);
+		size_t length = strlen(run->path);
 
-		if (!(run->made >> h & 1))
-			continue;
-		for (int i = 0; i < 8; i++) {
-			r = unlinkat(hierarchies->list[h].fd, path, AT_REMOVEDIR);
-			if (r == 0 || errno != EBUSY)
+		while (path && length > run->there[h]) {
+			int r = remove_directory(hierarchies->list[h].fd, path + 1);
+
+			if (r < 0) {
+				if (length == strlen(run->path))
+					context_fail(run->context, EXIT_FAILED,
+						     "%s: not removed from %s: %s", run->path,
+						     hierarchies->list[h].name, strerror(-r));
 				break;
-			nanosleep(&pause, NULL);
-			pause.tv_nsec *= 2;
+			}
+			while (length > 0 && path[length - 1] != '/')
+				length--;
+			length -= length > 0;
+			path[length] = '\0';
 		}
-		if (r < 0 && errno != ENOENT)
-			context_fail(run->context, EXIT_FAILED, "%s: not removed from %s: %s",
-				     run->path, hierarchies->list[h].name, strerror(errno));
 	}
 }
 

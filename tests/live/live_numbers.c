@@ -254,6 +254,11 @@ static void test_run(void **state)
 	assert_int_not_equal(access(dir, F_OK), 0);
 	assert_int_equal(
 		live_cgwatch(live, NULL, "run --cgroup %s/job -- sh -c 'exit 7'", live->top), 7);
+	/* Parents that it made go too, in every hierarchy; those that were there stay. */
+	assert_int_equal(live_cgwatch(live, NULL, "run --cgroup %s/a/b/c -- true", live->top), 0);
+	assert_int_equal(live_cgwatch(live, NULL, "ls '%s/a' 2>/dev/null", live->top), 1);
+	live_dir(live, "memory", "", dir, sizeof(dir));
+	assert_int_equal(access(dir, F_OK), 0);
 }
 
 /* The test program again, to run another one without rights. */

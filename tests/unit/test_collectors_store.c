@@ -559,33 +559,6 @@ static void test_first_source_counts(void **state)
 	check(bench, M_MEMORY_CURRENT, 7);
 }
 
-/* Fields in every order of every shape, cut at every byte: nothing is read outside the text. */
-static void test_cut_anywhere(void **state)
-{
-	static const struct {
-		bool v2;
-		const char *name, *text;
-	} files[] = {
-		{ true, "memory.current", "4096\n" },
-		{ true, "cpu.stat", "usage_usec 1\nuser_usec 2\n" },
-		{ true, "io.stat", "254:0 rbytes=1 wbytes=2\n8:0 rbytes=3\n" },
-		{ true, "misc.current", "a 1\nb 2\n" },
-		{ false, "blkio.throttle.io_serviced_recursive", "8:0 Read 1\nTotal 1\n" },
-		{ false, "cpuacct.usage_percpu", "1000 2000\n" },
-		{ true, "cpu.max", "max 100000\n" },
-		{ true, "cpu.pressure", "some avg10=1.50 total=9\n" },
-		{ true, "cpuset.cpus.effective", "0-3,8-\n" },
-		{ true, "cgroup.procs", "1\n2\n" },
-	};
-	struct bench *bench = *state;
-
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		make_plan(bench, files[i].v2, files[i].name, NULL);
-		for (size_t length = 0; length <= strlen(files[i].text); length++)
-			parse_bytes(bench, files[i].text, length);
-	}
-}
-
 int main(void)
 {
 #define with_bench(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -599,7 +572,6 @@ int main(void)
 		with_bench(test_pair),		with_bench(test_pressure),
 		with_bench(test_text),		with_bench(test_lines),
 		with_bench(test_starred),	with_bench(test_first_source_counts),
-		with_bench(test_cut_anywhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
