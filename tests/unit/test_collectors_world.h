@@ -21,7 +21,7 @@ struct world {
 static inline void write_in(struct world *world, const char *path, const char *file,
 			    const char *text)
 {
-	char name[4096];
+	char name[8192];
 
 	snprintf(name, sizeof(name), "%s/%s", path, file);
 	machine_write(&world->machine, name, text);
