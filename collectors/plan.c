@@ -273,8 +273,11 @@ static void remember(struct plan_file *file, size_t line, const char *key, size_
 		file->n_hints = line + 1;
 	}
 	free(file->hints[line].key);
-	file->hints[line].key = strndup(key, length);
+	/* Not strndup(): a strange file may hold a NUL, and the length must stay true. */
+	file->hints[line].key = malloc(length + 1);
 	file->hints[line].length = file->hints[line].key ? length : 0;
+	if (file->hints[line].key)
+		memcpy(file->hints[line].key, key, length);
 	file->hints[line].field = field;
 }
 

@@ -5,7 +5,7 @@
 
 /*
  * Writes JSON as a stream, so that ten thousand cgroups need no document in memory. Commas and
- * nesting are kept here; names and texts are escaped. `jsonw_flush` hands out what is there so far.
+ * nesting are kept here; names and texts are escaped.
  */
 struct jsonw {
 	struct strbuf out;

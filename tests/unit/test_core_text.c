@@ -225,6 +225,29 @@ static void test_json(void **state)
 	jsonw_done(&json);
 }
 
+/* What stood in one object says nothing about the next one of the same depth. */
+static void test_json_siblings(void **state)
+{
+	struct jsonw json;
+
+	(void)state;
+	jsonw_init(&json);
+	jsonw_begin(&json, NULL, '[');
+	for (int i = 0; i < 2; i++) {
+		jsonw_begin(&json, NULL, '{');
+		jsonw_u64(&json, "a", 1);
+		jsonw_begin(&json, "b", '[');
+		jsonw_u64(&json, NULL, 2);
+		jsonw_end(&json, ']');
+		jsonw_end(&json, '}');
+	}
+	jsonw_begin(&json, NULL, '{');
+	jsonw_end(&json, '}');
+	jsonw_end(&json, ']');
+	assert_string_equal(json.out.data, "[{\"a\":1,\"b\":[2]},{\"a\":1,\"b\":[2]},{}]");
+	jsonw_done(&json);
+}
+
 /* "At most 63 levels": commas are right at every one of them. */
 static void test_json_depth(void **state)
 {
@@ -363,12 +386,13 @@ static void test_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fixed),	   cmocka_unit_test(test_fixed_exact),
-		cmocka_unit_test(test_double),	   cmocka_unit_test(test_double_round_trip),
-		cmocka_unit_test(test_strbuf),	   cmocka_unit_test(test_strbuf_failed),
-		cmocka_unit_test(test_json),	   cmocka_unit_test(test_json_depth),
-		cmocka_unit_test(test_strpool),	   cmocka_unit_test(test_node),
-		cmocka_unit_test(test_node_kinds), cmocka_unit_test(test_log),
+		cmocka_unit_test(test_fixed),	      cmocka_unit_test(test_fixed_exact),
+		cmocka_unit_test(test_double),	      cmocka_unit_test(test_double_round_trip),
+		cmocka_unit_test(test_strbuf),	      cmocka_unit_test(test_strbuf_failed),
+		cmocka_unit_test(test_json),	      cmocka_unit_test(test_json_depth),
+		cmocka_unit_test(test_json_siblings), cmocka_unit_test(test_strpool),
+		cmocka_unit_test(test_node),	      cmocka_unit_test(test_node_kinds),
+		cmocka_unit_test(test_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
