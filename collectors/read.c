@@ -44,7 +44,7 @@ static char *page_size_name(const char *entry)
 		return NULL;
 	kb = strtoul(entry + sizeof(prefix) - 1, NULL, 10);
 	strbuf_init(&name);
-	if (kb >= 1024 * 1024)
+	if (kb >= 1024UL * 1024)
 		strbuf_printf(&name, "%luGB", kb >> 20);
 	else if (kb >= 1024)
 		strbuf_printf(&name, "%luMB", kb >> 10);

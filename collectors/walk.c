@@ -420,7 +420,7 @@ static int rebuild(struct walk *walk)
 	fill_tree(walk->top, NODE_NONE, tree, lives, &at);
 	tree->generation = ++walk->rebuilds;
 	tree->previous = walk->tree ? walk->tree->generation : 0;
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) /* NOLINTNEXTLINE: fill_tree() filled all n */
 		lives[i]->index = lives[i]->before = i;
 	tree_unref(walk->tree);
 	free(walk->lives);

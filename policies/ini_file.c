@@ -263,6 +263,7 @@ static bool reader_next_line(struct reader *reader)
 			reader->at = reader->line_end;
 		if (reader->at == reader->end)
 			return false;
+		/* NOLINTNEXTLINE: an empty file has no text, but then at == end above */
 		newline = memchr(reader->at, '\n', (size_t)(reader->end - reader->at));
 		reader->line_end = newline ? newline + 1 : reader->end;
 		reader->line++;

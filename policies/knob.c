@@ -463,7 +463,7 @@ int knob_check_host(enum knob_id knob, const struct hierarchies *hierarchies,
 		return 0;
 	if (row->v1_controller)
 		hierarchy = hierarchies_find(hierarchies, row->v1_controller);
-	if (!hierarchy && *controller)
+	if (!hierarchy && controller && *controller)
 		hierarchy = hierarchies_find(hierarchies, controller);
 	*ret_reason = "the controller is in no mounted hierarchy";
 	if (!hierarchy)

@@ -52,7 +52,7 @@ static bool carry(struct history *history, struct tree *tree)
 {
 	struct tree *old = history->tree;
 	_cleanup_(freep) struct place *places = NULL;
-	float *values = malloc((tree->n + 1) * HISTORY_LENGTH * sizeof(*values));
+	float *values = malloc(((size_t)tree->n + 1) * HISTORY_LENGTH * sizeof(*values));
 
 	if (values && old && tree->previous != old->generation)
 		places = sort_places(old);

@@ -106,7 +106,7 @@ int verb_set(struct context *context, int argc, char **argv)
 		return context_usage(context,
 				     "give a CGROUP and what to set, as in cpu.quota=50%%");
 	r = find_node(context, argv[optind], &sampler, &node);
-	if (r == 0)
+	if (r == 0 && node)
 		r = set_all(context, sampler, node, argv + optind + 1, (size_t)(argc - optind - 1),
 			    dry_run);
 	node_unref(node);
@@ -124,7 +124,7 @@ static int freeze(struct context *context, int argc, char **argv, bool frozen)
 	if (argc != 2 || argv[1][0] == '-')
 		return context_usage(context, "give one CGROUP");
 	r = find_node(context, argv[1], &sampler, &node);
-	if (r == 0) {
+	if (r == 0 && node) {
 		struct knob_context where = write_context(context, sampler, false);
 
 		r = manual_freeze(&where, node, frozen, &result);
