@@ -4,22 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-/* Fields of /proc/self/stat behind the name in brackets, counted from 0 (proc_pid_stat(5)). */
-enum {
-	FIELD_UTIME = 11,
-	FIELD_STIME = 12,
-	FIELD_THREADS = 17,
-	FIELD_START = 19,
-	FIELD_VSIZE = 20,
-	FIELD_RSS = 21,
-	FIELDS = 22
-};
+#include "collectors/proc_stat.h"
 
 static double count_fds(const struct root *root)
 {
@@ -51,38 +40,28 @@ static double boot_seconds(void)
 
 int own_read(const struct root *root, struct own *ret_own)
 {
-	double fields[FIELDS] = { 0 }, tick = (double)sysconf(_SC_CLK_TCK);
+	double tick = (double)sysconf(_SC_CLK_TCK);
 	struct rlimit limit = { 0, 0 };
+	struct proc_stat stat;
 	struct strbuf text;
-	char *at;
 	int r;
 
 	strbuf_init(&text);
 	r = root_read(root, ROOT_PROC, "self/stat", &text);
-	at = text.data ? strrchr(text.data, ')') : NULL;
-	if (r < 0 || !at) {
-		strbuf_done(&text);
-		return r < 0 ? r : -EINVAL;
-	}
-	at++;
-	for (size_t i = 0; i < FIELDS; i++) {
-		char *word = strsep(&at, " ");
-
-		/* The first word is the empty one before the state. */
-		if (i == 0)
-			word = strsep(&at, " ");
-		fields[i] = word ? strtod(word, NULL) : 0;
-	}
+	if (r == 0)
+		r = text.data ? proc_stat_parse(text.data, &stat) : -EINVAL;
 	strbuf_done(&text);
+	if (r < 0)
+		return r;
 	getrlimit(RLIMIT_NOFILE, &limit);
 	*ret_own = (struct own){
-		.cpu_seconds = (fields[FIELD_UTIME] + fields[FIELD_STIME]) / tick,
-		.start_seconds = boot_seconds() + fields[FIELD_START] / tick,
-		.resident_bytes = fields[FIELD_RSS] * (double)sysconf(_SC_PAGESIZE),
-		.virtual_bytes = fields[FIELD_VSIZE],
+		.cpu_seconds = (double)(stat.user_ticks + stat.system_ticks) / tick,
+		.start_seconds = boot_seconds() + (double)stat.start_ticks / tick,
+		.resident_bytes = (double)stat.resident_pages * (double)sysconf(_SC_PAGESIZE),
+		.virtual_bytes = (double)stat.virtual_bytes,
 		.open_fds = count_fds(root),
 		.max_fds = (double)limit.rlim_cur,
-		.threads = fields[FIELD_THREADS],
+		.threads = (double)stat.threads,
 	};
 	return 0;
 }

@@ -13,19 +13,8 @@
 #include <unistd.h>
 
 #include "collectors/keyed.h"
+#include "collectors/proc_stat.h"
 #include "core/cleanup.h"
-
-/* Fields of /proc/PID/stat behind the name in brackets, counted from 0 (proc_pid_stat(5)). */
-enum {
-	STAT_STATE = 0,
-	STAT_PPID = 1,
-	STAT_UTIME = 11,
-	STAT_STIME = 12,
-	STAT_THREADS = 17,
-	STAT_START = 19,
-	STAT_RSS = 21,
-	STAT_FIELDS = 22
-};
 
 static bool number(struct span word, uint64_t *ret_value)
 {
@@ -38,31 +27,21 @@ static bool number(struct span word, uint64_t *ret_value)
 	return parse_u64(text, ret_value) == 0;
 }
 
-/* The name may hold spaces and brackets: it ends at the last ')'. */
 static int parse_stat(char *text, struct process *process)
 {
-	static const uint64_t tick_usec =
-		10000; /* USER_HZ is 100 on every architecture we run on */
-	char *open = strchr(text, '('), *close = strrchr(text, ')');
-	uint64_t values[STAT_FIELDS] = { 0 };
-	struct span rest, word;
+	static const uint64_t tick_usec = 10000; /* USER_HZ is 100 wherever we run */
+	struct proc_stat stat;
+	int r = proc_stat_parse(text, &stat);
 
-	if (!open || !close || close < open || !close[1])
-		return -EINVAL;
-	*close = '\0';
-	snprintf(process->comm, sizeof(process->comm), "%s", open + 1);
-	rest = (struct span){ close + 2, close + 2 + strlen(close + 2) };
-	for (size_t i = 0; i < STAT_FIELDS && span_word(&rest, &word); i++) {
-		if (i == STAT_STATE)
-			process->state = *word.at;
-		else if (!number(word, &values[i]))
-			values[i] = 0;
-	}
-	process->ppid = (pid_t)values[STAT_PPID];
-	process->threads = (uint32_t)values[STAT_THREADS];
-	process->start_time = values[STAT_START];
-	process->cpu_usec = (values[STAT_UTIME] + values[STAT_STIME]) * tick_usec;
-	process->rss_bytes = values[STAT_RSS] * (uint64_t)sysconf(_SC_PAGESIZE);
+	if (r < 0)
+		return r;
+	memcpy(process->comm, stat.comm, sizeof(process->comm));
+	process->state = stat.state;
+	process->ppid = (pid_t)stat.ppid;
+	process->threads = (uint32_t)stat.threads;
+	process->start_time = stat.start_ticks;
+	process->cpu_usec = (stat.user_ticks + stat.system_ticks) * tick_usec;
+	process->rss_bytes = stat.resident_pages * (uint64_t)sysconf(_SC_PAGESIZE);
 	return 0;
 }
 

@@ -129,64 +129,66 @@ static bool looks_escaped(const char *text, size_t length)
 	       text[2] && strchr("0123456789abcdef", text[3]) && text[3];
 }
 
-static const char *json_short(uint32_t codepoint)
+/*
+ * The part that JSON and labels share: plain runs, invalid bytes, and text that looks like an
+ * escaped byte. `special` writes any other character, of `length` bytes at `text`.
+ */
+static void escape_with(struct strbuf *buffer, const char *text, size_t length,
+			void (*special)(struct strbuf *buffer, uint32_t codepoint, const char *text,
+					size_t length))
+{
+	while (length > 0) {
+		size_t taken = plain_run(text, length);
+		uint32_t codepoint;
+
+		if (taken > 0) {
+			strbuf_add(buffer, text, taken);
+		} else if ((taken = utf8_decode(text, length, &codepoint)) == 0) {
+			taken = 1;
+			strbuf_printf(buffer, "\\\\x%02x", (unsigned char)text[0]);
+		} else if (looks_escaped(text, length)) {
+			strbuf_add_string(buffer, "\\\\x5c");
+		} else {
+			special(buffer, codepoint, text, taken);
+		}
+		text += taken;
+		length -= taken;
+	}
+}
+
+static void json_special(struct strbuf *buffer, uint32_t codepoint, const char *text, size_t length)
 {
 	static const char *const shorts[128] = {
 		['"'] = "\\\"", ['\\'] = "\\\\", ['\n'] = "\\n", ['\t'] = "\\t", ['\r'] = "\\r",
 	};
 
-	return codepoint < 128 ? shorts[codepoint] : NULL;
+	if (codepoint < 128 && shorts[codepoint])
+		strbuf_add_string(buffer, shorts[codepoint]);
+	else if (codepoint < 0x20 || codepoint == 0x7f)
+		strbuf_printf(buffer, "\\u%04x", codepoint);
+	else
+		strbuf_add(buffer, text, length);
 }
 
 void escape_json(struct strbuf *buffer, const char *text, size_t length)
 {
-	while (length > 0) {
-		size_t taken = plain_run(text, length);
-		uint32_t codepoint;
+	escape_with(buffer, text, length, json_special);
+}
 
-		if (taken > 0) {
-			strbuf_add(buffer, text, taken);
-		} else if ((taken = utf8_decode(text, length, &codepoint)) == 0) {
-			taken = 1;
-			strbuf_printf(buffer, "\\\\x%02x", (unsigned char)text[0]);
-		} else if (looks_escaped(text, length)) {
-			strbuf_add_string(buffer, "\\\\x5c");
-		} else if (json_short(codepoint)) {
-			strbuf_add_string(buffer, json_short(codepoint));
-		} else if (codepoint < 0x20 || codepoint == 0x7f) {
-			strbuf_printf(buffer, "\\u%04x", codepoint);
-		} else {
-			strbuf_add(buffer, text, taken);
-		}
-		text += taken;
-		length -= taken;
-	}
+static void label_special(struct strbuf *buffer, uint32_t codepoint, const char *text,
+			  size_t length)
+{
+	if (codepoint == '"' || codepoint == '\\')
+		strbuf_add_char(buffer, '\\');
+	if (codepoint == '\n')
+		strbuf_add_string(buffer, "\\n");
+	else
+		strbuf_add(buffer, text, length);
 }
 
 void escape_label(struct strbuf *buffer, const char *text, size_t length)
 {
-	while (length > 0) {
-		size_t taken = plain_run(text, length);
-		uint32_t codepoint;
-
-		if (taken > 0) {
-			strbuf_add(buffer, text, taken);
-		} else if ((taken = utf8_decode(text, length, &codepoint)) == 0) {
-			taken = 1;
-			strbuf_printf(buffer, "\\\\x%02x", (unsigned char)text[0]);
-		} else if (looks_escaped(text, length)) {
-			strbuf_add_string(buffer, "\\\\x5c");
-		} else if (codepoint == '"' || codepoint == '\\') {
-			strbuf_add_char(buffer, '\\');
-			strbuf_add(buffer, text, 1);
-		} else if (codepoint == '\n') {
-			strbuf_add_string(buffer, "\\n");
-		} else {
-			strbuf_add(buffer, text, taken);
-		}
-		text += taken;
-		length -= taken;
-	}
+	escape_with(buffer, text, length, label_special);
 }
 
 void escape_csv(struct strbuf *buffer, const char *text, size_t length)
