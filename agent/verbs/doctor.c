@@ -14,6 +14,7 @@
 
 #include "agent/control_client.h"
 #include "agent/output.h"
+#include "collectors/watch.h"
 #include "core/cleanup.h"
 #include "core/escape.h"
 #include "policies/knob.h"
@@ -100,6 +101,30 @@ static void check_fds(const struct examination *examination, struct finding *fin
 	if (limit.rlim_max < 4096) {
 		finding->verdict = VERDICT_PART;
 		strbuf_add_string(&finding->why, ": sampling many cgroups is slower");
+	}
+}
+
+static void check_watch(const struct examination *examination, struct finding *finding)
+{
+	struct watch *watch = NULL;
+	unsigned int n = 0;
+
+	if (root_is_recorded(examination->context->root) ||
+	    watch_new(examination->hierarchies, &watch) < 0) {
+		finding->verdict = VERDICT_NO;
+		strbuf_add_string(&finding->why, "this is a recorded tree");
+		return;
+	}
+	n = (unsigned int)__builtin_popcount(watch_covered(watch));
+	watch_free(watch);
+	strbuf_printf(&finding->why,
+		      "the kernel tells of new and removed cgroups in %u of %u "
+		      "hierarchies",
+		      n, examination->hierarchies->n);
+	if (n < examination->hierarchies->n) {
+		finding->verdict = n ? VERDICT_PART : VERDICT_NO;
+		strbuf_add_string(&finding->why,
+				  "; elsewhere each is looked at (needs Linux 6.6 and root)");
 	}
 }
 
@@ -252,6 +277,7 @@ static const struct {
 	{ "cgroup hierarchies", check_hierarchies },
 	{ "rights", check_root },
 	{ "open files", check_fds },
+	{ "watch the tree", check_watch },
 	{ "see CPU use", check_cpu },
 	{ "see memory use", check_memory },
 	{ "see memory peaks", check_peak },
