@@ -89,8 +89,12 @@ static void submit(struct agent *agent, struct decisions *decisions)
 		struct decision *decision = &decisions->list[i];
 		int r;
 
-		/* Without a journal nothing could be put back after a crash: then only tell. */
-		decision->shadow |= !agent->journal || agent->config.dry_run;
+		/*
+		 * Without a journal nothing could be put back after a crash: then only tell. What
+		 * is held is released all the same, also when a dry run began meanwhile.
+		 */
+		if (decision->op == DECISION_APPLY)
+			decision->shadow |= !agent->journal || agent->config.dry_run;
 		r = enforcer_submit(agent->enforcer, decision);
 		if (r < 0)
 			engine_report(agent->engine, decision->node->serial, decision->policy,
@@ -314,9 +318,15 @@ static int take_over(struct agent *agent, struct config *config, struct policy_s
 
 	if (r == 0)
 		r = engine_set_policies(agent->engine, policies, agent_now_usec(), &decisions);
-	if (r < 0)
+	if (r == 0 && config->dry_run && !agent->config.dry_run)
+		r = engine_release_all(agent->engine, agent_now_usec(), "a dry run begins",
+				       &decisions);
+	if (r < 0) {
+		decisions_done(&decisions);
 		return r;
+	}
 	submit(agent, &decisions);
+	engine_set_interval(agent->engine, config->interval_usec);
 	warn_fixed(&agent->config, config);
 	policy_set_unref(agent->policies);
 	agent->policies = policy_set_ref(policies);
@@ -401,7 +411,7 @@ static int open_journal(struct agent *agent)
 static int start_parts(struct agent *agent)
 {
 	struct sampler_options options = { .max_fds = agent->config.max_fds };
-	struct enforcer_options enforcing = { .dry_run = agent->config.dry_run };
+	struct enforcer_options enforcing = { 0 };
 	struct decisions decisions = { 0 };
 	int r = root_new(agent->sources.prefix, &agent->root);
 
@@ -421,7 +431,8 @@ static int start_parts(struct agent *agent)
 		r = engine_set_policies(agent->engine, agent->policies, agent_now_usec(),
 					&decisions);
 	decisions_done(&decisions);
-	enforcing.dry_run |= !agent->journal;
+	/* The configured dry run is applied to decisions, as it can change with a reload. */
+	enforcing.dry_run = !agent->journal;
 	if (r == 0)
 		r = enforcer_new(agent->root, sampler_hierarchies(agent->sampler), agent->journal,
 				 &enforcing, &agent->enforcer);

@@ -306,7 +306,7 @@ int exporter_new(const struct exporter_options *options, struct exporter **ret_e
 		.n_routes = ROUTE_COUNT,
 		.max_requests = options->max_requests ? options->max_requests : 40,
 		.max_connections = options->max_connections ? options->max_connections : 128,
-		.timeout_s = options->timeout_s ? options->timeout_s : 30,
+		.timeout_s = options->timeout_s ? options->timeout_s : 10,
 	};
 	int r;
 

@@ -24,7 +24,7 @@ struct exporter_options {
 	const char *version;	      /* for the landing page, or NULL */
 	unsigned int max_requests;    /* at a time, more get 503; 0 means 40 */
 	unsigned int max_connections; /* to each address, more wait; 0 means 128 */
-	unsigned int timeout_s;	      /* of an idle connection; 0 means 30 */
+	unsigned int timeout_s;	      /* of an idle connection; 0 means 10 */
 	struct prometheus_options export;
 };
 

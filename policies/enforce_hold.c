@@ -231,6 +231,7 @@ static int settle(struct enforcer *enforcer, struct hold *hold, bool loosen,
 		.node = hold->node,
 		.value = best ? best->value : hold->original,
 		.restore = loosen,
+		.accept_frozen = hold->has_written,
 		.allow_oom = best && best->allow_oom,
 		.expected = hold->has_written ? &hold->written : NULL,
 		.about_to_write = write_journal,
@@ -246,6 +247,9 @@ static int settle(struct enforcer *enforcer, struct hold *hold, bool loosen,
 	if (!best)
 		request.about_to_write = NULL;
 	r = knob_write(&enforcer->context, &request, result);
+	/* Nothing was to be written, but who holds it, and until when, may have changed. */
+	if (r == 0 && best && hold->seq && !result->changed)
+		r = write_journal(&about, result);
 	pthread_mutex_lock(&enforcer->lock);
 	if (r == 0) {
 		hold->written = result->after;
@@ -370,6 +374,13 @@ static struct hold *get_hold(struct enforcer *enforcer, const struct decision *d
 	enum knob_id knob = action_knob(decision->action.id);
 	struct hold *hold = find_hold(enforcer, decision->node, knob);
 
+	/* While nothing of ours stands there, the original is whatever stands there now. */
+	if (hold && !hold->has_written &&
+	    knob_read(&enforcer->context, knob, decision->node, result) == 0) {
+		pthread_mutex_lock(&enforcer->lock);
+		hold->original = hold->written = result->before;
+		pthread_mutex_unlock(&enforcer->lock);
+	}
 	if (hold)
 		return hold;
 	if (knob_read(&enforcer->context, knob, decision->node, result) < 0)

@@ -63,6 +63,8 @@ void engine_free(struct engine *engine);
  */
 int engine_set_policies(struct engine *engine, struct policy_set *set, uint64_t now,
 			struct decisions *decisions);
+/* Another sampling interval from now on; the step to it counts as no gap. */
+void engine_set_interval(struct engine *engine, uint64_t interval_usec);
 /* What the engine looks at. */
 void engine_needs(const struct engine *engine, struct metric_set *set);
 /* One tick. Adds to `decisions`. 0 or -ENOMEM. */

@@ -20,6 +20,13 @@ const char *engine_phase_name(enum engine_phase phase)
 	return phase_names[phase];
 }
 
+void engine_set_interval(struct engine *engine, uint64_t interval_usec)
+{
+	if (engine->interval != interval_usec)
+		engine->last_now = 0;
+	engine->interval = interval_usec;
+}
+
 int engine_new(uint64_t interval_usec, struct engine **ret_engine)
 {
 	struct engine *engine = calloc(1, sizeof(*engine));

@@ -117,8 +117,8 @@ static bool squeeze(const struct knob_access *access, const struct knob_request 
 		write_limit(access, high.file, target);
 	done = reclaim_until(access, target);
 	if (lowered) {
-		write_limit(access, high.file, high.before.number);
-		if (request->put_back)
+		/* If it cannot be put back now, its journal entry says to do it later. */
+		if (write_limit(access, high.file, high.before.number) == 0 && request->put_back)
 			request->put_back(request->data, &high);
 	}
 	return done;

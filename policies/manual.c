@@ -111,6 +111,16 @@ int manual_set_all(const struct knob_context *context, const struct node *node,
 	}
 	if (bad < n)
 		return r;
+	/* What this host or this cgroup does not have is found out before anything is written. */
+	for (size_t i = 0; i < n && r == 0; i++) {
+		struct knob_result present;
+
+		r = knob_read(context, list[i].knob, node, &present);
+		if (r < 0)
+			ret[i] = present;
+	}
+	if (r < 0)
+		return r;
 	order(context, node, list, n, sequence);
 	for (size_t i = 0; i < n && r == 0; i++) {
 		const struct assignment *next = &list[sequence[i]];

@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/units.h"
 
 bool ownership_contains(const char *path, const char *other)
 {
@@ -17,41 +19,75 @@ bool ownership_contains(const char *path, const char *other)
 	return strncmp(path, other, length) == 0 && (!other[length] || other[length] == '/');
 }
 
-static const struct {
-	pid_t pid; /* 0 is ourselves */
-	const char *whose;
-} protected[] = {
-	{ 0, "cgwatch itself" },
-	{ 1, "process 1" },
+struct check {
+	const struct root *root;
+	const struct hierarchies *hierarchies;
+	unsigned int hierarchy;
+	const char *path;
+	char *reason;
+	size_t size;
 };
+
+/* -EPERM if the process (0: ourselves) lives in the cgroup or below it. */
+static int check_process(const struct check *check, pid_t pid, const char *whose)
+{
+	char *paths[HIERARCHY_MAX];
+	bool inside;
+	int r = hierarchies_of_process(check->hierarchies, check->root, pid, paths);
+
+	if (r < 0) {
+		snprintf(check->reason, check->size, "the cgroups of %s cannot be read: %s", whose,
+			 strerror(-r));
+		return r;
+	}
+	inside = paths[check->hierarchy] &&
+		 ownership_contains(check->path, paths[check->hierarchy]);
+	for (unsigned int j = 0; j < HIERARCHY_MAX; j++)
+		free(paths[j]);
+	if (!inside)
+		return 0;
+	snprintf(check->reason, check->size, "%s lives in it (hierarchy %s)", whose,
+		 check->hierarchies->list[check->hierarchy].name);
+	return -EPERM;
+}
+
+/*
+ * The watchdog is our child and may have been moved elsewhere than we: frozen, it could no longer
+ * thaw what a killed agent leaves. A child that ended meanwhile needs no protection.
+ */
+static int check_children(const struct check *check)
+{
+	char name[64], *at, *word;
+	struct strbuf text;
+	int r = 0;
+
+	snprintf(name, sizeof(name), "self/task/%d/children", (int)getpid());
+	strbuf_init(&text);
+	if (root_read(check->root, ROOT_PROC, name, &text) < 0)
+		strbuf_clear(&text);
+	at = text.data;
+	while (r != -EPERM && (word = strsep(&at, " \n"))) {
+		uint64_t pid;
+
+		if (parse_u64(word, &pid) == 0 && pid > 0)
+			r = check_process(check, (pid_t)pid, "the watchdog of cgwatch");
+	}
+	strbuf_done(&text);
+	return r == -EPERM ? r : 0;
+}
 
 int ownership_check(const struct root *root, const struct hierarchies *hierarchies,
 		    unsigned int hierarchy, const char *path, char *reason, size_t size)
 {
-	const char *name = hierarchies->list[hierarchy].name;
+	struct check check = { root, hierarchies, hierarchy, path, reason, size };
+	int r;
 
 	if (path[strspn(path, "/")] == '\0') {
 		snprintf(reason, size, "the root of a hierarchy is never touched");
 		return -EPERM;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(protected); i++) {
-		char *paths[HIERARCHY_MAX];
-		bool inside;
-		int r = hierarchies_of_process(hierarchies, root, protected[i].pid, paths);
-
-		if (r < 0) {
-			snprintf(reason, size, "the cgroups of %s cannot be read: %s",
-				 protected[i].whose, strerror(-r));
-			return r;
-		}
-		inside = paths[hierarchy] && ownership_contains(path, paths[hierarchy]);
-		for (unsigned int j = 0; j < HIERARCHY_MAX; j++)
-			free(paths[j]);
-		if (inside) {
-			snprintf(reason, size, "%s lives in it (hierarchy %s)", protected[i].whose,
-				 name);
-			return -EPERM;
-		}
-	}
-	return 0;
+	r = check_process(&check, 0, "cgwatch itself");
+	if (r == 0)
+		r = check_process(&check, 1, "process 1");
+	return r == 0 ? check_children(&check) : r;
 }

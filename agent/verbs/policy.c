@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "agent/control_client.h"
 #include "agent/defaults.h"
@@ -158,7 +159,7 @@ static int explain(struct context *context, int argc, char **argv)
 	if (r == 0)
 		r = context_write(context, &answer);
 	else if (control_is_absent(r))
-		r = explain_files(context, argv[1], standard, 1);
+		r = explain_files(context, argv[1], standard, access(DEFAULT_POLICIES, F_OK) == 0);
 	else
 		r = context_fail(context, EXIT_FAILED, "explain: %s/control: %s",
 				 context->state_dir, strerror(-r));

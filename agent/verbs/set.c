@@ -65,6 +65,13 @@ static struct knob_context write_context(const struct context *context,
 				      .dry_run = dry_run };
 }
 
+static int code_of(int error)
+{
+	if (error == -EINVAL || error == -ERANGE)
+		return EXIT_USAGE;
+	return error == -EOPNOTSUPP || error == -ENODEV ? EXIT_HOST : EXIT_FAILED;
+}
+
 static int set_all(struct context *context, const struct sampler *sampler, const struct node *node,
 		   char **assignments, size_t n, bool dry_run)
 {
@@ -79,12 +86,10 @@ static int set_all(struct context *context, const struct sampler *sampler, const
 		if (results[i].error == 0 && r != -EINVAL && r != -ERANGE)
 			print_result(node, &results[i]);
 		else if (results[i].error != 0 && results[i].error != -ECANCELED)
-			code = context_fail(
-				context,
-				results[i].error == -EINVAL && r == -EINVAL ? EXIT_USAGE
-									    : EXIT_FAILED,
-				"%s: %s: %s", node->path, assignments[i],
-				results[i].text[0] ? results[i].text : strerror(-results[i].error));
+			code = context_fail(context, code_of(results[i].error), "%s: %s: %s",
+					    node->path, assignments[i],
+					    results[i].text[0] ? results[i].text
+							       : strerror(-results[i].error));
 	}
 	return r < 0 && code == EXIT_GOOD ? EXIT_FAILED : code;
 }
