@@ -318,8 +318,9 @@ static int take_over(struct agent *agent, struct config *config, struct policy_s
 
 	if (r == 0)
 		r = engine_set_policies(agent->engine, policies, agent_now_usec(), &decisions);
-	if (r == 0 && config->dry_run && !agent->config.dry_run)
-		r = engine_release_all(agent->engine, agent_now_usec(), "a dry run begins",
+	/* Beginning: what is held goes back. Ending: what was only rehearsed must be done anew. */
+	if (r == 0 && config->dry_run != agent->config.dry_run)
+		r = engine_release_all(agent->engine, agent_now_usec(), "a dry run begins or ends",
 				       &decisions);
 	if (r < 0) {
 		decisions_done(&decisions);
@@ -327,6 +328,10 @@ static int take_over(struct agent *agent, struct config *config, struct policy_s
 	}
 	submit(agent, &decisions);
 	engine_set_interval(agent->engine, config->interval_usec);
+	if (agent->timer && config->interval_usec != agent->config.interval_usec) {
+		agent->next_tick_usec = agent_now_usec();
+		sd_event_source_set_time(agent->timer, agent->next_tick_usec);
+	}
 	warn_fixed(&agent->config, config);
 	policy_set_unref(agent->policies);
 	agent->policies = policy_set_ref(policies);
@@ -433,6 +438,7 @@ static int start_parts(struct agent *agent)
 	decisions_done(&decisions);
 	/* The configured dry run is applied to decisions, as it can change with a reload. */
 	enforcing.dry_run = !agent->journal;
+	enforcing.watchdog = agent->watchdog ? watchdog_pid(agent->watchdog) : 0;
 	if (r == 0)
 		r = enforcer_new(agent->root, sampler_hierarchies(agent->sampler), agent->journal,
 				 &enforcing, &agent->enforcer);
@@ -515,12 +521,14 @@ static void block_signals(void)
 int agent_run(const struct agent_sources *sources)
 {
 	struct agent agent = { .sources = *sources };
-	int r = load_config(sources, &agent.config);
+	int r;
 
+	/* First of all: a SIGHUP that comes early must not end us. */
+	block_signals();
+	r = load_config(sources, &agent.config);
 	if (r < 0)
 		return EXIT_FAILED;
 	log_set_level(agent.config.log_level);
-	block_signals();
 	r = start_parts(&agent);
 	if (r == 0)
 		r = start_loop(&agent);

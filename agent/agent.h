@@ -47,6 +47,7 @@ struct agent {
 	struct agent_counts counts;
 	sd_event *event;
 	sd_event_source *timer, *control;
+	unsigned int n_clients; /* of the control socket */
 	uint64_t next_tick_usec;
 	int exit_code;
 };

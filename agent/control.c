@@ -14,12 +14,12 @@
 #include "agent/status.h"
 #include "core/cleanup.h"
 
-enum { REQUEST_MAX = 8192 };
+enum { REQUEST_MAX = 8192, CLIENTS_MAX = 16, PATIENCE_USEC = 10 * 1000000 };
 
 /* One client: its request until the newline, then what is left of the answer. */
 struct client {
 	struct agent *agent;
-	sd_event_source *source;
+	sd_event_source *source, *patience;
 	struct strbuf request, answer;
 	size_t sent;
 	bool answering;
@@ -29,7 +29,9 @@ static void client_free(struct client *client)
 {
 	int fd = sd_event_source_get_io_fd(client->source);
 
-	sd_event_source_unref(client->source);
+	sd_event_source_disable_unref(client->source);
+	sd_event_source_disable_unref(client->patience);
+	client->agent->n_clients--;
 	close(fd);
 	strbuf_done(&client->request);
 	strbuf_done(&client->answer);
@@ -164,6 +166,14 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *dat
 	return send_answer(client, fd);
 }
 
+static int on_patience(sd_event_source *source, uint64_t usec, void *data)
+{
+	(void)source;
+	(void)usec;
+	client_free(data);
+	return 0;
+}
+
 static bool is_allowed(int fd)
 {
 	struct ucred peer = { .uid = (uid_t)-1 };
@@ -183,7 +193,9 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events, void *da
 	(void)events;
 	if (client_fd < 0)
 		return 0;
-	client = is_allowed(client_fd) ? calloc(1, sizeof(*client)) : NULL;
+	client = is_allowed(client_fd) && agent->n_clients < CLIENTS_MAX
+			 ? calloc(1, sizeof(*client))
+			 : NULL;
 	if (!client) {
 		close(client_fd);
 		return 0;
@@ -193,7 +205,12 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events, void *da
 	    0) {
 		close(client_fd);
 		free(client);
+		return 0;
 	}
+	agent->n_clients++;
+	/* Who says nothing must not keep a place for ever. */
+	sd_event_add_time_relative(agent->event, &client->patience, CLOCK_MONOTONIC, PATIENCE_USEC,
+				   0, on_patience, client);
 	return 0;
 }
 

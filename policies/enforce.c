@@ -173,6 +173,7 @@ int enforcer_new(const struct root *root, const struct hierarchies *hierarchies,
 		.hierarchies = hierarchies,
 		/* Nothing is written that could not be put back after a crash. */
 		.dry_run = options->dry_run || !journal,
+		.watchdog = options->watchdog,
 		.timeout_ms = options->timeout_ms,
 		.io = options->io,
 	};

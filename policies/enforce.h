@@ -14,6 +14,7 @@ struct enforcer;
 
 struct enforcer_options {
 	bool dry_run;		 /* as if every policy were in shadow mode */
+	pid_t watchdog;		 /* of ours, so that it is never frozen; 0: none */
 	unsigned int timeout_ms; /* see struct knob_context */
 	const struct knob_io *io;
 };

@@ -63,6 +63,7 @@ struct knob_context {
 	const struct root *root;
 	const struct hierarchies *hierarchies;
 	bool dry_run;		 /* do everything but write */
+	pid_t watchdog;		 /* guarded like ourselves; 0: none */
 	unsigned int timeout_ms; /* bound for freezing and for reclaim; 0 means 2000 */
 	const struct knob_io *io;
 };

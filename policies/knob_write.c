@@ -168,7 +168,7 @@ static int check_allowed(const struct knob_access *access, const struct knob_req
 	if (request->restore)
 		return 0;
 	r = ownership_check(access->context->root, access->context->hierarchies, access->index,
-			    access->node->path, reason, sizeof(reason));
+			    access->node->path, access->context->watchdog, reason, sizeof(reason));
 	return r < 0 ? knob_fail(result, r, "refused: %s", reason) : 0;
 }
 

@@ -5,10 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/cleanup.h"
-#include "core/units.h"
 
 bool ownership_contains(const char *path, const char *other)
 {
@@ -51,33 +49,9 @@ static int check_process(const struct check *check, pid_t pid, const char *whose
 	return -EPERM;
 }
 
-/*
- * The watchdog is our child and may have been moved elsewhere than we: frozen, it could no longer
- * thaw what a killed agent leaves. A child that ended meanwhile needs no protection.
- */
-static int check_children(const struct check *check)
-{
-	char name[64], *at, *word;
-	struct strbuf text;
-	int r = 0;
-
-	snprintf(name, sizeof(name), "self/task/%d/children", (int)getpid());
-	strbuf_init(&text);
-	if (root_read(check->root, ROOT_PROC, name, &text) < 0)
-		strbuf_clear(&text);
-	at = text.data;
-	while (r != -EPERM && (word = strsep(&at, " \n"))) {
-		uint64_t pid;
-
-		if (parse_u64(word, &pid) == 0 && pid > 0)
-			r = check_process(check, (pid_t)pid, "the watchdog of cgwatch");
-	}
-	strbuf_done(&text);
-	return r == -EPERM ? r : 0;
-}
-
 int ownership_check(const struct root *root, const struct hierarchies *hierarchies,
-		    unsigned int hierarchy, const char *path, char *reason, size_t size)
+		    unsigned int hierarchy, const char *path, pid_t watchdog, char *reason,
+		    size_t size)
 {
 	struct check check = { root, hierarchies, hierarchy, path, reason, size };
 	int r;
@@ -89,5 +63,10 @@ int ownership_check(const struct root *root, const struct hierarchies *hierarchi
 	r = check_process(&check, 0, "cgwatch itself");
 	if (r == 0)
 		r = check_process(&check, 1, "process 1");
-	return r == 0 ? check_children(&check) : r;
+	/* Frozen, it could not thaw what a killed agent leaves. If it ended, it needs no
+	 * protection. */
+	if (r == 0 && watchdog > 0 &&
+	    check_process(&check, watchdog, "cgwatch's watchdog") == -EPERM)
+		r = -EPERM;
+	return r;
 }

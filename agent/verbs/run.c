@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -34,6 +36,7 @@ struct run {
 	size_t there[HIERARCHY_MAX]; /* how much of the path was there before, by hierarchy */
 	int procs[HIERARCHY_MAX];
 	unsigned int n_procs;
+	struct rlimit files; /* as we were given it: sampling raises it */
 };
 
 static const struct {
@@ -90,7 +93,8 @@ static int parse_path(struct run *run, const char *path)
 	/* "..": the kernel has no such cgroup, but a path walk would leave the hierarchy. */
 	if (path[0] != '/' || length < 2 || length > 3000 || path[length - 1] == '/' ||
 	    strstr(path, "//") || strstr(path, "/../") || strstr(path, "/./") ||
-	    strcmp(path + length - 3, "/..") == 0)
+	    strcmp(path + length - 2, "/.") == 0 ||
+	    (length > 2 && strcmp(path + length - 3, "/..") == 0))
 		return context_usage(run->context, "--cgroup: %s: give a path as in /batch/job-1",
 				     path);
 	run->path = path;
@@ -161,18 +165,20 @@ static int make_path(const struct hierarchy *hierarchy, const char *path, size_t
 	bool made = false;
 
 	while (fd >= 0 && (name = strsep(&at, "/"))) {
-		int next;
+		int next, error;
 		bool mine;
 
 		if (!*name)
 			continue;
-		mine = mkdirat(fd, name, 0755) == 0;
+		error = mkdirat(fd, name, 0755) < 0 ? errno : 0;
+		mine = error == 0;
 		made |= mine;
 		if (!made)
 			there = (size_t)(name - copy) + strlen(name);
 		next = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		/* Why it could not be made says more than that it is not there. */
 		if (next < 0)
-			next = -errno;
+			next = error && error != EEXIST ? -error : -errno;
 		else if (mine && !hierarchy->v2 && hierarchy_has(hierarchy, "cpuset"))
 			inherit_cpuset(fd, next);
 		close(fd);
@@ -184,12 +190,14 @@ static int make_path(const struct hierarchy *hierarchy, const char *path, size_t
 
 static int make_cgroups(struct run *run, const struct hierarchies *hierarchies)
 {
+	/* Where we do not get to, nothing is ours to remove. */
+	for (unsigned int h = 0; h < hierarchies->n; h++)
+		run->there[h] = strlen(run->path);
 	for (unsigned int h = 0; h < hierarchies->n; h++) {
 		const struct hierarchy *hierarchy = &hierarchies->list[h];
 		_cleanup_(closep) int fd = -1;
 		int procs;
 
-		run->there[h] = strlen(run->path);
 		if (hierarchy->fd < 0)
 			continue;
 		fd = make_path(hierarchy, run->path, &run->there[h]);
@@ -294,6 +302,8 @@ static void enter_pid_namespace(const struct run *run)
 
 	if (pid < 0)
 		_exit(EXIT_FAILED);
+	if (pid == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (pid > 0) {
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 			continue;
@@ -325,27 +335,42 @@ static void child(const struct run *run)
 	signal(SIGINT, SIG_DFL);
 	signal(SIGQUIT, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
+	setrlimit(RLIMIT_NOFILE, &run->files);
 	execvp(run->command[0], run->command);
 	context_fail(run->context, EXIT_FAILED, "%s: %s", run->command[0], strerror(errno));
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-static int spawn(const struct run *run)
+/* Passes on what was sent to us until the child has ended; we stay to clean up. */
+static int wait_for(pid_t pid, const sigset_t *signals)
 {
-	pid_t pid;
 	int status;
 
-	/* The terminal's signals reach the child by themselves; we stay to clean up. */
+	for (;;) {
+		int signo = sigwaitinfo(signals, NULL);
+
+		if (signo == SIGTERM || signo == SIGHUP)
+			kill(pid, signo);
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return exit_code(status);
+	}
+}
+
+static int spawn(const struct run *run, const sigset_t *signals)
+{
+	pid_t pid;
+
+	/* The terminal's own signals reach the child by themselves. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
 	pid = fork();
 	if (pid < 0)
 		return context_fail(run->context, EXIT_FAILED, "fork: %s", strerror(errno));
-	if (pid == 0)
+	if (pid == 0) {
+		sigprocmask(SIG_UNBLOCK, signals, NULL);
 		child(run);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		continue;
-	return exit_code(status);
+	}
+	return wait_for(pid, signals);
 }
 
 static int set_limits(struct run *run, const struct sampler *sampler, const struct node *node)
@@ -374,7 +399,16 @@ static int run_in(struct run *run, struct sampler *sampler)
 	struct snapshot *snapshot = NULL;
 	struct metric_set none = { 0 };
 	uint32_t index = NODE_NONE;
-	int r = make_cgroups(run, hierarchies);
+	sigset_t signals;
+	int r;
+
+	/* From here on an end by signal cleans up too. */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	r = make_cgroups(run, hierarchies);
 
 	if (r == 0)
 		r = context_sample(run->context, sampler, &none, 0, &snapshot);
@@ -383,7 +417,7 @@ static int run_in(struct run *run, struct sampler *sampler)
 	if (r == 0 && index != NODE_NONE)
 		r = set_limits(run, sampler, snapshot->tree->nodes[index]);
 	if (r == 0)
-		r = spawn(run);
+		r = spawn(run, &signals);
 	for (unsigned int i = 0; i < run->n_procs; i++)
 		close(run->procs[i]);
 	remove_cgroups(run, hierarchies);
@@ -398,6 +432,7 @@ int verb_run(struct context *context, int argc, char **argv)
 	char own[64];
 	int r = parse_arguments(&run, argc, argv);
 
+	getrlimit(RLIMIT_NOFILE, &run.files);
 	if (!run.path) {
 		snprintf(own, sizeof(own), "/cgwatch-run-%d", (int)getpid());
 		run.path = own;

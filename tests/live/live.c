@@ -479,14 +479,27 @@ double live_metric(json_t *cgroup, const char *metric)
 	return json_number_value(value);
 }
 
+void live_config(const struct live *live, const char *keys)
+{
+	char path[256], text[1024];
+
+	snprintf(path, sizeof(path), "%s/config.ini", live->state);
+	snprintf(text, sizeof(text), "[agent]\n%s", keys);
+	write_file(path, text);
+	chmod(path, 0600);
+}
+
 static void start_agent(struct live *live)
 {
-	char path[256], state[256], log[256];
+	char path[256], state[256], log[256], config[256];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/policies.ini", live->state);
 	snprintf(state, sizeof(state), "%s/state", live->state);
 	snprintf(log, sizeof(log), "%s/log", live->state);
+	snprintf(config, sizeof(config), "%s/config.ini", live->state);
+	if (access(config, F_OK) < 0)
+		live_config(live, "interval = 200ms\n");
 	fflush(NULL);
 	live->agent = fork();
 	assert_true(live->agent >= 0);
@@ -497,9 +510,8 @@ static void start_agent(struct live *live)
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);
 	}
-	execl(getenv("CGWATCHD"), "cgwatchd", "--config", "/dev/null", "--state", state,
-	      "--policies", path, "--interval", "200ms", "--web.listen-address", "none",
-	      (char *)NULL);
+	execl(getenv("CGWATCHD"), "cgwatchd", "--config", config, "--state", state, "--policies",
+	      path, "--web.listen-address", "none", (char *)NULL);
 	_exit(97);
 }
 

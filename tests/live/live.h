@@ -77,6 +77,8 @@ double live_metric(json_t *cgroup, const char *metric);
 /* Writes policies ("%s" in the text is TOP) and starts cgwatchd with them; waits until it is ready.
  */
 void live_agent(struct live *live, const char *policies);
+/* Writes these keys into [agent] of the agent's configuration; SIGHUP makes it read them. */
+void live_config(const struct live *live, const char *keys);
 /* Sends the signal and waits for its end; the wait status. */
 int live_agent_end(struct live *live, int signal);
 /* Waits until `check` says true, at most `seconds`. */

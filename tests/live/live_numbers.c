@@ -254,6 +254,13 @@ static void test_run(void **state)
 	assert_int_not_equal(access(dir, F_OK), 0);
 	assert_int_equal(
 		live_cgwatch(live, NULL, "run --cgroup %s/job -- sh -c 'exit 7'", live->top), 7);
+	/* Ended by a signal it hands it on, and cleans up. */
+	assert_int_equal(live_cgwatch(live, NULL,
+				      "run --cgroup %s/job -- sleep 100 & p=$!; sleep 1; "
+				      "kill -TERM $p; wait $p; exit $?",
+				      live->top),
+			 143);
+	assert_int_not_equal(access(dir, F_OK), 0);
 	/* Parents that it made go too, in every hierarchy; those that were there stay. */
 	assert_int_equal(live_cgwatch(live, NULL, "run --cgroup %s/a/b/c -- true", live->top), 0);
 	assert_int_equal(live_cgwatch(live, NULL, "ls '%s/a' 2>/dev/null", live->top), 1);

@@ -337,6 +337,64 @@ static void test_conflict(void **state)
 	assert_true(has_quota(live, "70000 100000", "70000"));
 }
 
+/* Two freezes at once: the cgroup thaws with the later lease, not with the first. */
+static void test_two_freezes(void **state)
+{
+	struct live *live = *state;
+
+	live_cgroup(live, "forker");
+	live_start(live, "forker", live_fork);
+	live_agent(live, "[policy short]\nmatch = %s/forker\nwhen = pids.current > 0\n"
+			 "action = freeze lease=2s\ncooldown = 5m\nmode = enforce\n"
+			 "[policy long]\nmatch = %s/forker\nwhen = pids.current > 0\n"
+			 "action = freeze lease=6s\ncooldown = 5m\nmode = enforce\n");
+	assert_true(live_until(live, is_frozen, 20));
+	live_wait(4);
+	assert_true(is_frozen(live));
+	assert_true(live_until(live, is_thawed, 10));
+	assert_int_equal(live_agent_end(live, SIGTERM), 0);
+}
+
+/* A dry run that begins with a reload puts back what is held, and acts no more; its end does again.
+ */
+static void test_dry_run_by_reload(void **state)
+{
+	struct live *live = *state;
+
+	live_cgroup(live, "burner");
+	live_start(live, "burner", live_burn);
+	live_agent(live, "[policy throttle]\nmatch = %s/burner\nwhen = cpu.usage.rate > 10%\n"
+			 "clear_when = cpu.usage.rate < 1%\naction = cpu.quota 20%\ncooldown = 1s\n"
+			 "mode = enforce\n");
+	assert_true(live_until(live, is_throttled, 20));
+	live_config(live, "interval = 200ms\ndry_run = yes\n");
+	kill(live->agent, SIGHUP);
+	assert_true(live_until(live, is_unthrottled, 10));
+	live_wait(3);
+	assert_true(is_unthrottled(live));
+	live_config(live, "interval = 200ms\n");
+	kill(live->agent, SIGHUP);
+	assert_true(live_until(live, is_throttled, 20));
+	assert_int_equal(live_agent_end(live, SIGTERM), 0);
+	assert_true(is_unthrottled(live));
+}
+
+/* A longer interval by reload is no gap: `for` still comes to its end. */
+static void test_interval_by_reload(void **state)
+{
+	struct live *live = *state;
+
+	live_cgroup(live, "burner");
+	live_start(live, "burner", live_burn);
+	live_agent(live, "[policy throttle]\nmatch = %s/burner\nwhen = cpu.usage.rate > 10%\n"
+			 "for = 5s\nclear_when = cpu.usage.rate < 1%\naction = cpu.quota 20%\n"
+			 "cooldown = 1m\nmode = enforce\n");
+	live_config(live, "interval = 1500ms\n");
+	kill(live->agent, SIGHUP);
+	assert_true(live_until(live, is_throttled, 20));
+	assert_int_equal(live_agent_end(live, SIGTERM), 0);
+}
+
 /* A cgroup made anew under the path of one that was held is not "restored". */
 static void test_recreated_is_not_restored(void **state)
 {
@@ -374,6 +432,9 @@ int main(void)
 						live_teardown),
 		cmocka_unit_test_setup_teardown(test_release_all_with_agent, live_setup,
 						live_teardown),
+		cmocka_unit_test_setup_teardown(test_two_freezes, live_setup, live_teardown),
+		cmocka_unit_test_setup_teardown(test_dry_run_by_reload, live_setup, live_teardown),
+		cmocka_unit_test_setup_teardown(test_interval_by_reload, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_conflict, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_recreated_is_not_restored, live_setup,
 						live_teardown),

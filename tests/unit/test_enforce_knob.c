@@ -309,10 +309,10 @@ static void test_guards(void **state)
 	for (unsigned int i = 0; i < fs->hierarchies.n; i++)
 		top->ids[i] = 1;
 	assert_int_equal(
-		ownership_check(fs->root, &fs->hierarchies, 0, "/", reason, sizeof(reason)),
+		ownership_check(fs->root, &fs->hierarchies, 0, "/", 0, reason, sizeof(reason)),
 		-EPERM);
 	assert_int_equal(
-		ownership_check(fs->root, &fs->hierarchies, 0, "/a", reason, sizeof(reason)), 0);
+		ownership_check(fs->root, &fs->hierarchies, 0, "/a", 0, reason, sizeof(reason)), 0);
 	assert_true(ownership_contains("/", "/a"));
 	assert_true(ownership_contains("/a", "/a"));
 	assert_true(ownership_contains("/a", "/a/b"));
