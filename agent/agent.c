@@ -175,7 +175,6 @@ static int on_results(sd_event_source *source, int fd, uint32_t events, void *da
 			agent->counts.shadowed += result->op == DECISION_APPLY;
 		else
 			agent->counts.actions[result->op][result->error != 0]++;
-		agent->counts.conflicts += result->conflict;
 		if (result->policy)
 			engine_report(agent->engine, result->node_serial, result->policy,
 				      result->op, result->step, result->error, agent_now_usec());

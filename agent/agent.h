@@ -26,7 +26,7 @@ struct agent_counts {
 	uint64_t last_reload_realtime_ns;
 	bool last_reload_failed;
 	uint64_t actions[2][2]; /* [DECISION_APPLY or _RELEASE][0 good, 1 failed] */
-	uint64_t shadowed, conflicts;
+	uint64_t shadowed;
 };
 
 struct agent {

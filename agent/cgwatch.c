@@ -71,7 +71,6 @@ static const struct verb *find_verb(const char *name)
 static int run_verb(struct context *context, const struct verb *verb, int argc, char **argv)
 {
 	context->verb = verb->name;
-	context->usage = verb->usage;
 	context->argv = argv;
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
 		printf("usage: cgwatch %s\n\n%s\n", verb->usage, verb->summary);
@@ -141,8 +140,7 @@ static int run_default(struct context *context, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct context context = { .usage = "[--root DIR] [--max-fds N] [VERB …]",
-				   .state_dir = DEFAULT_STATE_DIR };
+	struct context context = { .state_dir = DEFAULT_STATE_DIR };
 	const struct verb *verb;
 	bool done = false;
 	int r;

@@ -9,8 +9,7 @@ enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_HOST = 77 };
 
 /* What every verb of `cgwatch` gets: the options before the verb. */
 struct context {
-	const char *verb; /* for messages */
-	const char *usage;
+	const char *verb;   /* for messages */
 	char **argv;	    /* of the verb, for messages */
 	const char *prefix; /* --root, or NULL */
 	const char *state_dir;

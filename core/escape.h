@@ -18,6 +18,8 @@
  */
 size_t utf8_decode(const char *text, size_t length, uint32_t *ret_codepoint);
 
+/* UTF-8 of a character (at most U+10FFFF) into `out`, without a NUL; returns its length. */
+size_t utf8_encode(uint32_t codepoint, char out[4]);
 /*
  * For a terminal or a log line: control characters, bidirectional overrides and invalid bytes
  * become \xNN or \uNNNN, a backslash becomes \\. Writes at most `size - 1` bytes and a NUL, never

@@ -5,38 +5,14 @@
 #include <string.h>
 
 #include "tui/keymap.h"
-
-/* UTF-8 of a character; returns its length. */
-static size_t encode(uint32_t code, char out[4])
-{
-	if (code < 0x80) {
-		out[0] = (char)code;
-		return 1;
-	}
-	if (code < 0x800) {
-		out[0] = (char)(0xc0 | code >> 6);
-		out[1] = (char)(0x80 | (code & 0x3f));
-		return 2;
-	}
-	if (code < 0x10000) {
-		out[0] = (char)(0xe0 | code >> 12);
-		out[1] = (char)(0x80 | (code >> 6 & 0x3f));
-		out[2] = (char)(0x80 | (code & 0x3f));
-		return 3;
-	}
-	out[0] = (char)(0xf0 | code >> 18);
-	out[1] = (char)(0x80 | (code >> 12 & 0x3f));
-	out[2] = (char)(0x80 | (code >> 6 & 0x3f));
-	out[3] = (char)(0x80 | (code & 0x3f));
-	return 4;
-}
+#include "core/escape.h"
 
 static enum prompt_result add(struct prompt *prompt, uint32_t code)
 {
 	size_t length = strlen(prompt->text), n;
 	char bytes[4];
 
-	n = encode(code, bytes);
+	n = utf8_encode(code, bytes);
 	if (length + n >= sizeof(prompt->text))
 		return PROMPT_NOTHING;
 	memcpy(prompt->text + length, bytes, n);

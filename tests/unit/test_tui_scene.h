@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/escape.h"
 #include "core/cleanup.h"
 #include "core/derive.h"
 #include "fake_snapshot.h"
@@ -200,30 +201,6 @@ static inline const char *selected_path(const struct scene *scene)
 
 /* ---- pictures ---- */
 
-static inline size_t encode(uint32_t code, char out[4])
-{
-	if (code < 0x80) {
-		out[0] = (char)code;
-		return 1;
-	}
-	if (code < 0x800) {
-		out[0] = (char)(0xc0 | code >> 6);
-		out[1] = (char)(0x80 | (code & 0x3f));
-		return 2;
-	}
-	if (code < 0x10000) {
-		out[0] = (char)(0xe0 | code >> 12);
-		out[1] = (char)(0x80 | (code >> 6 & 0x3f));
-		out[2] = (char)(0x80 | (code & 0x3f));
-		return 3;
-	}
-	out[0] = (char)(0xf0 | code >> 18);
-	out[1] = (char)(0x80 | (code >> 12 & 0x3f));
-	out[2] = (char)(0x80 | (code >> 6 & 0x3f));
-	out[3] = (char)(0x80 | (code & 0x3f));
-	return 4;
-}
-
 static inline void trim_line(struct strbuf *out, size_t start)
 {
 	while (out->length > start && out->data[out->length - 1] == ' ')
@@ -241,7 +218,7 @@ static inline void add_text_row(const struct canvas *canvas, int y, struct strbu
 		for (int i = 0; i < CELL_CODES && cell->codes[i]; i++) {
 			char bytes[4];
 
-			strbuf_add(out, bytes, encode(cell->codes[i], bytes));
+			strbuf_add(out, bytes, utf8_encode(cell->codes[i], bytes));
 		}
 	}
 	trim_line(out, start);
