@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "collectors/hierarchy.h"
+#include "collectors/mount_table.h"
+#include "core/namespaces.h"
+
+/*
+ * Finds the namespaces of the machine. One thread uses a scanner; it remembers what does not change
+ * about a namespace (owner, parent, ids) and when it was first seen, so the next pass is cheap.
+ */
+struct ns_scanner;
+
+enum ns_scan_flags {
+	NS_SCAN_HOLDERS = 1 << 0, /* look at every fd and socket */
+	NS_SCAN_CGROUPS = 1 << 1, /* also each process's cgroup and the device of its root */
+	NS_SCAN_DETAILS = 1 << 2, /* interfaces, host names, maps, mounts, offsets, commands */
+};
+
+/* Borrows both; `hierarchies` may be NULL (then no cgroups). -errno. */
+int ns_scanner_new(const struct root *root, const struct hierarchies *hierarchies,
+		   struct ns_scanner **ret_scanner);
+void ns_scanner_free(struct ns_scanner *scanner);
+/*
+ * The first half: every process and thread. Afterwards the mount namespaces are known, each with a
+ * process through which it can be reached. 0 or -errno.
+ */
+int ns_scanner_read(struct ns_scanner *scanner, unsigned int flags);
+/* The mount namespaces of that pass, for mount_table_refresh(). Valid until the next read. */
+const struct mount_ns *ns_scanner_mount_ns(const struct ns_scanner *scanner, size_t *ret_n);
+/*
+ * The second half: holders (nsfs mounts come from `mounts`, which may be NULL), relations, details,
+ * limits. The caller owns the reference. 0 or -errno.
+ */
+int ns_scanner_finish(struct ns_scanner *scanner, const struct mount_table *mounts,
+		      struct namespaces **ret_namespaces);
