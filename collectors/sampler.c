@@ -28,6 +28,7 @@ struct sampler {
 	unsigned int max_fds;
 	struct metric_set wanted;
 	struct snapshot *previous;
+	struct inventory *inventory;
 	struct sampler_stats stats;
 };
 
@@ -87,6 +88,7 @@ void sampler_free(struct sampler *sampler)
 	if (!sampler)
 		return;
 	snapshot_unref(sampler->previous);
+	inventory_unref(sampler->inventory);
 	watch_free(sampler->watch);
 	walk_free(sampler->walk);
 	reader_free(sampler->reader);
@@ -149,6 +151,8 @@ static int take(struct sampler *sampler, struct snapshot **ret_snapshot)
 		snapshot_unref(snapshot);
 		return r;
 	}
+	if (sampler->inventory)
+		snapshot->inventory = inventory_ref(sampler->inventory);
 	rates_compute(snapshot, sampler->previous);
 	derive_all(snapshot);
 	*ret_snapshot = snapshot;
@@ -181,6 +185,14 @@ int sampler_sample(struct sampler *sampler, const struct metric_set *wanted,
 	sampler->previous = snapshot_ref(snapshot);
 	*ret_snapshot = snapshot;
 	return 0;
+}
+
+void sampler_set_inventory(struct sampler *sampler, struct inventory *inventory)
+{
+	if (inventory)
+		inventory_ref(inventory);
+	inventory_unref(sampler->inventory);
+	sampler->inventory = inventory;
 }
 
 void sampler_get_stats(const struct sampler *sampler, struct sampler_stats *ret_stats)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "collectors/hierarchy.h"
+#include "core/inventory.h"
 #include "core/snapshot.h"
 
 /*
@@ -33,4 +34,9 @@ const struct hierarchies *sampler_hierarchies(const struct sampler *sampler);
  */
 int sampler_sample(struct sampler *sampler, const struct metric_set *wanted,
 		   struct snapshot **ret_snapshot);
+/*
+ * The inventory that samples carry from now on (a reference is taken; NULL: none). Columns that are
+ * made from it (METRIC rows with an `inventory` part) are VALUE_ABSENT without it.
+ */
+void sampler_set_inventory(struct sampler *sampler, struct inventory *inventory);
 void sampler_get_stats(const struct sampler *sampler, struct sampler_stats *ret_stats);

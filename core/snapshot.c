@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/inventory.h"
+
 struct tree *tree_new(uint32_t n, uint32_t n_hierarchies, struct strpool *strings)
 {
 	struct tree *tree = calloc(1, sizeof(*tree));
@@ -108,6 +110,7 @@ void snapshot_unref(struct snapshot *snapshot)
 {
 	if (!snapshot || atomic_fetch_sub_explicit(&snapshot->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	inventory_unref(snapshot->inventory);
 	tree_unref(snapshot->tree);
 	free(snapshot->memory);
 	free(snapshot->parts);

@@ -8,6 +8,9 @@
 #include "core/node.h"
 #include "core/strpool.h"
 
+struct inventory;
+struct join;
+
 /* No such node. */
 #define NODE_NONE UINT32_MAX
 
@@ -71,6 +74,12 @@ struct snapshot {
 	uint32_t n_parts, parts_capacity;
 	uint32_t *part_start; /* n + 1 offsets into parts, by node */
 	void *memory;	      /* of all columns */
+	/*
+	 * What is seen beside the cgroups, and which of it belongs to which cgroup: owned
+	 * references, NULL when nobody asked.
+	 */
+	struct inventory *inventory;
+	struct join *join;
 };
 
 /*

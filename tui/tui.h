@@ -12,6 +12,11 @@ struct tui_source {
 	struct snapshot *(*latest)(void *data);
 	/* The columns that screens need from now on; also takes effect at once (a new sample). */
 	void (*want)(void *data, const struct metric_set *columns);
+	/*
+	 * The parts of the inventory (enum inventory_parts) that screens need from now on;
+	 * snapshots carry it. May be NULL: then there is no inventory.
+	 */
+	void (*want_inventory)(void *data, unsigned int parts);
 	void (*set_interval)(void *data, uint64_t usec);
 	void (*set_paused)(void *data, bool paused);
 	/* Processes of one cgroup. 0 or -errno. */
