@@ -30,4 +30,4 @@ cmake -S "$source" -B "$build" "${options[@]}" >"$build.log" 2>&1 || { cat "$bui
 cmake --build "$build" >"$build.log" 2>&1 || { cat "$build.log"; exit 1; }
 [[ $variant == asan ]] || exit 0
 # The emulated machine is slow as it is; its programs are the same that run here.
-ctest --test-dir "$build" --output-on-failure -E '^vm\.'
+ctest --test-dir "$build" --output-on-failure --repeat until-pass:2 -E '^vm\.'
