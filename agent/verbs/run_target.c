@@ -158,7 +158,8 @@ int run_target_find(struct run *run)
 	run->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (run->pidfd < 0)
 		return context_fail(run->context, EXIT_FAILED, "--target: %s: %s", run->target,
-				    errno == EINVAL ? "a thread, not a process" : strerror(errno));
+				    errno == EINVAL || errno == ENOENT ? "a thread, not a process"
+								       : strerror(errno));
 	snprintf(pid_text, sizeof(pid_text), "%d", (int)pid);
 	r = compare(run, pid_text);
 	if (r == 0 && run_has(run->join, NS_MNT))
