@@ -26,7 +26,8 @@ static const struct verb verbs[] = {
 	  "run [--cgroup PATH] [--cpu 50%] [--memory 512M] [--pids N]\n"
 	  "                   [--unshare LIST [--hostname NAME] [--domainname NAME]\n"
 	  "                    [--map-root | --map-user UID[:GID] | --map-auto]\n"
-	  "                    [--monotonic OFFSET] [--boottime OFFSET] [--as-pid1] [--keep-proc] |\n"
+	  "                    [--monotonic OFFSET] [--boottime OFFSET] [--as-pid1] [--keep-proc] "
+	  "|\n"
 	  "                    --target PID|CGROUP|CONTAINER [--ns LIST|all]] -- CMD…",
 	  "start a command in a cgroup, with limits, in fresh or joined namespaces", verb_run },
 	{ "set", "set CGROUP KNOB=VALUE…", "change limits by hand", verb_set },

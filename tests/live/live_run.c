@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -255,6 +256,67 @@ static void test_maps(void **state)
 	expect_seen(&command, "gid_map", "0 0 1");
 }
 
+static void write_text(const char *directory, const char *name, const char *text, mode_t mode)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+/* A directory of the test is /etc, and the programs in it come first. */
+static void replace_etc(void)
+{
+	const char *dir = getenv("CGWATCH_TEST_ETC");
+	char path[512];
+
+	snprintf(path, sizeof(path), "/etc:%s", getenv("PATH") ? getenv("PATH") : "/bin:/usr/bin");
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount(dir, "/etc", NULL, MS_BIND, NULL) < 0 || setenv("PATH", path, 1) < 0)
+		_exit(95);
+}
+
+/* newuidmap(1) may not be installed: ours say what they were called with, and do it for root. */
+static void test_map_auto(void **state)
+{
+	char dir[] = "/tmp/cgwatch-test-XXXXXX", path[64];
+	static const char *const files[] = { "subuid", "subgid", "newuidmap", "newgidmap" };
+	struct command command;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	setenv("CGWATCH_TEST_ETC", dir, 1);
+	write_text(dir, "subuid", "joe:100000:65536\n0:200000:65536\n0:300000:1\n", 0644);
+	write_text(dir, "subgid", "x\n::\n0:1:2:3\n0:400000:70000\n", 0644);
+	write_text(dir, "newuidmap",
+		   "#!/bin/sh\nprintf '%s %s %s\\n' $2 $3 $4 $5 $6 $7 >/proc/$1/uid_map\n", 0755);
+	write_text(dir, "newgidmap",
+		   "#!/bin/sh\nprintf '%s %s %s\\n' $2 $3 $4 $5 $6 $7 >/proc/$1/gid_map\n", 0755);
+	command_run(&command, replace_etc, "run", "--unshare=user,pid", "--map-auto", "--", LOOK);
+	command_expect(&command, 0);
+	expect_seen(&command, "uid_map", "0 0 1 1 200000 65536");
+	expect_seen(&command, "gid_map", "0 0 1 1 400000 70000");
+	expect_seen(&command, "uid", "0");
+	write_text(dir, "newgidmap", "#!/bin/sh\nexit 1\n", 0755);
+	command_run(&command, replace_etc, "run", "--unshare=user", "--map-auto", "--", LOOK);
+	command_expect(&command, 1);
+	assert_string_equal(command.err, "cgwatch: run: --map-auto: newgidmap failed\n");
+	write_text(dir, "subuid", "joe:100000:65536\n", 0644);
+	command_run(&command, replace_etc, "run", "--unshare=user", "--map-auto", "--", LOOK);
+	command_expect(&command, 1);
+	assert_non_null(strstr(command.err, "/etc/subuid: no line for the user"));
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+		assert_int_equal(unlink(path), 0);
+	}
+	assert_int_equal(rmdir(dir), 0);
+}
+
 static void test_ordinary_user(void **state)
 {
 	const char *why = no_user_namespaces();
@@ -340,13 +402,13 @@ int main(int argc, char **argv)
 {
 	static const struct probe probes[] = { { "orphan", probe_orphan }, { NULL, NULL } };
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_none),	      cmocka_unit_test(test_each_type),
-		cmocka_unit_test(test_all_types),     cmocka_unit_test(test_names),
-		cmocka_unit_test(test_net),	      cmocka_unit_test(test_mounts_are_private),
-		cmocka_unit_test(test_time),	      cmocka_unit_test(test_proc),
-		cmocka_unit_test(test_init_reaps),    cmocka_unit_test(test_maps),
-		cmocka_unit_test(test_ordinary_user), cmocka_unit_test(test_denied),
-		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_none),	   cmocka_unit_test(test_each_type),
+		cmocka_unit_test(test_all_types),  cmocka_unit_test(test_names),
+		cmocka_unit_test(test_net),	   cmocka_unit_test(test_mounts_are_private),
+		cmocka_unit_test(test_time),	   cmocka_unit_test(test_proc),
+		cmocka_unit_test(test_init_reaps), cmocka_unit_test(test_maps),
+		cmocka_unit_test(test_map_auto),   cmocka_unit_test(test_ordinary_user),
+		cmocka_unit_test(test_denied),	   cmocka_unit_test(test_limits),
 	};
 	int code;
 
