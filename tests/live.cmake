@@ -24,6 +24,7 @@ function(live_program name)
 endfunction()
 
 # One line a program.
+live_program(live_deep)
 live_program(live_numbers)
 live_program(live_policy)
 live_program(live_run)
