@@ -206,6 +206,8 @@ static void test_cgroup_goes(void **state)
 	command_await(&command, "ready=1");
 	assert_true(for_each_mount(path, is_there) > 0);
 	kill(command.pid, SIGTERM);
+	/* Its input stays open until it has ended: otherwise it might end by that. */
+	command_drain(&command);
 	command_expect(&command, 128 + SIGTERM);
 	assert_int_equal(for_each_mount(path, is_there), 0);
 	/* It never started: nothing stays either. */
