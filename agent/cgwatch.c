@@ -23,8 +23,13 @@ static const struct verb verbs[] = {
 	{ "controllers", "controllers [-m|-a] [--json]",
 	  "controllers and where each lives, as lssubsys", verb_controllers },
 	{ "run",
-	  "run [--cgroup PATH] [--cpu 50%] [--memory 512M] [--pids N] [--unshare LIST] -- CMD…",
-	  "start a command in a cgroup, with limits", verb_run },
+	  "run [--cgroup PATH] [--cpu 50%] [--memory 512M] [--pids N]\n"
+	  "                   [--unshare LIST [--hostname NAME] [--domainname NAME]\n"
+	  "                    [--map-root | --map-user UID[:GID] | --map-auto]\n"
+	  "                    [--monotonic OFFSET] [--boottime OFFSET] [--as-pid1] [--keep-proc] "
+	  "|\n"
+	  "                    --target PID|CGROUP|CONTAINER [--ns LIST|all]] -- CMD…",
+	  "start a command in a cgroup, with limits, in fresh or joined namespaces", verb_run },
 	{ "set", "set CGROUP KNOB=VALUE…", "change limits by hand", verb_set },
 	{ "freeze", "freeze CGROUP", "stop every task of a cgroup", verb_freeze },
 	{ "thaw", "thaw CGROUP", "let it go on", verb_thaw },

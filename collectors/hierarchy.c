@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -335,6 +336,58 @@ const char *hierarchy_relative(const char *path)
 {
 	path += strspn(path, "/");
 	return *path ? path : ".";
+}
+
+/* As much of the path at a time as the kernel takes. */
+static int open_long(int base_fd, const char *path, int flags)
+{
+	_cleanup_(closep) int at = -1;
+	int fd;
+
+	while (strlen(path) >= PATH_MAX) {
+		const char *end = memrchr(path, '/', PATH_MAX - 1);
+		char part[PATH_MAX];
+
+		if (!end)
+			return -ENAMETOOLONG;
+		memcpy(part, path, (size_t)(end - path));
+		part[end - path] = '\0';
+		fd = openat(at < 0 ? base_fd : at, part,
+			    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+		closep(&at);
+		at = fd;
+		path = end + 1;
+	}
+	fd = openat(at < 0 ? base_fd : at, path, flags);
+	return fd < 0 ? -errno : fd;
+}
+
+int hierarchy_open(const struct hierarchy *hierarchy, const char *path, int flags)
+{
+	int fd;
+
+	path = hierarchy_relative(path);
+	flags |= O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	fd = openat(hierarchy->fd, path, flags);
+	if (fd < 0 && errno == ENAMETOOLONG)
+		return open_long(hierarchy->fd, path, flags);
+	return fd < 0 ? -errno : fd;
+}
+
+int hierarchy_stat(const struct hierarchy *hierarchy, const char *path, struct stat *ret_stat)
+{
+	_cleanup_(closep) int fd = -1;
+
+	if (fstatat(hierarchy->fd, hierarchy_relative(path), ret_stat, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	if (errno != ENAMETOOLONG)
+		return -errno;
+	fd = hierarchy_open(hierarchy, path, O_PATH);
+	if (fd < 0)
+		return fd;
+	return fstat(fd, ret_stat) < 0 ? -errno : 0;
 }
 
 /* The kernel's path of a process without what lies above the mount; NULL if the mount hides it. */

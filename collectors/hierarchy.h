@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "collectors/root.h"
 
@@ -54,6 +55,14 @@ bool hierarchy_has(const struct hierarchy *hierarchy, const char *controller);
  * "." for the top. Paths of nodes start at the top of the mounts.
  */
 const char *hierarchy_relative(const char *path);
+/*
+ * Opens the directory of a node by its path, also where that is longer than the kernel takes at
+ * once (PATH_MAX: cgroups can be nested deeper). `flags` as for open(2); O_DIRECTORY, O_NOFOLLOW
+ * and O_CLOEXEC are added. A descriptor or -errno.
+ */
+int hierarchy_open(const struct hierarchy *hierarchy, const char *path, int flags);
+/* The same for stat(2). 0 or -errno. */
+int hierarchy_stat(const struct hierarchy *hierarchy, const char *path, struct stat *ret_stat);
 /*
  * Paths of a process in every hierarchy, by index into list, from /proc/PID/cgroup ("self" if pid
  * is 0), as paths of nodes. NULL where it has none or one that the mount does not show; free each.

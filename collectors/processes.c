@@ -125,12 +125,10 @@ static void sort_processes(struct process_list *processes)
 static int read_procs(const struct hierarchy *hierarchy, const struct node *node,
 		      struct strbuf *ret_text)
 {
-	_cleanup_(closep) int dir_fd = -1;
+	_cleanup_(closep) int dir_fd = hierarchy_open(hierarchy, node->path, O_PATH);
 
-	dir_fd = openat(hierarchy->fd, hierarchy_relative(node->path),
-			O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir_fd < 0)
-		return -errno;
+		return dir_fd;
 	return read_file_at(dir_fd, "cgroup.procs", ret_text);
 }
 

@@ -168,6 +168,18 @@ unsigned int reader_spare_dirs(const struct reader *reader, uint32_t n)
 	return (unsigned int)((reader->max_fds - for_files) / n_hierarchies);
 }
 
+/* Where directory and file together are too long for the kernel: one after the other. */
+static int open_long(const struct hierarchy *hierarchy, const char *path, const char *name)
+{
+	_cleanup_(closep) int dir = hierarchy_open(hierarchy, path, O_PATH);
+	int fd;
+
+	if (dir < 0)
+		return dir;
+	fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? -errno : fd;
+}
+
 static int open_file(struct reader *reader, const struct live *live, const struct plan_file *file)
 {
 	const struct live_dir *dir = &live->dirs[file->hierarchy];
@@ -182,7 +194,8 @@ static int open_file(struct reader *reader, const struct live *live, const struc
 		size_t length = strlen(path), tail = strlen(file->name);
 
 		if (length + tail + 2 > sizeof(text))
-			return -ENAMETOOLONG;
+			return open_long(&reader->hierarchies->list[file->hierarchy], path,
+					 file->name);
 		memcpy(text, path, length);
 		text[length] = '/';
 		memcpy(text + length + 1, file->name, tail + 1);

@@ -165,10 +165,9 @@ static int read_directory(struct walk *walk, const char *path, unsigned int h,
 	DIR *dir;
 
 	walk->counts.opens++;
-	fd = openat(walk->hierarchies->list[h].fd, path,
-		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = hierarchy_open(&walk->hierarchies->list[h], path, O_RDONLY);
 	if (fd < 0)
-		return errno == ENFILE || errno == EMFILE || errno == ENOMEM ? -errno : 0;
+		return fd == -ENFILE || fd == -EMFILE || fd == -ENOMEM ? fd : 0;
 	dir = fdopendir(fd);
 	if (!dir) {
 		close(fd);
@@ -272,12 +271,8 @@ static int merge(struct walk *walk, struct live *live, unsigned int h,
 static int stat_dir(struct walk *walk, const struct live *live, unsigned int h,
 		    struct stat *ret_stat)
 {
-	const char *path = hierarchy_relative(live->node->path);
-
 	walk->counts.stats++;
-	if (fstatat(walk->hierarchies->list[h].fd, path, ret_stat, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	return 0;
+	return hierarchy_stat(&walk->hierarchies->list[h], live->node->path, ret_stat);
 }
 
 /* Reads the directory of `live` in hierarchy `h` and everything new below it. */
@@ -293,7 +288,7 @@ static int scan(struct walk *walk, struct live *live, unsigned int h)
 	/* The count before the reading: a child made in between is then seen as a change again. */
 	live->dirs[h].n_links = (uint32_t)info.st_nlink;
 	if (info.st_nlink > 2 || walk->recorded || live->child)
-		r = read_directory(walk, hierarchy_relative(live->node->path), h, &entries);
+		r = read_directory(walk, live->node->path, h, &entries);
 	if (r == 0)
 		r = merge(walk, live, h, &entries);
 	/* The link count is taken already: without this, what is missed now would be missed for
@@ -318,13 +313,11 @@ void walk_suspect(struct live *live, unsigned int h)
 
 static void keep_dir(struct walk *walk, struct live *live, unsigned int h)
 {
-	const char *path = hierarchy_relative(live->node->path);
 	struct stat info;
 	int fd;
 
 	walk->counts.opens++;
-	fd = openat(walk->hierarchies->list[h].fd, path,
-		    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = hierarchy_open(&walk->hierarchies->list[h], live->node->path, O_PATH);
 	if (fd < 0)
 		return;
 	if (fstat(fd, &info) < 0 || info.st_ino != live->node->ids[h]) {

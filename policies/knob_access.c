@@ -184,7 +184,8 @@ static int open_beneath(int base_fd, const char *path)
 
 	if (fd >= 0)
 		return (int)fd;
-	if (errno == ENOSYS || errno == EPERM)
+	/* Cgroups can be nested deeper than a path may be long. */
+	if (errno == ENOSYS || errno == EPERM || errno == ENAMETOOLONG)
 		return walk(base_fd, path);
 	return -errno;
 }
