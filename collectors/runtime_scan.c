@@ -280,10 +280,9 @@ pid_t runtime_read_pid(int dir_fd, const char *name)
 
 bool runtime_pid_valid(const struct root *root, pid_t pid, const char *id)
 {
-	_cleanup_(strbuf_done) struct strbuf text;
+	_cleanup_(strbuf_done) struct strbuf text = { 0 };
 	char path[32];
 
-	strbuf_init(&text);
 	(void)snprintf(path, sizeof(path), "%d/cgroup", (int)pid);
 	return pid > 0 && root_read(root, ROOT_PROC, path, &text) == 0 && text.data &&
 	       strstr(text.data, id);

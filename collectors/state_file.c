@@ -94,11 +94,10 @@ int state_read_at(int dir_fd, const char *name, uint64_t limit, struct strbuf *b
 
 ssize_t state_read_line_at(int dir_fd, const char *name, char *line, size_t size)
 {
-	_cleanup_(strbuf_done) struct strbuf text;
+	_cleanup_(strbuf_done) struct strbuf text = { 0 };
 	size_t length;
 	int r;
 
-	strbuf_init(&text);
 	r = state_read_at(dir_fd, name, STATE_FILE_MAX, &text);
 	if (r < 0)
 		return r;
@@ -114,9 +113,8 @@ ssize_t state_read_line_at(int dir_fd, const char *name, char *line, size_t size
 
 json_t *state_read_json_at(int dir_fd, const char *name, uint64_t limit)
 {
-	_cleanup_(strbuf_done) struct strbuf text;
+	_cleanup_(strbuf_done) struct strbuf text = { 0 };
 
-	strbuf_init(&text);
 	if (state_read_at(dir_fd, name, limit, &text) < 0)
 		return NULL;
 	return json_loadb(text.data ? text.data : "", text.length, 0, NULL);
@@ -309,13 +307,12 @@ static int add_file(struct state_cache *cache, const char *path, struct state_fi
 static int refill(struct state_cache *cache, struct state_file *file,
 		  const struct state_source *source)
 {
-	_cleanup_(strbuf_done) struct strbuf text;
+	_cleanup_(strbuf_done) struct strbuf text = { 0 };
 	int r;
 
 	arena_done(&file->arena);
 	arena_init(&file->arena);
 	file->n = 0;
-	strbuf_init(&text);
 	cache->reads++;
 	if (source->limit == 0)
 		return source->parse(file, NULL, 0, source->data);
