@@ -395,6 +395,7 @@ int runtime_scanner_scan(struct runtime_scanner *scanner, const struct overlays 
 
 	if (!pass.set)
 		return -ENOMEM;
+	scanner->files.now_ns = pass.now_ns;
 	pass.set->boottime_ns = clock_ns(CLOCK_BOOTTIME);
 	pass.set->orphans_searched = scanner->options.orphans && overlays;
 	r = run_pass(&pass);

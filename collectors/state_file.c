@@ -42,6 +42,14 @@ bool file_stamp_same(const struct file_stamp *a, const struct file_stamp *b)
 	       a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
 }
 
+void file_stamp_keep(struct file_stamp *kept, const struct file_stamp *seen, int64_t now_ns)
+{
+	if (now_ns - seen->mtime_ns < NSEC)
+		memset(kept, 0, sizeof(*kept));
+	else
+		*kept = *seen;
+}
+
 int state_dir_open(const struct root *root, const char *path)
 {
 	return root_open_absolute(root, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
@@ -347,7 +355,7 @@ int state_cache_get(struct state_cache *cache, const struct state_source *source
 		r = refill(cache, *slot, source);
 		if (r < 0)
 			return r;
-		(*slot)->stamp = stamp;
+		file_stamp_keep(&(*slot)->stamp, &stamp, cache->now_ns);
 	}
 	(*slot)->seen = true;
 	*ret_file = *slot;

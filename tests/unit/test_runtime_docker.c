@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "collectors/runtime_private.h"
 #include "state_tree.h"
 
 #define WEB	HEX("a1")
@@ -134,6 +135,31 @@ static void test_containers(void **state)
 	assert_int_equal(set->drivers[0].n_layers, 5);
 	assert_int_equal(set->drivers[0].n_containers, 2);
 	containers_unref(set);
+}
+
+/* What did not change is not read again, and is told all the same. */
+static void test_kept(void **state)
+{
+	struct state_tree *tree = *state;
+	struct containers *set;
+	uint64_t reads;
+
+	put_docker(tree);
+	tree_age(tree, ROOT "/containers/" WEB "/config.v2.json", OLD);
+	containers_unref(tree_scan(tree, false));
+	reads = tree->scanner->files.reads;
+	tree_age(tree, ROOT "/containers/" DB "/config.v2.json", OLD);
+	containers_unref(tree_scan(tree, false));
+	assert_int_equal(tree->scanner->files.reads, reads + 1);
+	set = tree_scan(tree, false);
+	assert_int_equal(tree->scanner->files.reads, reads + 1);
+	assert_int_equal(set->n, 2);
+	assert_text(containers_find(set, WEB)->image, "nginx:1.25");
+	containers_unref(set);
+	assert_int_equal(tree->scanner->files.n, 2);
+	tree_remove(tree, ROOT "/containers/" DB);
+	containers_unref(tree_scan(tree, false));
+	assert_int_equal(tree->scanner->files.n, 1);
 }
 
 static void check_state(struct state_tree *tree, const char *fields, const char *want)
@@ -524,14 +550,23 @@ static void test_without_overlays(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_containers), TEST(test_changes),
-		TEST(test_hostile),    TEST(test_image_store),
-		TEST(test_drivers),    TEST(test_roots),
-		TEST(test_remote),     TEST(test_dead_socket),
-		TEST(test_no_orphans), TEST(test_unreadable),
-		TEST(test_no_record),  TEST(test_init_and_container_gone),
-		TEST(test_no_layer),   TEST(test_links),
-		TEST(test_removing),   TEST(test_without_overlays),
+		TEST(test_containers),
+		TEST(test_changes),
+		TEST(test_kept),
+		TEST(test_hostile),
+		TEST(test_image_store),
+		TEST(test_drivers),
+		TEST(test_roots),
+		TEST(test_remote),
+		TEST(test_dead_socket),
+		TEST(test_no_orphans),
+		TEST(test_unreadable),
+		TEST(test_no_record),
+		TEST(test_init_and_container_gone),
+		TEST(test_no_layer),
+		TEST(test_links),
+		TEST(test_removing),
+		TEST(test_without_overlays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
