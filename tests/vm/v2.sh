@@ -57,4 +57,4 @@ done
 JOB
 sed -i "1i programs='${programs[*]}'" "$work/job"
 "$here/vm.sh" --cache "$cache" --timeout 2700 --script "$work/job" -- \
-	"$build/cgwatch" "$build/cgwatchd" "${programs[@]/#/$build/}"
+	"$build/cgwatch" "$build/cgwatchd" "${programs[@]/#/$build/}" "$(command -v lsns)"
