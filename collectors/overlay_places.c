@@ -236,6 +236,7 @@ static void take(struct overlay_places *places, struct overlay_place *place,
 	*ret_changed = true;
 	if (place->state == -EAGAIN && places->n_new > 0)
 		places->n_new--;
+	place->version++;
 	place->state = probe->result;
 	free(place->resolved);
 	place->resolved = NULL;
@@ -318,16 +319,24 @@ int overlay_places_look(struct overlay_places *places, size_t budget)
 	return r < 0 ? r : changed;
 }
 
-int overlay_places_try(struct overlay_places *places, pid_t pid, const char *path)
+int overlay_places_try(struct overlay_places *places, pid_t pid, char *const *paths, size_t n,
+		       int *ret_results)
 {
+	_cleanup_(freep) struct probe *probes = calloc(n + 1, sizeof(*probes));
 	int fd = root_of(places, pid), r;
-	struct probe probe = { .root_fd = fd, .path = path, .fd = -1 };
 
+	if (!probes)
+		return -ENOMEM;
 	if (fd < 0)
 		return fd;
-	r = prober_run(places->prober, &probe, 1);
-	probe_done(&probe);
-	return r < 0 ? r : probe.result;
+	for (size_t i = 0; i < n; i++)
+		probes[i] = (struct probe){ .root_fd = fd, .path = paths[i], .fd = -1 };
+	r = prober_run(places->prober, probes, n);
+	for (size_t i = 0; i < n; i++) {
+		ret_results[i] = probes[i].result;
+		probe_done(&probes[i]);
+	}
+	return r;
 }
 
 void overlay_places_probe(struct overlay_places *places, const struct overlay_place *place,

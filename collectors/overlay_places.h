@@ -19,6 +19,7 @@ struct overlay_place {
 	int state;	/* 0: found; -EAGAIN: not looked at yet; -ETIMEDOUT: no answer; -errno */
 	dev_t device;
 	uint64_t inode;
+	uint32_t version; /* grows with every change of what was found */
 	/* private */
 	struct overlay_place *next;
 	uint32_t hash, refs, position;
@@ -35,8 +36,9 @@ struct overlay_place *overlay_places_get(struct overlay_places *places, pid_t pi
 void overlay_places_put(struct overlay_places *places, struct overlay_place *place);
 /* Looks at all that are new and at `budget` others. 1 if one changed, 0 if not, -errno. */
 int overlay_places_look(struct overlay_places *places, size_t budget);
-/* 0 if there is such a directory, or -errno, like `state`. */
-int overlay_places_try(struct overlay_places *places, pid_t pid, const char *path);
+/* Looks up a few paths at once; results as in `state`. 0 or -errno. */
+int overlay_places_try(struct overlay_places *places, pid_t pid, char *const *paths, size_t n,
+		       int *ret_results);
 /* One lookup with a descriptor, statfs() if wanted. The caller calls probe_done(). */
 void overlay_places_probe(struct overlay_places *places, const struct overlay_place *place,
 			  bool want_statfs, struct probe *ret_probe);

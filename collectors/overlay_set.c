@@ -12,29 +12,87 @@
 DEFINE_CLEANUP(struct overlay_shares *, overlay_shares_free)
 DEFINE_CLEANUP(struct overlays *, overlays_unref)
 
-static void fill_layers(struct overlays *set, const struct overlay_body *body,
-			const struct overlay_shares *shares, struct overlay *overlay)
+/* True while the texts say what the places do. */
+static bool texts_are_good(const struct overlay_body *body)
+{
+	uint32_t version = 0;
+
+	for (size_t i = 0; body->places && i < body->options.n_layers; i++)
+		version += body->places[i] ? body->places[i]->version : 0;
+	return body->texts && body->texts_version == version;
+}
+
+static int make_layers(struct overlay_body *body, struct overlays *texts, struct overlay *overlay)
 {
 	const struct overlay_options *options = &body->options;
+	uint32_t version = 0;
 
 	overlay->n_layers = (uint32_t)options->n_layers;
-	overlay->layers = arena_array(&set->arena, options->n_layers, sizeof(*overlay->layers));
+	overlay->layers = arena_array(&texts->arena, options->n_layers, sizeof(*overlay->layers));
 	for (size_t i = 0; overlay->layers && i < options->n_layers; i++) {
 		const struct overlay_place *place = body->places ? body->places[i] : NULL;
-		uint32_t users = overlay_shares_of(shares, place).users;
 
+		version += place ? place->version : 0;
 		overlay->layers[i] = (struct overlay_layer){
 			.kind = options->layers[i].kind,
-			.path = arena_string(&set->arena, options->layers[i].path),
-			.resolved = arena_string(&set->arena, place ? place->resolved : NULL),
+			.path = arena_string(&texts->arena, options->layers[i].path),
+			.resolved = arena_string(&texts->arena, place ? place->resolved : NULL),
 			.device = place ? place->device : 0,
 			.inode = place ? place->inode : 0,
-			.shared = users > 0 ? users : 1,
 			.missing = overlay_body_missing(body, i),
 		};
 		overlay->n_lower += options->layers[i].kind != OVERLAY_UPPER;
 		if (overlay->layers[i].missing && options->layers[i].kind != OVERLAY_UPPER)
 			overlay->flags |= OVERLAY_LOWER_MISSING;
+	}
+	body->texts_version = version;
+	return texts->arena.failed ? -ENOMEM : 0;
+}
+
+/* All of an overlay that neither other overlays nor mounts change: a set of one. */
+static int make_texts(struct overlay_body *body)
+{
+	const struct mount_entry *first = body->entries[0];
+	const struct overlay_options *options = &body->options;
+	struct overlays *texts = overlays_new();
+	struct overlay *overlay = texts ? arena_alloc(&texts->arena, sizeof(*overlay)) : NULL;
+
+	overlays_unref(body->texts);
+	body->texts = texts;
+	if (!overlay)
+		return -ENOMEM;
+	texts->list = overlay;
+	texts->n = 1;
+	*overlay = (struct overlay){
+		.device = body->device,
+		.fstype = arena_string(&texts->arena, first->fstype),
+		.source = arena_string(&texts->arena, first->source),
+		.options = arena_string(&texts->arena, options->options),
+		.work = arena_string(&texts->arena, options->work),
+		.read_only = options->read_only,
+		.userxattr = options->userxattr,
+		.metacopy = options->metacopy,
+		.redirect_dir = options->redirect_dir,
+		.index = options->index,
+		.is_volatile = options->is_volatile,
+		.option_bytes = (uint32_t)options->option_bytes,
+	};
+	return make_layers(body, texts, overlay);
+}
+
+/* How many share a layer is known only of all overlays together: so the layers are copied. */
+static void share_layers(struct overlays *set, const struct overlay_body *body,
+			 const struct overlay_shares *shares, struct overlay *overlay)
+{
+	const struct overlay_layer *from = overlay->layers;
+
+	overlay->layers = arena_array(&set->arena, overlay->n_layers, sizeof(*from));
+	for (size_t i = 0; overlay->layers && i < overlay->n_layers; i++) {
+		uint32_t users =
+			overlay_shares_of(shares, body->places ? body->places[i] : NULL).users;
+
+		overlay->layers[i] = from[i];
+		overlay->layers[i].shared = users > 0 ? users : 1;
 	}
 }
 
@@ -85,33 +143,25 @@ static void fill_flags(const struct overlay_set_source *source, struct overlay_b
 	}
 }
 
-static void fill(struct overlays *set, const struct overlay_set_source *source,
-		 struct overlay_body *body, const struct overlay_shares *shares,
-		 struct overlay *overlay)
+static int fill(struct overlays *set, const struct overlay_set_source *source,
+		struct overlay_body *body, const struct overlay_shares *shares,
+		struct overlay *overlay)
 {
-	const struct mount_entry *first = body->entries[0];
-	const struct overlay_options *options = &body->options;
-
-	*overlay = (struct overlay){
-		.device = body->device,
-		.fstype = arena_string(&set->arena, first->fstype),
-		.source = arena_string(&set->arena, first->source),
-		.options = arena_string(&set->arena, options->options),
-		.work = arena_string(&set->arena, options->work),
-		.read_only = options->read_only,
-		.userxattr = options->userxattr,
-		.metacopy = options->metacopy,
-		.redirect_dir = options->redirect_dir,
-		.index = options->index,
-		.is_volatile = options->is_volatile,
-		.option_bytes = (uint32_t)options->option_bytes,
-	};
-	fill_layers(set, body, shares, overlay);
+	if (!texts_are_good(body) && make_texts(body) < 0) {
+		overlays_unref(body->texts);
+		body->texts = NULL;
+		return -ENOMEM;
+	}
+	if (!overlays_hold(set, body->texts))
+		return -ENOMEM;
+	*overlay = body->texts->list[0];
+	share_layers(set, body, shares, overlay);
 	fill_mounts(set, body, source->host_ns, overlay);
 	if (set->arena.failed)
-		return;
+		return -ENOMEM;
 	fill_flags(source, body, shares, overlay);
 	overlay->usage.state = overlay_upper(overlay) ? LAYER_PENDING : LAYER_NONE;
+	return 0;
 }
 
 /* One mount of one overlay, to find those on one mount point. */
@@ -164,10 +214,13 @@ int overlay_set_new(const struct overlay_set_source *source, struct overlays **r
 	if (!set || overlay_shares_new(source->bodies, source->n, &shares) < 0)
 		return -ENOMEM;
 	set->list = arena_array(&set->arena, source->n, sizeof(*set->list));
-	for (size_t i = 0; set->list && i < source->n; i++)
-		fill(set, source, source->bodies[i], shares, &set->list[i]);
-	set->n = (uint32_t)source->n;
-	if (set->arena.failed || find_stacked(set) < 0)
+	if (!set->list)
+		return -ENOMEM;
+	for (; set->n < source->n; set->n++) {
+		if (fill(set, source, source->bodies[set->n], shares, &set->list[set->n]) < 0)
+			return -ENOMEM;
+	}
+	if (find_stacked(set) < 0)
 		return -ENOMEM;
 	*ret_base = TAKE_PTR(set);
 	return 0;
