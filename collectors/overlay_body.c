@@ -35,11 +35,17 @@ uint64_t overlay_entry_hash(const struct mount_entry *entry)
 	return hash;
 }
 
+static enum overlay_role role_of(const struct overlay_body *body, size_t layer)
+{
+	return body->options.layers[layer].kind == OVERLAY_UPPER ? OVERLAY_AS_UPPER
+								 : OVERLAY_AS_LOWER;
+}
+
 static void drop_places(struct overlay_body *body, struct overlay_places *places)
 {
 	for (size_t i = 0; body->places && i < body->options.n_layers; i++)
-		overlay_places_put(places, body->places[i]);
-	overlay_places_put(places, body->work);
+		overlay_places_put(places, body->places[i], role_of(body, i));
+	overlay_places_put(places, body->work, OVERLAY_AS_WORK);
 	free(body->places);
 	free(body->base);
 	body->places = NULL;
@@ -274,7 +280,7 @@ static char *choose_base(const struct overlay_body *body, struct overlay_places 
 
 static struct overlay_place *place_of(const struct overlay_body *body,
 				      struct overlay_places *places, const char *path,
-				      bool *ret_failed)
+				      enum overlay_role role, bool *ret_failed)
 {
 	_cleanup_(freep) char *joined = NULL;
 	struct overlay_place *place;
@@ -287,7 +293,7 @@ static struct overlay_place *place_of(const struct overlay_body *body,
 		*ret_failed = true;
 		return NULL;
 	}
-	place = overlay_places_get(places, body->pid, joined ? joined : path);
+	place = overlay_places_get(places, body->pid, joined ? joined : path, role);
 	*ret_failed |= !place;
 	return place;
 }
@@ -300,8 +306,9 @@ static int take_places(struct overlay_body *body, struct overlay_places *places)
 	if (!body->places)
 		return -ENOMEM;
 	for (size_t i = 0; i < body->options.n_layers; i++)
-		body->places[i] = place_of(body, places, body->options.layers[i].path, &failed);
-	body->work = place_of(body, places, body->options.work, &failed);
+		body->places[i] = place_of(body, places, body->options.layers[i].path,
+					   role_of(body, i), &failed);
+	body->work = place_of(body, places, body->options.work, OVERLAY_AS_WORK, &failed);
 	return failed ? -ENOMEM : 0;
 }
 
@@ -386,20 +393,15 @@ static bool root_has_inode(const struct overlay_body *body, struct overlay_place
 			   uint64_t inode)
 {
 	for (size_t i = 0; body->own && i < body->n_entries; i++) {
-		struct overlay_place *place;
 		struct probe probe;
 		bool same;
 
 		if (body->entries[i]->mount_ns != body->own_ns || body->entries[i]->covered ||
 		    strcmp(body->entries[i]->root, "/") != 0)
 			continue;
-		place = overlay_places_get(places, 0, body->entries[i]->mountpoint);
-		if (!place)
-			return false;
-		overlay_places_probe(places, place, true, &probe);
+		overlay_places_probe(places, 0, body->entries[i]->mountpoint, true, &probe);
 		same = probe.result == 0 && probe.device == body->device && probe.inode == inode;
 		probe_done(&probe);
-		overlay_places_put(places, place);
 		return same;
 	}
 	return false;

@@ -27,7 +27,7 @@ struct overlay_body {
 	/* The part of a set that is this overlay's alone, and the texts of all the rest: made when
 	 * a set first needs it, dropped when a path changes. */
 	struct overlays *texts;
-	uint32_t texts_version; /* the sum of its places' versions */
+	uint64_t texts_version; /* of what they were made from */
 	/* The upper layer as it was first seen: one that comes back may be another. */
 	bool upper_seen;
 	dev_t upper_device;

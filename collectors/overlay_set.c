@@ -6,51 +6,75 @@
 #include <string.h>
 
 #include "collectors/mountinfo.h"
-#include "collectors/overlay_share.h"
 #include "core/cleanup.h"
 
-DEFINE_CLEANUP(struct overlay_shares *, overlay_shares_free)
 DEFINE_CLEANUP(struct overlays *, overlays_unref)
 
-/* True while the texts say what the places do. */
-static bool texts_are_good(const struct overlay_body *body)
+/* Of the layers' places and of how many use them. */
+static uint64_t version_of(const struct overlay_body *body)
 {
-	uint32_t version = 0;
+	uint64_t version = 1;
 
-	for (size_t i = 0; body->places && i < body->options.n_layers; i++)
-		version += body->places[i] ? body->places[i]->version : 0;
-	return body->texts && body->texts_version == version;
+	for (size_t i = 0; body->places && i < body->options.n_layers; i++) {
+		const struct overlay_place *place = body->places[i];
+		struct overlay_share share = overlay_place_share(place);
+
+		version = (version ^ (place ? place->version : 0)) * UINT64_C(0xff51afd7ed558ccd);
+		version += (uint64_t)share.users[OVERLAY_AS_UPPER] << 32;
+		version += share.users[OVERLAY_AS_LOWER];
+		version ^= version >> 29;
+	}
+	return version;
 }
 
-static int make_layers(struct overlay_body *body, struct overlays *texts, struct overlay *overlay)
+static void make_layers(const struct overlay_body *body, struct overlays *texts,
+			struct overlay *overlay)
 {
 	const struct overlay_options *options = &body->options;
-	uint32_t version = 0;
 
 	overlay->n_layers = (uint32_t)options->n_layers;
 	overlay->layers = arena_array(&texts->arena, options->n_layers, sizeof(*overlay->layers));
 	for (size_t i = 0; overlay->layers && i < options->n_layers; i++) {
 		const struct overlay_place *place = body->places ? body->places[i] : NULL;
+		struct overlay_share share = overlay_place_share(place);
 
-		version += place ? place->version : 0;
 		overlay->layers[i] = (struct overlay_layer){
 			.kind = options->layers[i].kind,
 			.path = arena_string(&texts->arena, options->layers[i].path),
 			.resolved = arena_string(&texts->arena, place ? place->resolved : NULL),
 			.device = place ? place->device : 0,
 			.inode = place ? place->inode : 0,
+			.shared = place ? share.users[OVERLAY_AS_UPPER] +
+						  share.users[OVERLAY_AS_LOWER]
+					: 1,
 			.missing = overlay_body_missing(body, i),
 		};
 		overlay->n_lower += options->layers[i].kind != OVERLAY_UPPER;
 		if (overlay->layers[i].missing && options->layers[i].kind != OVERLAY_UPPER)
 			overlay->flags |= OVERLAY_LOWER_MISSING;
 	}
-	body->texts_version = version;
-	return texts->arena.failed ? -ENOMEM : 0;
 }
 
-/* All of an overlay that neither other overlays nor mounts change: a set of one. */
-static int make_texts(struct overlay_body *body)
+static void make_flags(struct overlay_body *body, struct overlay_places *places,
+		       struct overlay *overlay)
+{
+	struct overlay_share upper = overlay_place_share(overlay_body_upper(body));
+
+	if (upper.users[OVERLAY_AS_UPPER] > 1)
+		overlay->flags |= OVERLAY_UPPER_SHARED;
+	if (upper.users[OVERLAY_AS_LOWER] > 0)
+		overlay->flags |= OVERLAY_UPPER_AS_LOWER;
+	if (!overlay_body_upper_deleted(body, places))
+		return;
+	overlay->flags |= OVERLAY_UPPER_DELETED;
+	/* What is there now under that name is another directory. */
+	overlay->layers[0].missing = true;
+	overlay->layers[0].resolved = NULL;
+	overlay->layers[0].device = body->upper_device;
+	overlay->layers[0].inode = body->upper_inode;
+}
+
+static int make_texts(struct overlay_body *body, struct overlay_places *places)
 {
 	const struct mount_entry *first = body->entries[0];
 	const struct overlay_options *options = &body->options;
@@ -77,23 +101,15 @@ static int make_texts(struct overlay_body *body)
 		.is_volatile = options->is_volatile,
 		.option_bytes = (uint32_t)options->option_bytes,
 	};
-	return make_layers(body, texts, overlay);
-}
-
-/* How many share a layer is known only of all overlays together: so the layers are copied. */
-static void share_layers(struct overlays *set, const struct overlay_body *body,
-			 const struct overlay_shares *shares, struct overlay *overlay)
-{
-	const struct overlay_layer *from = overlay->layers;
-
-	overlay->layers = arena_array(&set->arena, overlay->n_layers, sizeof(*from));
-	for (size_t i = 0; overlay->layers && i < overlay->n_layers; i++) {
-		uint32_t users =
-			overlay_shares_of(shares, body->places ? body->places[i] : NULL).users;
-
-		overlay->layers[i] = from[i];
-		overlay->layers[i].shared = users > 0 ? users : 1;
-	}
+	overlay->usage.state = options->n_layers > 0 && options->layers[0].kind == OVERLAY_UPPER
+				       ? LAYER_PENDING
+				       : LAYER_NONE;
+	make_layers(body, texts, overlay);
+	if (texts->arena.failed)
+		return -ENOMEM;
+	make_flags(body, places, overlay);
+	body->texts_version = version_of(body);
+	return 0;
 }
 
 static void fill_mounts(struct overlays *set, const struct overlay_body *body, uint64_t host_ns,
@@ -122,32 +138,11 @@ static void fill_mounts(struct overlays *set, const struct overlay_body *body, u
 	}
 }
 
-static void fill_flags(const struct overlay_set_source *source, struct overlay_body *body,
-		       const struct overlay_shares *shares, struct overlay *overlay)
-{
-	struct overlay_share upper = overlay_shares_of(shares, overlay_body_upper(body));
-
-	if (upper.uppers > 1)
-		overlay->flags |= OVERLAY_UPPER_SHARED;
-	if (upper.lowers > 0)
-		overlay->flags |= OVERLAY_UPPER_AS_LOWER;
-	if (overlay_shares_of(shares, body->work).works > 1)
-		overlay->flags |= OVERLAY_WORK_SHARED;
-	if (overlay_body_upper_deleted(body, source->places)) {
-		overlay->flags |= OVERLAY_UPPER_DELETED;
-		/* What is there now under that name is another directory. */
-		overlay->layers[0].missing = true;
-		overlay->layers[0].resolved = NULL;
-		overlay->layers[0].device = body->upper_device;
-		overlay->layers[0].inode = body->upper_inode;
-	}
-}
-
 static int fill(struct overlays *set, const struct overlay_set_source *source,
-		struct overlay_body *body, const struct overlay_shares *shares,
-		struct overlay *overlay)
+		struct overlay_body *body, struct overlay *overlay)
 {
-	if (!texts_are_good(body) && make_texts(body) < 0) {
+	if ((!body->texts || body->texts_version != version_of(body)) &&
+	    make_texts(body, source->places) < 0) {
 		overlays_unref(body->texts);
 		body->texts = NULL;
 		return -ENOMEM;
@@ -155,13 +150,10 @@ static int fill(struct overlays *set, const struct overlay_set_source *source,
 	if (!overlays_hold(set, body->texts))
 		return -ENOMEM;
 	*overlay = body->texts->list[0];
-	share_layers(set, body, shares, overlay);
+	if (overlay_place_share(body->work).users[OVERLAY_AS_WORK] > 1)
+		overlay->flags |= OVERLAY_WORK_SHARED;
 	fill_mounts(set, body, source->host_ns, overlay);
-	if (set->arena.failed)
-		return -ENOMEM;
-	fill_flags(source, body, shares, overlay);
-	overlay->usage.state = overlay_upper(overlay) ? LAYER_PENDING : LAYER_NONE;
-	return 0;
+	return set->arena.failed ? -ENOMEM : 0;
 }
 
 /* One mount of one overlay, to find those on one mount point. */
@@ -208,16 +200,15 @@ static int find_stacked(struct overlays *set)
 
 int overlay_set_new(const struct overlay_set_source *source, struct overlays **ret_base)
 {
-	_cleanup_(overlay_shares_freep) struct overlay_shares *shares = NULL;
 	_cleanup_(overlays_unrefp) struct overlays *set = overlays_new();
 
-	if (!set || overlay_shares_new(source->bodies, source->n, &shares) < 0)
+	if (!set)
 		return -ENOMEM;
 	set->list = arena_array(&set->arena, source->n, sizeof(*set->list));
 	if (!set->list)
 		return -ENOMEM;
 	for (; set->n < source->n; set->n++) {
-		if (fill(set, source, source->bodies[set->n], shares, &set->list[set->n]) < 0)
+		if (fill(set, source, source->bodies[set->n], &set->list[set->n]) < 0)
 			return -ENOMEM;
 	}
 	if (find_stacked(set) < 0)
