@@ -16,6 +16,9 @@ cgwatch doctor || exit 1
 live_numbers || exit 1
 live_tree || exit 1
 live_policy || exit 1
+live_overlays || exit 1
+live_overlay_spaces || exit 1
 JOB
 "$here/vm.sh" --cache "$cache" --timeout 1500 --script "$work/job" -- \
-	"$build/cgwatch" "$build/cgwatchd" "$build/live_numbers" "$build/live_tree" "$build/live_policy"
+	"$build/cgwatch" "$build/cgwatchd" "$build/live_numbers" "$build/live_tree" "$build/live_policy" \
+	"$build/live_overlays" "$build/live_overlay_spaces"
