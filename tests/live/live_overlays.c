@@ -374,6 +374,53 @@ static void test_changes(void **state)
 	assert_int_equal(scene_count_set(scene), scene_count_mountinfo());
 }
 
+/* A FUSE server that never answers: whoever asks it waits for ever, but for us. */
+static int mount_dead_fuse(const char *at)
+{
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	char options[128];
+
+	if (fd < 0)
+		return -1;
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
+	if (mount("dead", at, "fuse.dead", 0, options) < 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void test_dead_server(void **state)
+{
+	struct scene *scene = *state;
+	const struct overlay *overlay;
+	int fd;
+
+	MKDIRS("l", "dir", "dir/u", "dir/w", "m", "l2", "m2");
+	scene_overlay("m", "lowerdir=l,upperdir=dir/u,workdir=dir/w");
+	scene_scan(scene);
+	scene_check_layer(scene_find(scene, "m"), 0, "dir/u");
+	fd = mount_dead_fuse("dir");
+	if (fd < 0) {
+		printf("no FUSE here: %s\n", strerror(errno));
+		return;
+	}
+	/* That this comes back is the test; what the server hides is unknown, not missing. */
+	scene_scan(scene);
+	overlay = scene_find(scene, "m");
+	assert_int_equal(overlay->flags, 0);
+	assert_null(overlay->layers[0].resolved);
+	assert_false(overlay->layers[0].missing);
+	assert_null(overlay->backing_fstype);
+	scene_check_layer(overlay, 1, "l");
+	/* Others are seen as ever. */
+	scene_overlay("m2", "lowerdir=l:l2");
+	scene_scan(scene);
+	scene_check_layer(scene_find(scene, "m2"), 0, "l");
+	must(umount2("dir", MNT_DETACH));
+	close(fd);
+}
+
 /* Many at once come and go: the set follows, whatever was kept. */
 static void test_come_and_go(void **state)
 {
@@ -420,7 +467,7 @@ static void test_come_and_go(void **state)
 		SCENE_TEST(test_upper_deleted, mode), SCENE_TEST(test_lower_missing, mode), \
 		SCENE_TEST(test_stacked, mode), SCENE_TEST(test_shared, mode),              \
 		SCENE_TEST(test_bind, mode), SCENE_TEST(test_changes, mode),                \
-		SCENE_TEST(test_come_and_go, mode)
+		SCENE_TEST(test_dead_server, mode), SCENE_TEST(test_come_and_go, mode)
 
 int main(void)
 {

@@ -16,6 +16,7 @@ cgwatch doctor || exit 1
 live_numbers || exit 1
 live_tree || exit 1
 live_policy || exit 1
+modprobe -q fuse
 live_overlays || exit 1
 live_overlay_spaces || exit 1
 JOB
