@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: MIT
 # Makes 1,000 and 10,000 cgroups and prints, in one run, what a sample costs: CPU time and system calls
 # a cgroup for cgwatch and for systemd-cgtop, resident memory, and the time of a scrape.
-# "ns": 4,000 processes in 1,000 namespaces instead, beside lsns.
-# Usage: bench.sh BUILD_DIR [CGROUPS … | ns [ROUNDS]]
+# Usage: bench.sh BUILD_DIR [CGROUPS …]
+#        bench.sh BUILD_DIR ns [ROUNDS]                    4,000 processes in 1,000 namespaces beside lsns
+#        bench.sh BUILD_DIR overlay [OVERLAYS [LAYERS]]    what a pass over many overlay mounts costs
 set -euo pipefail
 build=$1
 shift
-if [[ ${1:-} == ns ]]; then
-	exec "$build/bench_ns" "${@:2}"
-fi
+case ${1:-} in
+ns | overlay) exec "$build/bench_$1" "${@:2}" ;;
+esac
 sizes=("${@:-1000}")
 [[ $# -eq 0 ]] && sizes=(1000 10000)
 root=/sys/fs/cgroup

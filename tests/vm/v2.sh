@@ -47,6 +47,7 @@ run_program() {
 
 again='' failed=''
 uname -sr
+modprobe -q fuse
 cgwatch doctor || exit 1
 for program in $programs; do
 	run_program "$program" || failed="$failed $program"
