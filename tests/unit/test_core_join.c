@@ -207,6 +207,20 @@ static void one_denied_process_hides_nothing(void **state)
 	scene_end(&scene);
 }
 
+/* Whatever the order of the cgroups. */
+static void the_lowest_pid_says_which(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	scene_start(&scene);
+	process_of(&scene, 400)->ns[NS_NET] = process_of(&scene, 200)->ns[NS_NET];
+	scene_join(&scene);
+	assert_int_equal(spaces_of(&scene, "/system.slice").ns[NS_NET],
+			 process_of(&scene, 100)->ns[NS_NET]);
+	scene_end(&scene);
+}
+
 static void without_the_hosts_nothing_is_own(void **state)
 {
 	struct scene scene;
@@ -483,6 +497,7 @@ int main(void)
 		cmocka_unit_test(a_thread_elsewhere_counts),
 		cmocka_unit_test(an_empty_cgroup_is_unknown),
 		cmocka_unit_test(one_denied_process_hides_nothing),
+		cmocka_unit_test(the_lowest_pid_says_which),
 		cmocka_unit_test(without_the_hosts_nothing_is_own),
 		cmocka_unit_test(cgroups_of_a_namespace),
 		cmocka_unit_test(container_of_a_cgroup),
