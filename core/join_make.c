@@ -149,14 +149,17 @@ static void count_links(struct counting *counting, const uint32_t *ns, pid_t pid
 	}
 }
 
-static enum join_place place(const struct namespaces *set, enum ns_type type, uint32_t distinct,
-			     uint32_t ns)
+static void set_place(const struct namespaces *set, enum ns_type type,
+		      const struct counting *counting)
 {
-	if (distinct > 1)
-		return JOIN_SEVERAL;
-	if (distinct == 0 || set->host[type] == NS_NONE)
-		return JOIN_UNKNOWN;
-	return ns == set->host[type] ? JOIN_HOST : JOIN_OWN;
+	struct join_ns *out = counting->out;
+	uint32_t host = set->host[type];
+
+	out->with_host[type] = host != NS_NONE && counting->stamps[host] == counting->stamp;
+	if (out->distinct[type] > 1)
+		out->place[type] = JOIN_SEVERAL;
+	else if (out->distinct[type] == 1 && host != NS_NONE)
+		out->place[type] = out->with_host[type] ? JOIN_HOST : JOIN_OWN;
 }
 
 /* Those that cannot be looked into are only counted: they say nothing about the others. */
@@ -178,8 +181,7 @@ static void count_node(const struct join *join, const struct namespaces *set, ui
 			count_links(counting, set->threads[t].ns, process->pid);
 	}
 	for (int type = 0; type < NS_TYPE_COUNT; type++)
-		out->place[type] = place(set, (enum ns_type)type, out->distinct[type],
-					 out->ns[type]);
+		set_place(set, (enum ns_type)type, counting);
 }
 
 static int count_namespaces(struct join *join, const struct namespaces *set)
