@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "collectors/runtime_private.h"
+#include "collectors/orphans.h"
 #include "core/cleanup.h"
 #include "core/log.h"
 
@@ -215,6 +215,26 @@ static void count_layers(struct docker *docker, struct runtime_store *store,
 	store->layers_stamp = stamp;
 }
 
+/* Only of the drivers that share this layout; others keep their layers in other ways. */
+static int find_orphans(struct docker *docker, struct runtime_store *store,
+			const struct driver_form *form)
+{
+	char paths[3][64];
+	const char *watched[] = { form->layers, paths[0], paths[1], paths[2], "containers", NULL };
+	struct orphan_kind kind = { .runtime = "docker",
+				    .layers = form->layers,
+				    .watched = watched,
+				    .search = orphans_search_docker,
+				    .data = (void *)form };
+
+	if (strcmp(form->name, "overlay2") != 0 && strcmp(form->name, "fuse-overlayfs") != 0)
+		return 0;
+	(void)snprintf(paths[0], sizeof(paths[0]), "%s/l", form->layers);
+	(void)snprintf(paths[1], sizeof(paths[1]), "image/%s/layerdb/sha256", form->name);
+	(void)snprintf(paths[2], sizeof(paths[2]), "image/%s/layerdb/mounts", form->name);
+	return orphans_find(docker->pass, store, docker->fd, &kind);
+}
+
 static int add_driver(struct docker *docker)
 {
 	struct runtime_store *store = runtime_store(docker->pass, "docker", docker->path);
@@ -230,7 +250,8 @@ static int add_driver(struct docker *docker)
 	count_layers(docker, store, form);
 	driver.n_layers = store->n_layers;
 	storage_probe(&store->facts, &docker->pass->scanner->mounts, docker->fd, &driver);
-	return runtime_add_driver(docker->pass, &driver);
+	r = runtime_add_driver(docker->pass, &driver);
+	return r < 0 || !form ? r : find_orphans(docker, store, form);
 }
 
 static int add_untouched(struct runtime_pass *pass, const char *path)

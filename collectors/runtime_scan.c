@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "collectors/runtime_private.h"
+#include "collectors/orphans.h"
 #include "core/cleanup.h"
 #include "core/log.h"
 
@@ -63,6 +63,7 @@ int runtime_scanner_new(const struct root *root, const struct runtime_options *o
 
 static void drop_store(struct runtime_store *store)
 {
+	orphans_kept_free(store->orphans);
 	free(store->root);
 }
 
@@ -366,7 +367,7 @@ int runtime_scanner_scan(struct runtime_scanner *scanner, const struct overlays 
 	if (!pass.set)
 		return -ENOMEM;
 	pass.set->boottime_ns = clock_ns(CLOCK_BOOTTIME);
-	pass.set->orphans_searched = scanner->options.orphans;
+	pass.set->orphans_searched = scanner->options.orphans && overlays;
 	r = run_pass(&pass);
 	free(pass.found);
 	if (r < 0) {

@@ -104,3 +104,29 @@ await "state of two when stopped" "$two" 6 exited
 check "process of two when stopped" "$(field container "$two" 7)" 0
 d rm cgj-two >/dev/null
 await "two when removed" "$two" 1 ""
+
+# Nothing is left behind as long as nobody leaves anything, however young.
+dump orphans grace=1
+check "orphans of a sound Docker" "$(grep -c ^orphan "$work/dump" || :)" 0
+
+layers=$work/docker/data/$driver
+lost=$layers/$(printf 'ab%.0s' {1..32})
+held=$layers/$(printf 'cd%.0s' {1..32})
+mkdir -p "$lost/diff/etc" "$held"/{diff,work,merged}
+head -c 1048576 /dev/urandom >"$lost/diff/etc/data"
+ln -s ../nowhere/diff "$layers/l/AAAAAAAAAAAAAAAAAAAAAAAAAA"
+sync -f "$lost"
+touch -h -d '2 hours ago' "$lost" "$held" "$layers/l/AAAAAAAAAAAAAAAAAAAAAAAAAA"
+lower=$layers/$(basename "$(dirname "$(field container "$one" 9)")")-init/diff
+mount -t overlay overlay -o "lowerdir=$lower,upperdir=$held/diff,workdir=$held/work" "$held/merged"
+touch -d '2 hours ago' "$held"
+dump orphans
+check "orphans made by hand" "$(grep ^orphan "$work/dump" | cut -f 2-4 | sort)" \
+	"$(printf '%s\tdocker\t%s\n' "dangling link" "$layers/l/AAAAAAAAAAAAAAAAAAAAAAAAAA" \
+		"no record" "$lost" "still mounted" "$held" | sort)"
+bytes=$(awk -F '\t' -v path="$lost" '$1 == "orphan" && $4 == path { print $5 }' "$work/dump")
+check "bytes of the lost layer" "$bytes" "$(du -s -B1 "$lost" | cut -f 1)"
+touch "$lost"
+dump orphans
+check "a young one" "$(grep -c "no record" "$work/dump" || :)" 0
+umount "$held/merged"
