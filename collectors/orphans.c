@@ -307,7 +307,7 @@ int orphans_find(struct runtime_pass *pass, struct runtime_store *store, int fd,
 		 const struct orphan_kind *kind)
 {
 	uint64_t grace = pass->scanner->options.orphan_grace_ns;
-	struct orphan_search search = { .pass = pass, .root = store->root, .fd = fd };
+	struct orphan_search search = { .pass = pass, .root = kind->root, .fd = fd };
 	int r;
 
 	/* Without the mounts nobody knows what is in use. */

@@ -37,6 +37,7 @@ struct orphan_search {
 /* A kind of store: how to tell that nothing changed, and how to look. */
 struct orphan_kind {
 	const char *runtime;
+	const char *root; /* without links: what the descriptor is of */
 	/* The directory whose entries are layers, relative to the store. */
 	const char *layers;
 	/* Directories (relative) whose change means another search; NULL at the end. */

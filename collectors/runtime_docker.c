@@ -222,6 +222,7 @@ static int find_orphans(struct docker *docker, struct runtime_store *store,
 	char paths[3][64];
 	const char *watched[] = { form->layers, paths[0], paths[1], paths[2], "containers", NULL };
 	struct orphan_kind kind = { .runtime = "docker",
+				    .root = docker->path,
 				    .layers = form->layers,
 				    .watched = watched,
 				    .search = orphans_search_docker,

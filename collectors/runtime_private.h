@@ -77,9 +77,11 @@ int runtime_open(struct runtime_pass *pass, const char *path, const char **ret_r
 bool runtime_pid_valid(const struct root *root, pid_t pid, const char *id);
 /* Process id in JSON or text; 0 for none. */
 pid_t runtime_pid(json_int_t number);
+pid_t runtime_read_pid(int dir_fd, const char *name);
 
 /* The readers, each for its own runtime. 0 or -ENOMEM; everything else is a runtime not there. */
 int runtime_docker_read(struct runtime_pass *pass);
+int runtime_containerd_read(struct runtime_pass *pass);
 
 /* Fills the roots of all Docker daemons. 0 or -ENOMEM. */
 int docker_roots_find(struct docker_roots *roots, const struct root *root, const char *option);

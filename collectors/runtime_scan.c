@@ -22,6 +22,7 @@ static const struct {
 	int (*read)(struct runtime_pass *pass);
 } readers[] = {
 	{ "docker", runtime_docker_read },
+	{ "containerd", runtime_containerd_read },
 };
 
 static int copy_text(const char *text, const char **ret_copy)
@@ -258,6 +259,18 @@ int runtime_open(struct runtime_pass *pass, const char *path, const char **ret_r
 pid_t runtime_pid(json_int_t number)
 {
 	return number > 0 && number <= INT_MAX ? (pid_t)number : 0;
+}
+
+pid_t runtime_read_pid(int dir_fd, const char *name)
+{
+	char line[24], *end;
+	json_int_t number;
+
+	if (state_read_line_at(dir_fd, name, line, sizeof(line)) < 0)
+		return 0;
+	errno = 0;
+	number = strtoll(line, &end, 10);
+	return errno == 0 && end > line && !*end ? runtime_pid(number) : 0;
 }
 
 bool runtime_pid_valid(const struct root *root, pid_t pid, const char *id)

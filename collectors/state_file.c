@@ -317,6 +317,8 @@ static int refill(struct state_cache *cache, struct state_file *file,
 	file->n = 0;
 	strbuf_init(&text);
 	cache->reads++;
+	if (source->limit == 0)
+		return source->parse(file, NULL, 0, source->data);
 	r = state_read_at(source->dir_fd, source->name, source->limit, &text);
 	if (r == -ENOMEM)
 		return r;

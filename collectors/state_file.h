@@ -87,7 +87,10 @@ struct state_cache {
 };
 
 void state_cache_done(struct state_cache *cache);
-/* Fills the file from its text. -errno only without memory. */
+/*
+ * Fills the file from its text. -errno only without memory. With a limit of 0 the text is NULL and
+ * not read: a database, which the parser opens for itself.
+ */
 typedef int (*state_parser)(struct state_file *file, const char *text, size_t length, void *data);
 struct state_source {
 	int dir_fd;
