@@ -108,8 +108,8 @@ static void add_inventory(struct builder *builder, const struct agent *agent)
 	    (double)stats.layers.layers);
 	add(builder, "cgwatch_layers_watched", "Of these, those that events keep up to date.",
 	    SELF_GAUGE, (double)stats.layers.watched);
-	add(builder, "cgwatch_layers_stuck",
-	    "Of these, those on a filesystem that does not answer.", SELF_GAUGE,
+	add(builder, "cgwatch_layer_stuck_total",
+	    "Walks given up because the filesystem did not answer.", SELF_COUNTER,
 	    (double)stats.layers.stuck);
 }
 
