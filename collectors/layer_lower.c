@@ -319,7 +319,7 @@ int layer_lower_find(struct layer_lower *lower, const char *name, struct stat *r
 		if (has_wh(lower, fd, name))
 			return 0;
 		if (fstatat(fd, name, ret_status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0) {
-			if (errno == ENOENT)
+			if (errno == ENOENT || errno == ENOTDIR)
 				continue;
 			return -errno;
 		}
