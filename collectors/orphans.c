@@ -196,7 +196,7 @@ static bool is_unchanged(struct orphan_search *search, struct orphans_kept *kept
 		if (fstatat(search->fd, kind->watched[i], &status, 0) == 0)
 			file_stamp_set(&now, &status);
 		same = file_stamp_same(&now, &kept->watched[i]) && same;
-		kept->watched[i] = now;
+		file_stamp_keep(&kept->watched[i], &now, search->pass->now_ns);
 	}
 	return same;
 }

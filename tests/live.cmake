@@ -18,7 +18,9 @@ set_target_properties(runtime_dump PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_B
 target_link_libraries(runtime_dump PRIVATE cgw_collectors)
 add_test(NAME live.docker_join
 	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/docker_join.sh ${CMAKE_BINARY_DIR})
-set_tests_properties(live.docker_join PROPERTIES TIMEOUT 1800 RUN_SERIAL ON SKIP_RETURN_CODE 77
+add_test(NAME live.containerd_join
+	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/containerd_join.sh ${CMAKE_BINARY_DIR})
+set_tests_properties(live.docker_join live.containerd_join PROPERTIES TIMEOUT 1800 RUN_SERIAL ON SKIP_RETURN_CODE 77
 	LABELS live ENVIRONMENT "${live_environment}")
 
 # Pure cgroup v2 on another kernel: the same programs inside an emulated machine.
