@@ -116,8 +116,10 @@ struct ns_socket {
 struct ns_cgroup {
 	struct ns_node node;
 	char *text, *path;
+	char **others; /* paths in other hierarchies, ended by NULL; or NULL */
 	uint64_t pass;
 	const char *copy; /* of path in the set that is made in pass `copied` */
+	const char **other_copies;
 	uint64_t copied;
 };
 

@@ -268,6 +268,9 @@ static void release_cgroup(struct ns_node *node)
 
 	free(cgroup->text);
 	free(cgroup->path);
+	for (char **other = cgroup->others; other && *other; other++)
+		free(*other);
+	free(cgroup->others);
 	free(cgroup);
 }
 

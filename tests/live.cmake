@@ -25,6 +25,7 @@ endfunction()
 
 # One line a program.
 live_program(live_deep)
+live_program(live_inventory)
 live_program(live_namespaces)
 live_program(live_namespaces_change)
 live_program(live_namespaces_held)
