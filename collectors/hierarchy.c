@@ -370,23 +370,13 @@ static int match_line(const struct hierarchies *hierarchies, const char *names)
 	return -1;
 }
 
-int hierarchies_of_process(const struct hierarchies *hierarchies, const struct root *root,
-			   pid_t pid, char *ret_paths[HIERARCHY_MAX])
+void hierarchies_parse_paths(const struct hierarchies *hierarchies, char *text,
+			     char *ret_paths[HIERARCHY_MAX])
 {
-	char name[32];
-	struct strbuf text;
-	char *at;
-	int r;
+	char *at = text;
 
-	if (pid == 0)
-		snprintf(name, sizeof(name), "self/cgroup");
-	else
-		snprintf(name, sizeof(name), "%d/cgroup", (int)pid);
 	memset(ret_paths, 0, HIERARCHY_MAX * sizeof(*ret_paths));
-	strbuf_init(&text);
-	r = root_read(root, ROOT_PROC, name, &text);
-	at = text.data;
-	while (r == 0 && at && *at) {
+	while (at && *at) {
 		char *line = strsep(&at, "\n"), *names;
 		int index;
 
@@ -398,6 +388,39 @@ int hierarchies_of_process(const struct hierarchies *hierarchies, const struct r
 		if (index >= 0 && !ret_paths[index])
 			ret_paths[index] = visible_path(&hierarchies->list[index], line);
 	}
+}
+
+int hierarchies_of_process(const struct hierarchies *hierarchies, const struct root *root,
+			   pid_t pid, char *ret_paths[HIERARCHY_MAX])
+{
+	char name[32];
+	struct strbuf text;
+	int r;
+
+	if (pid == 0)
+		snprintf(name, sizeof(name), "self/cgroup");
+	else
+		snprintf(name, sizeof(name), "%d/cgroup", (int)pid);
+	memset(ret_paths, 0, HIERARCHY_MAX * sizeof(*ret_paths));
+	strbuf_init(&text);
+	r = root_read(root, ROOT_PROC, name, &text);
+	if (r == 0)
+		hierarchies_parse_paths(hierarchies, text.data, ret_paths);
 	strbuf_done(&text);
 	return r;
+}
+
+char *hierarchies_choose_path(char *paths[HIERARCHY_MAX])
+{
+	char *chosen = NULL;
+
+	for (unsigned int h = 0; h < HIERARCHY_MAX; h++) {
+		if (paths[h] && (!chosen || (!chosen[1] && paths[h][1]))) {
+			free(chosen);
+			chosen = paths[h];
+		} else {
+			free(paths[h]);
+		}
+	}
+	return chosen;
 }

@@ -19,6 +19,7 @@ struct join_ns {
 	enum join_place place[NS_TYPE_COUNT];
 	uint32_t ns[NS_TYPE_COUNT];	  /* index of that of the lowest pid, or NS_NONE */
 	uint32_t distinct[NS_TYPE_COUNT]; /* how many different ones */
+	bool with_host[NS_TYPE_COUNT];	  /* the machine's own is one of them */
 };
 
 /*

@@ -12,6 +12,15 @@ foreach(name live_numbers live_policy live_tree)
 		SKIP_RETURN_CODE 77 ENVIRONMENT "${live_environment}")
 endforeach()
 
+# What the scanner of container runtimes sees, as lines for shell tests.
+add_executable(runtime_dump live/runtime_dump.c)
+set_target_properties(runtime_dump PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+target_link_libraries(runtime_dump PRIVATE cgw_collectors)
+add_test(NAME live.docker_join
+	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/docker_join.sh ${CMAKE_BINARY_DIR})
+set_tests_properties(live.docker_join PROPERTIES TIMEOUT 1800 RUN_SERIAL ON SKIP_RETURN_CODE 77
+	LABELS live ENVIRONMENT "${live_environment}")
+
 # Pure cgroup v2 on another kernel: the same programs inside an emulated machine.
 set(VM_CACHE ${CMAKE_BINARY_DIR}/vm-cache CACHE PATH "Kernel packages and images for the VM tests")
 add_test(NAME vm.v2 COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/vm/v2.sh ${CMAKE_BINARY_DIR} ${VM_CACHE})
