@@ -20,6 +20,13 @@ static const struct verb verbs[] = {
 	{ "show", "show CGROUP [--json] [--interval 1s]", "everything about one cgroup",
 	  verb_show },
 	{ "ps", "ps [CGROUP] [--json]", "processes with their cgroup", verb_ps },
+	{ "ns",
+	  "ns [INODE] [-t TYPE,…] [-p PID] [-o COLUMNS] [-Q FILTER] [--tree "
+	  "[owner|parent|process]] "
+	  "[--json]\n"
+	  "       cgwatch ns --leaks | --holders | -P | --limits | --diff PID PID | -H   "
+	  "(all options: cgwatch(1))",
+	  "namespaces: who is in them, what keeps them, why two processes differ", verb_ns },
 	{ "controllers", "controllers [-m|-a] [--json]",
 	  "controllers and where each lives, as lssubsys", verb_controllers },
 	{ "run",

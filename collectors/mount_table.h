@@ -57,6 +57,8 @@ void mount_table_free(struct mount_table *table);
  * error of the whole.
  */
 int mount_table_refresh(struct mount_table *table, const struct mount_ns *spaces, size_t n);
+/* Only our own mount namespace: for those who look once and must not pay for all of them. */
+int mount_table_refresh_own(struct mount_table *table);
 /* Entries by mount namespace (our own first), in mount order. Valid until the next refresh. */
 const struct mount_entry *mount_table_entries(const struct mount_table *table, size_t *ret_n);
 const struct mount_ns_info *mount_table_spaces(const struct mount_table *table, size_t *ret_n);

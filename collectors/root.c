@@ -138,3 +138,8 @@ ssize_t root_readlink(const struct root *root, enum root_place place, const char
 	target[n] = '\0';
 	return n;
 }
+
+void root_add_process_path(struct strbuf *out, pid_t pid, const char *rest)
+{
+	strbuf_printf(out, "/proc/%d/%s", (int)pid, rest);
+}

@@ -14,7 +14,7 @@
 #include "core/cleanup.h"
 
 DEFINE_CLEANUP(struct inventory *, inventory_unref)
-DEFINE_CLEANUP(struct names *, names_free)
+DEFINE_CLEANUP(struct labels *, labels_free)
 DEFINE_CLEANUP(struct field_filter *, field_filter_free)
 
 enum ns_mode { MODE_LIST, MODE_ONE, MODE_DIFF, MODE_LIMITS };
@@ -277,11 +277,20 @@ static int choose(struct context *context, struct ns_options *options)
 
 /*
  * Only what is asked for is looked at. Namespaces without a process are found through what holds
- * them: those that are bind mounted are always looked for, as lsns does it, the others (every fd
- * and socket of the machine) where what holds them is shown or asked for.
+ * them: those that are bind mounted in our own mount namespace are always looked for, as lsns
+ * does it, the others (every fd, socket and mount namespace of the machine) where what holds them
+ * is shown or asked for.
  */
-static void want_of(const struct ns_options *options, struct inventory_want *ret_want)
+static void want_of(const struct ns_options *options, struct namespaces_want *ret_want)
 {
+	static const struct {
+		unsigned int needs, flag;
+	} scans[] = {
+		{ NS_NEEDS_FDS, NS_SCAN_HOLDERS },
+		{ NS_NEEDS_CGROUPS, NS_SCAN_CGROUPS },
+		{ NS_NEEDS_DETAILS, NS_SCAN_DETAILS },
+		{ NS_NEEDS_PROCESSES, NS_SCAN_PROCESSES },
+	};
 	unsigned int needs = field_needs(&options->chosen);
 
 	if (options->filter)
@@ -289,22 +298,19 @@ static void want_of(const struct ns_options *options, struct inventory_want *ret
 	if (options->sort_field)
 		needs |= options->sort_field->needs;
 	if (options->mode == MODE_DIFF || options->mode == MODE_ONE)
-		needs |= NS_NEEDS_CGROUPS | NS_NEEDS_DETAILS | NS_NEEDS_CONTAINERS;
+		needs |= NS_NEEDS_CGROUPS | NS_NEEDS_DETAILS | NS_NEEDS_CONTAINERS |
+			 NS_NEEDS_PROCESSES;
 	if (options->mode == MODE_ONE || options->leaks || options->holders ||
-	    options->mode == MODE_LIMITS || options->tree_given)
-		needs |= NS_NEEDS_HOLDERS;
-	if (options->mode == MODE_LIST && !options->pids[0])
-		needs |= NS_NEEDS_MOUNTS;
-	*ret_want = (struct inventory_want){ .parts = INVENTORY_NAMESPACES };
-	if (needs & NS_NEEDS_FDS)
-		ret_want->ns_flags |= NS_SCAN_HOLDERS;
-	if (needs & NS_NEEDS_CGROUPS)
-		ret_want->ns_flags |= NS_SCAN_CGROUPS;
-	if (needs & NS_NEEDS_DETAILS)
-		ret_want->ns_flags |= NS_SCAN_DETAILS;
-	if (needs & NS_NEEDS_CONTAINERS)
-		ret_want->parts |= INVENTORY_CONTAINERS;
-	ret_want->mounts = (needs & NS_NEEDS_MOUNTS) != 0;
+	    options->mode == MODE_LIMITS || options->tree_given || options->persistent)
+		needs |= options->persistent ? NS_NEEDS_MOUNTS : NS_NEEDS_HOLDERS;
+	if (options->mode == MODE_LIMITS)
+		needs |= NS_NEEDS_DETAILS;
+	*ret_want = (struct namespaces_want){ .containers = needs & NS_NEEDS_CONTAINERS,
+					      .mounts = needs & NS_NEEDS_MOUNTS,
+					      .own_mounts = options->mode == MODE_LIST &&
+							    !options->pids[0] };
+	for (size_t i = 0; i < ARRAY_SIZE(scans); i++)
+		ret_want->flags |= needs & scans[i].needs ? scans[i].flag : 0;
 }
 
 static bool is_of_process(const struct namespaces *set, uint32_t process, uint32_t ns)
@@ -493,18 +499,18 @@ static int print(struct context *context, const struct ns_view *view,
 static int run(struct context *context, const struct ns_options *options)
 {
 	_cleanup_(inventory_unrefp) struct inventory *inventory = NULL;
-	_cleanup_(names_freep) struct names *names = NULL;
-	struct inventory_want want;
+	_cleanup_(labels_freep) struct labels *labels = NULL;
+	struct namespaces_want want;
 	struct ns_view view;
 	struct jsonw json;
 	int r;
 
 	want_of(options, &want);
-	r = inventory_fetch(context, NULL, &want, &inventory);
+	r = namespaces_fetch(context, &want, &inventory);
 	if (r != 0)
 		return r;
-	names = names_new(context->root);
-	r = ns_view_init(&view, inventory, names);
+	labels = labels_new(context->root);
+	r = ns_view_init(&view, inventory, labels);
 	if (r < 0)
 		return context_fail(context, EXIT_FAILED, "%s", strerror(-r));
 	jsonw_init(&json);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,31 +27,40 @@ static bool get_id(const void *view, uint32_t row, struct strbuf *out)
 	return field_add_u64(out, get_ns(view, row)->id != 0, get_ns(view, row)->id);
 }
 
-/* A way in: through a process, else a thread, a bind mount or a descriptor. */
+/* A way in through what holds it. */
+static bool add_holder_path(const struct ns_namespace *ns, const struct ns_holder *holder,
+			    struct strbuf *out)
+{
+	const char *type = ns_type_name(ns->type);
+	char rest[64];
+
+	if (holder->kind == NS_HELD_MOUNT)
+		return field_add_text(out, holder->path);
+	if (holder->kind == NS_HELD_THREAD)
+		snprintf(rest, sizeof(rest), "task/%d/ns/%s", (int)holder->tid, type);
+	else if (holder->kind == NS_HELD_CHILDREN)
+		snprintf(rest, sizeof(rest), "ns/%s_for_children", type);
+	else if (holder->kind == NS_HELD_FD)
+		snprintf(rest, sizeof(rest), "fd/%d", holder->fd);
+	else
+		return false;
+	root_add_process_path(out, holder->pid, rest);
+	return true;
+}
+
 static bool get_path(const void *view, uint32_t row, struct strbuf *out)
 {
 	const struct ns_namespace *ns = get_ns(view, row);
+	char rest[32];
 
 	if (ns->processes > 0 && ns->pid > 0) {
-		strbuf_printf(out, "/proc/%d/ns/%s", (int)ns->pid, ns_type_name(ns->type));
+		snprintf(rest, sizeof(rest), "ns/%s", ns_type_name(ns->type));
+		root_add_process_path(out, ns->pid, rest);
 		return true;
 	}
 	for (uint32_t i = 0; i < ns->n_holders; i++) {
-		const struct ns_holder *holder = &ns->holders[i];
-
-		if (holder->kind == NS_HELD_THREAD)
-			strbuf_printf(out, "/proc/%d/task/%d/ns/%s", (int)holder->pid,
-				      (int)holder->tid, ns_type_name(ns->type));
-		else if (holder->kind == NS_HELD_CHILDREN)
-			strbuf_printf(out, "/proc/%d/ns/%s_for_children", (int)holder->pid,
-				      ns_type_name(ns->type));
-		else if (holder->kind == NS_HELD_FD)
-			strbuf_printf(out, "/proc/%d/fd/%d", (int)holder->pid, holder->fd);
-		else if (holder->kind == NS_HELD_MOUNT && holder->path)
-			strbuf_add_string(out, holder->path);
-		else
-			continue;
-		return true;
+		if (add_holder_path(ns, &ns->holders[i], out))
+			return true;
 	}
 	return false;
 }

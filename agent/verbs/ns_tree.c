@@ -6,9 +6,16 @@
 #include "agent/verbs/ns_view.h"
 #include "core/cleanup.h"
 
-/* The nearest ancestor of its first process that lives in another namespace of the type. */
-static uint32_t find_process_parent(const struct namespaces *set, uint32_t index)
+/* The scan tells the parent of processes that matter to it; others are looked up. */
+static pid_t parent_of(const struct ns_view *view, const struct ns_process *process)
 {
+	return process->ppid > 0 ? process->ppid : labels_parent(view->labels, process->pid);
+}
+
+/* The nearest ancestor of its first process that lives in another namespace of the type. */
+static uint32_t find_process_parent(const struct ns_view *view, uint32_t index)
+{
+	const struct namespaces *set = view->set;
 	const struct ns_namespace *ns = &set->list[index];
 	uint32_t process = namespaces_find_process(set, ns->pid);
 
@@ -18,26 +25,28 @@ static uint32_t find_process_parent(const struct namespaces *set, uint32_t index
 
 		if (in != index && in != NS_NONE)
 			return in;
-		process = namespaces_find_process(set, set->processes[process].ppid);
+		process = namespaces_find_process(set, parent_of(view, &set->processes[process]));
 	}
 	return NS_NONE;
 }
 
-static uint32_t find_parent(const struct namespaces *set, enum ns_tree tree, uint32_t index)
+static uint32_t find_parent(const struct ns_view *view, enum ns_tree tree, uint32_t index)
 {
 	if (tree == NS_TREE_OWNER)
-		return set->list[index].owner;
+		return view->set->list[index].owner;
 	if (tree == NS_TREE_PARENT)
-		return set->list[index].parent;
-	return find_process_parent(set, index);
+		return view->set->list[index].parent;
+	return find_process_parent(view, index);
 }
 
 /* The relation of one tree. What was read while processes moved may go round in a circle. */
-static void find_parents(const struct namespaces *set, enum ns_tree tree, uint32_t *parent)
+static void find_parents(const struct ns_view *view, enum ns_tree tree, uint32_t *parent)
 {
+	const struct namespaces *set = view->set;
+
 	memset(parent, 0xff, set->n * sizeof(*parent)); /* NS_NONE */
 	for (uint32_t i = 0; i < set->n; i++) {
-		uint32_t up = find_parent(set, tree, i), above = up;
+		uint32_t up = find_parent(view, tree, i), above = up;
 
 		while (above != NS_NONE && above != i)
 			above = parent[above];
@@ -106,7 +115,7 @@ int64_t ns_tree_order(const struct ns_view *view, enum ns_tree tree, uint32_t *r
 	int64_t n_rows = links_init(&links, all);
 
 	if (n_rows == 0) {
-		find_parents(view->set, tree, links.parent);
+		find_parents(view, tree, links.parent);
 		for (uint32_t i = 0; i < n; i++) {
 			for (uint32_t at = rows[i]; at != NS_NONE && !links.shown[at];
 			     at = links.parent[at])

@@ -41,13 +41,13 @@ static int fill_members(struct ns_view *view)
 	return 0;
 }
 
-int ns_view_init(struct ns_view *view, const struct inventory *inventory, struct names *names)
+int ns_view_init(struct ns_view *view, const struct inventory *inventory, struct labels *labels)
 {
 	int r;
 
 	*view = (struct ns_view){ .set = inventory->namespaces,
 				  .containers = inventory->containers,
-				  .names = names };
+				  .labels = labels };
 	if (!view->set)
 		return -ENODATA;
 	view->first = calloc((size_t)view->set->n + 2, sizeof(*view->first));
@@ -80,7 +80,7 @@ bool ns_add_inode(const struct ns_view *view, uint32_t index, struct strbuf *out
 
 bool ns_add_user(const struct ns_view *view, uid_t uid, struct strbuf *out)
 {
-	const char *name = names_user(view->names, uid);
+	const char *name = labels_user(view->labels, uid);
 
 	return name ? field_add_text(out, name) : field_add_u64(out, true, uid);
 }
@@ -88,7 +88,7 @@ bool ns_add_user(const struct ns_view *view, uid_t uid, struct strbuf *out)
 /* A kernel thread or a zombie has no command line: then its name. */
 bool ns_add_command(const struct ns_view *view, pid_t pid, const char *known, struct strbuf *out)
 {
-	const char *command = known ? known : names_command(view->names, pid);
+	const char *command = known ? known : labels_command(view->labels, pid);
 	uint32_t process;
 
 	if (!command) {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "agent/field.h"
-#include "agent/names.h"
+#include "agent/labels.h"
 #include "core/inventory.h"
 
 /* What has to be collected for a column, beside the processes themselves. */
@@ -12,6 +12,7 @@ enum ns_needs {
 	NS_NEEDS_CGROUPS = 1 << 2,    /* of processes */
 	NS_NEEDS_DETAILS = 1 << 3,    /* what has to be looked up inside a namespace */
 	NS_NEEDS_CONTAINERS = 1 << 4, /* their names */
+	NS_NEEDS_PROCESSES = 1 << 5,  /* name and parent of every process */
 	NS_NEEDS_HOLDERS = NS_NEEDS_FDS | NS_NEEDS_MOUNTS,
 };
 
@@ -19,13 +20,13 @@ enum ns_needs {
 struct ns_view {
 	const struct namespaces *set;
 	const struct containers *containers; /* may be NULL */
-	struct names *names;
+	struct labels *labels;
 	uint32_t *first;   /* n + 1 offsets into members, by namespace */
 	uint32_t *members; /* processes (leaders), by pid */
 };
 
 /* Borrows both. -ENOMEM; -ENODATA if the inventory has no namespaces. */
-int ns_view_init(struct ns_view *view, const struct inventory *inventory, struct names *names);
+int ns_view_init(struct ns_view *view, const struct inventory *inventory, struct labels *labels);
 void ns_view_done(struct ns_view *view);
 
 /* The columns of a namespace, of a process in one, and of a limit (a row is an index into each). */

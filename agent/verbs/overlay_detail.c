@@ -147,7 +147,7 @@ static bool process_pid(const void *one, uint32_t row, struct strbuf *out)
 static bool process_user(const void *data, uint32_t row, struct strbuf *out)
 {
 	uid_t uid = get_process(data, row)->uid;
-	const char *name = names_user(((const struct one_view *)data)->view->names, uid);
+	const char *name = labels_user(((const struct one_view *)data)->view->labels, uid);
 
 	return name ? field_add_text(out, name) : field_add_u64(out, true, uid);
 }
@@ -160,7 +160,7 @@ static bool process_cgroup(const void *one, uint32_t row, struct strbuf *out)
 static bool process_command(const void *data, uint32_t row, struct strbuf *out)
 {
 	const struct ns_process *process = get_process(data, row);
-	const char *command = names_command(((const struct one_view *)data)->view->names,
+	const char *command = labels_command(((const struct one_view *)data)->view->labels,
 					    process->pid);
 
 	return field_add_text(out, command ? command : process->comm);

@@ -79,14 +79,14 @@ static int find_layers(struct overlay_view *view)
 }
 
 int overlay_view_init(struct overlay_view *view, const struct inventory *inventory,
-		      struct names *names)
+		      struct labels *labels)
 {
 	int r;
 
 	*view = (struct overlay_view){ .set = inventory->overlays,
 				       .namespaces = inventory->namespaces,
 				       .containers = inventory->containers,
-				       .names = names };
+				       .labels = labels };
 	if (!view->set)
 		return -ENODATA;
 	view->now_ns = view->set->boottime_ns;

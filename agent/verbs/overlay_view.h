@@ -2,7 +2,7 @@
 #pragma once
 
 #include "agent/field.h"
-#include "agent/names.h"
+#include "agent/labels.h"
 #include "core/inventory.h"
 
 /* What has to be collected for a column, beside the mounts. */
@@ -19,7 +19,7 @@ struct overlay_view {
 	const struct overlays *set;
 	const struct namespaces *namespaces; /* may be NULL */
 	const struct containers *containers; /* may be NULL */
-	struct names *names;
+	struct labels *labels;
 	uint64_t now_ns; /* CLOCK_BOOTTIME */
 	struct overlay_shared_layer *layers;
 	uint32_t n_layers;
@@ -28,7 +28,7 @@ struct overlay_view {
 
 /* Borrows both. -ENOMEM; -ENODATA if the inventory has no overlays. */
 int overlay_view_init(struct overlay_view *view, const struct inventory *inventory,
-		      struct names *names);
+		      struct labels *labels);
 void overlay_view_done(struct overlay_view *view);
 
 /* The columns of an overlay, of a layer, of what a runtime left behind, of a storage driver. */

@@ -20,7 +20,7 @@
 /* What `cgwatch ns` prints of a machine made by hand (fake_inventory.h). */
 struct scene {
 	struct inventory *inventory;
-	struct names *names;
+	struct labels *labels;
 	struct ns_view view;
 	uint32_t rows[64], depth[64];
 	struct strbuf out;
@@ -33,12 +33,12 @@ static int setup(void **state)
 	setlocale(LC_ALL, "C.UTF-8");
 	assert_non_null(scene);
 	scene->inventory = fake_inventory();
-	scene->names = names_new(NULL);
-	assert_non_null(scene->names);
-	assert_int_equal(names_set_user(scene->names, 0, "root"), 0);
-	assert_int_equal(names_set_user(scene->names, 1000, "ann"), 0);
-	assert_int_equal(names_set_user(scene->names, 33, NULL), 0);
-	assert_int_equal(ns_view_init(&scene->view, scene->inventory, scene->names), 0);
+	scene->labels = labels_new(NULL);
+	assert_non_null(scene->labels);
+	assert_int_equal(labels_set_user(scene->labels, 0, "root"), 0);
+	assert_int_equal(labels_set_user(scene->labels, 1000, "ann"), 0);
+	assert_int_equal(labels_set_user(scene->labels, 33, NULL), 0);
+	assert_int_equal(ns_view_init(&scene->view, scene->inventory, scene->labels), 0);
 	strbuf_init(&scene->out);
 	*state = scene;
 	return 0;
@@ -50,7 +50,7 @@ static int teardown(void **state)
 
 	strbuf_done(&scene->out);
 	ns_view_done(&scene->view);
-	names_free(scene->names);
+	labels_free(scene->labels);
 	inventory_unref(scene->inventory);
 	free(scene);
 	return 0;
