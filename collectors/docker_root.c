@@ -121,14 +121,13 @@ struct look {
 
 static int look_at_process(void *data, const char *name, unsigned char type)
 {
-	_cleanup_(strbuf_done) struct strbuf text;
+	_cleanup_(strbuf_done) struct strbuf text = { 0 };
 	struct look *look = data;
 	char path[64];
 
 	(void)type;
 	if (name[0] < '1' || name[0] > '9')
 		return 0;
-	strbuf_init(&text);
 	(void)snprintf(path, sizeof(path), "%.20s/comm", name);
 	if (root_read(look->root, ROOT_PROC, path, &text) < 0 || !text.data ||
 	    strcmp(text.data, "dockerd\n") != 0)
