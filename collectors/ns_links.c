@@ -191,7 +191,8 @@ static int read_links(struct ns_scanner *scanner, int dir_fd, struct ns_task *ta
 /* What was read of another one, or before this one ran, is not true any more. */
 static void untell(struct ns_task *task)
 {
-	task->told = task->uid_told = false;
+	task->told = 0;
+	task->uid_told = false;
 	task->start_ns = 0;
 	task->ppid = 0;
 	free(task->comm);

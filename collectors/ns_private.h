@@ -10,6 +10,8 @@
 /* The links in /proc/PID/ns: first those of enum ns_type, then what children will get. */
 enum { NS_LINK_PID_CHILDREN = NS_TYPE_COUNT, NS_LINK_TIME_CHILDREN, NS_LINK_COUNT };
 
+#define NS_LIMIT_UNKNOWN UINT64_MAX
+
 /* A member of a hash table, at the beginning of what it stands for. */
 struct ns_node {
 	struct ns_node *next;
@@ -81,7 +83,8 @@ struct ns_task {
 	uint64_t run_ns, slices, rested_since_ns;
 	bool rests;
 	/* Read when wanted. */
-	bool told, uid_told;
+	bool uid_told;
+	uint64_t told; /* the pass in which it last was */
 	pid_t ppid;
 	uint64_t start_ns;
 	char *comm, *command;
@@ -190,18 +193,25 @@ uid_t ns_task_uid(struct ns_scanner *scanner, struct ns_task *task);
 /* Cgroup and root of every process. */
 int ns_tasks_place(struct ns_scanner *scanner);
 
-/* ns_details.c, ns_inside.c, ns_limits.c: fill in a set that is already sorted. */
+/* ns_details.c, ns_inside.c, ns_limits.c: fill in a set that is in the order of `seen`. */
 int ns_details_read(struct ns_scanner *scanner, const struct mount_table *mounts,
 		    struct namespaces *set);
-/* The netnsid of a descriptor as seen from here. False: not known. */
-bool ns_details_netnsid(struct ns_scanner *scanner, int fd, int32_t *ret_nsid);
-/* By a thread that enters: host names of uts, interfaces of net namespaces without a process. */
-int ns_inside_read(struct ns_scanner *scanner, struct namespaces *set);
-/* max_*_namespaces of another user namespace, by a child that enters. 0 or -errno. */
+/*
+ * By a thread that enters them: host names of uts namespaces, interfaces of those net namespaces
+ * that no process shows. What may not be entered stays unknown.
+ */
+void ns_inside_read(struct ns_scanner *scanner, struct namespaces *set);
+/* max_*_namespaces as seen from within another user namespace, by a child that enters it. */
 int ns_inside_limits(struct ns_scanner *scanner, const struct ns_known *user,
 		     uint64_t ret_limits[NS_TYPE_COUNT]);
-/* Interfaces of /proc/PID/net/dev's text, with spaces between; their number. */
+/* The same of our own. NS_LIMIT_UNKNOWN where a file is not there. */
+void ns_own_limits(struct ns_scanner *scanner, uint64_t ret_limits[NS_TYPE_COUNT]);
+/* The names in the text of /proc/PID/net/dev, with spaces between; their number. */
 int32_t ns_interfaces_parse(const char *text, struct strbuf *ret_names);
+/* The lines of uid_map and gid_map; false if the text has another form. */
+bool ns_map_parse(const char *text, struct arena *arena, struct ns_map **ret_map, uint32_t *ret_n);
+/* The text of timens_offsets; false likewise. */
+bool ns_offsets_parse(const char *text, int64_t *ret_monotonic_ns, int64_t *ret_boottime_ns);
 int ns_limits_read(struct ns_scanner *scanner, struct namespaces *set);
 
 /* ns_build.c */

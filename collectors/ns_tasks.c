@@ -105,9 +105,10 @@ static bool has_its_parent(const struct ns_scanner *scanner, const struct ns_tas
 static void tell(struct ns_scanner *scanner, struct ns_task *task, bool command)
 {
 	_cleanup_(closep) int dir_fd = -1;
+	bool known = task->told == scanner->pass || (task->told && has_its_parent(scanner, task));
 	char name[16];
 
-	if (task->told && has_its_parent(scanner, task) && (!command || task->command))
+	if (known && (!command || task->command))
 		return;
 	snprintf(name, sizeof(name), "%d", (int)task->pid);
 	dir_fd = root_open(scanner->root, ROOT_PROC, name, O_PATH | O_DIRECTORY);
@@ -116,7 +117,7 @@ static void tell(struct ns_scanner *scanner, struct ns_task *task, bool command)
 	tell_stat(scanner, dir_fd, task);
 	if (command && !task->command && task->comm)
 		task->command = process_read_command(dir_fd, task->comm);
-	task->told = true;
+	task->told = scanner->pass;
 }
 
 void ns_task_tell(struct ns_scanner *scanner, struct ns_task *task)
