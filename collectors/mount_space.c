@@ -175,15 +175,6 @@ void mount_draft_add_brief(struct mount_draft *draft, uint64_t id, uint64_t pare
 	};
 }
 
-void mount_draft_done(struct mount_draft *draft)
-{
-	for (size_t i = 0; i < draft->n_records; i++)
-		free(draft->records[i]);
-	free(draft->records);
-	free(draft->briefs);
-	*draft = (struct mount_draft){ 0 };
-}
-
 static int compare_ids(const void *a, const void *b)
 {
 	const struct mount_record *x = *(struct mount_record *const *)a;
@@ -236,27 +227,36 @@ static int mark_covered(struct mount_draft *draft)
 	return 0;
 }
 
-/* Tells the records that the draft has too from those that only the space has. */
-static void mark_kept(const struct mount_space *space, const struct mount_draft *draft)
+static void mark_kept(struct mount_record **records, size_t n, bool kept)
 {
-	for (size_t i = 0; i < space->n_records; i++)
-		space->records[i]->kept = false;
-	for (size_t i = 0; i < draft->n_records; i++)
-		draft->records[i]->kept = true;
+	for (size_t i = 0; i < n; i++)
+		records[i]->kept = kept;
 }
 
-/* A draft that cannot be taken; records that the space has too stay the space's. */
-static void drop_draft(const struct mount_space *space, struct mount_draft *draft)
+/* The draft's records take the place of the space's; some are in both. */
+static void replace_records(struct mount_space *space, struct mount_draft *draft)
 {
-	for (size_t i = 0; i < draft->n_records; i++)
-		draft->records[i]->kept = false;
-	for (size_t i = 0; i < space->n_records; i++)
-		space->records[i]->kept = true;
-	for (size_t i = 0; i < draft->n_records; i++) {
-		if (draft->records[i]->kept)
-			draft->records[i] = NULL;
+	mark_kept(space->records, space->n_records, false);
+	mark_kept(draft->records, draft->n_records, true);
+	for (size_t i = 0; i < space->n_records; i++) {
+		if (!space->records[i]->kept)
+			free(space->records[i]);
 	}
-	mount_draft_done(draft);
+	free(space->records);
+	space->records = draft->records;
+	space->n_records = draft->n_records;
+}
+
+/* The space keeps its own: others may still point at them. */
+static void drop_records(const struct mount_space *space, struct mount_draft *draft)
+{
+	mark_kept(draft->records, draft->n_records, false);
+	mark_kept(space->records, space->n_records, true);
+	for (size_t i = 0; i < draft->n_records; i++) {
+		if (!draft->records[i]->kept)
+			free(draft->records[i]);
+	}
+	free(draft->records);
 }
 
 /* `covered` is what the space's records said before the draft was marked. */
@@ -281,19 +281,17 @@ int mount_space_take(struct mount_space *space, struct mount_draft *draft)
 	for (size_t i = 0; covered && i < space->n_records; i++)
 		covered[i] = space->records[i]->entry.covered;
 	if (!covered || draft->failed || mark_covered(draft) < 0) {
-		drop_draft(space, draft);
+		drop_records(space, draft);
+		free(draft->briefs);
+		*draft = (struct mount_draft){ 0 };
 		return -ENOMEM;
 	}
 	changed = differs(space, draft, covered);
-	mark_kept(space, draft);
-	for (size_t i = 0; i < space->n_records; i++) {
-		if (!space->records[i]->kept)
-			free(space->records[i]);
-	}
-	free(space->records);
+	if (changed)
+		replace_records(space, draft);
+	else
+		drop_records(space, draft);
 	free(space->briefs);
-	space->records = draft->records;
-	space->n_records = draft->n_records;
 	space->briefs = draft->briefs;
 	space->n_briefs = draft->n_briefs;
 	space->n_mounts = (int64_t)draft->n_briefs;

@@ -65,10 +65,10 @@ uint64_t mount_hash(const char *text, size_t length);
 bool mount_draft_add_record(struct mount_draft *draft, struct mount_record *record);
 void mount_draft_add_brief(struct mount_draft *draft, uint64_t id, uint64_t parent_id,
 			   const char *mountpoint);
-void mount_draft_done(struct mount_draft *draft);
 /*
- * Puts the draft into the space, which frees what it had but for records that are in both. 1 if a
- * record came, went or changed, 0 if not, -ENOMEM (then the space is unchanged, the draft gone).
+ * Puts the draft, whose records may be the space's own, into the space. 1 if a record came, went or
+ * changed; 0 if not: then the records are the same ones as before, at their addresses. -ENOMEM: the
+ * space is as it was, the draft gone.
  */
 int mount_space_take(struct mount_space *space, struct mount_draft *draft);
 

@@ -24,7 +24,7 @@ struct mount_table {
 	size_t n_entries;
 	struct mount_ns_info *infos;
 	size_t n_infos;
-	uint64_t generation;
+	uint64_t generation, filled; /* filled: the generation that the entries are of */
 	struct mount_table_stats stats;
 };
 
@@ -361,19 +361,22 @@ static int fill_entries(struct mount_table *table)
 	size_t n = 0;
 	struct mount_entry *entries;
 
+	if (table->entries && table->filled == table->generation)
+		return 0;
+	table->n_entries = 0;
 	for (size_t i = 0; i < table->n_spaces; i++)
 		n += table->spaces[i]->n_records;
 	entries = reallocarray(table->entries, n + 1, sizeof(*entries));
 	if (!entries)
 		return -ENOMEM;
 	table->entries = entries;
-	table->n_entries = 0;
 	for (size_t i = 0; i < table->n_spaces; i++) {
 		const struct mount_space *space = table->spaces[i];
 
 		for (size_t k = 0; k < space->n_records; k++)
 			entries[table->n_entries++] = space->records[k]->entry;
 	}
+	table->filled = table->generation;
 	return 0;
 }
 
@@ -398,17 +401,14 @@ static int find_spaces(struct mount_table *table, const struct mount_ns *spaces,
 static int refresh(struct mount_table *table, const struct mount_ns *spaces, size_t n,
 		   bool enumerate_all)
 {
-	uint64_t generation = table->generation;
 	int r;
 
 	table->stats.refreshes++;
 	r = find_spaces(table, spaces, n, enumerate_all);
-	if (r < 0)
-		return r;
-	/* Entries point into what is replaced now: after an error there are none. */
-	table->n_entries = 0;
-	drop_unseen(table);
-	r = read_all(table);
+	if (r == 0) {
+		drop_unseen(table);
+		r = read_all(table);
+	}
 	for (size_t i = 0; i < table->n_spaces; i++) {
 		table->spaces[i]->fd = -1;
 		table->spaces[i]->pid = 0;
@@ -417,9 +417,11 @@ static int refresh(struct mount_table *table, const struct mount_ns *spaces, siz
 		r = fill_infos(table);
 	if (r == 0)
 		r = fill_entries(table);
-	/* Readers of this generation would not see what comes with the next. */
-	if (r < 0 && table->generation == generation)
+	if (r < 0) {
+		/* Entries may point at what is gone. */
 		table->generation++;
+		table->n_entries = 0;
+	}
 	return r;
 }
 

@@ -139,7 +139,11 @@ ssize_t root_readlink(const struct root *root, enum root_place place, const char
 	return n;
 }
 
-void root_add_process_path(struct strbuf *out, pid_t pid, const char *rest)
+void root_path(const struct root *root, enum root_place place, const char *path,
+	       struct strbuf *text)
 {
-	strbuf_printf(out, "/proc/%d/%s", (int)pid, rest);
+	(void)root; /* of a recorded tree it is what the path would have been */
+	strbuf_add_string(text, place_paths[place]);
+	strbuf_add_char(text, '/');
+	strbuf_add_string(text, path);
 }

@@ -32,30 +32,31 @@ static bool add_holder_path(const struct ns_namespace *ns, const struct ns_holde
 			    struct strbuf *out)
 {
 	const char *type = ns_type_name(ns->type);
-	char rest[64];
+	int pid = (int)holder->pid;
+	char path[64];
 
 	if (holder->kind == NS_HELD_MOUNT)
 		return field_add_text(out, holder->path);
 	if (holder->kind == NS_HELD_THREAD)
-		snprintf(rest, sizeof(rest), "task/%d/ns/%s", (int)holder->tid, type);
+		snprintf(path, sizeof(path), "%d/task/%d/ns/%s", pid, (int)holder->tid, type);
 	else if (holder->kind == NS_HELD_CHILDREN)
-		snprintf(rest, sizeof(rest), "ns/%s_for_children", type);
+		snprintf(path, sizeof(path), "%d/ns/%s_for_children", pid, type);
 	else if (holder->kind == NS_HELD_FD)
-		snprintf(rest, sizeof(rest), "fd/%d", holder->fd);
+		snprintf(path, sizeof(path), "%d/fd/%d", pid, holder->fd);
 	else
 		return false;
-	root_add_process_path(out, holder->pid, rest);
+	root_path(NULL, ROOT_PROC, path, out);
 	return true;
 }
 
 static bool get_path(const void *view, uint32_t row, struct strbuf *out)
 {
 	const struct ns_namespace *ns = get_ns(view, row);
-	char rest[32];
+	char path[32];
 
 	if (ns->processes > 0 && ns->pid > 0) {
-		snprintf(rest, sizeof(rest), "ns/%s", ns_type_name(ns->type));
-		root_add_process_path(out, ns->pid, rest);
+		snprintf(path, sizeof(path), "%d/ns/%s", (int)ns->pid, ns_type_name(ns->type));
+		root_path(NULL, ROOT_PROC, path, out);
 		return true;
 	}
 	for (uint32_t i = 0; i < ns->n_holders; i++) {
