@@ -61,5 +61,17 @@ bool orphan_stat(const struct orphan_search *search, struct stat *ret_status, co
 /* Names of the directories in a relative path. 0 or -errno. */
 int orphan_directories(const struct orphan_search *search, const char *path, struct names *names);
 
+/* Adds the short names ("l/LINK") of what a layer has below it. */
+void overlay_use_lower(struct orphan_search *search, const char *layers, const char *id,
+		       struct names *links);
+/* Whether a mount anywhere, or one of `links`, stands on this layer. */
+bool overlay_is_below(struct orphan_search *search, const char *layers, const char *id,
+		      struct names *links);
+/* Finds the short links that point nowhere, or at a layer that goes by another. */
+int overlay_judge_links(struct orphan_search *search, const char *layers);
+
 /* Docker's overlay2 and fuse-overlayfs, which have one layout; `data` is a struct driver_form. */
 int orphans_search_docker(struct orphan_search *search, void *data);
+/* The overlay driver of containers/storage; `data` is the descriptor (int) of its run root, or -1.
+ */
+int orphans_search_storage(struct orphan_search *search, void *data);

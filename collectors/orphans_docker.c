@@ -204,32 +204,6 @@ static int read_records(struct docker_records *records)
 	return r;
 }
 
-/* Adds the layers that a mounted or used one has below it, as their short links. */
-static void use_lower(struct docker_records *records, const char *id, struct names *links)
-{
-	char path[STATE_NAME_SIZE + 64], lower[16384];
-	char *at = lower, *link;
-
-	(void)snprintf(path, sizeof(path), "%s/%s/lower", records->layers, id);
-	if (state_read_line_at(records->search->fd, path, lower, sizeof(lower)) < 0)
-		return;
-	while ((link = strsep(&at, ":")))
-		names_add(links, link, strlen(link));
-}
-
-/* Whether a mount anywhere, or a used layer, stands on this one. */
-static bool is_below(struct docker_records *records, const char *id, struct names *links)
-{
-	char path[STATE_NAME_SIZE + 64], link[STATE_NAME_SIZE] = "l/";
-
-	if (names_have(&records->search->lowers, id))
-		return true;
-	(void)snprintf(path, sizeof(path), "%s/%s/link", records->layers, id);
-	if (state_read_line_at(records->search->fd, path, link + 2, sizeof(link) - 2) < 0)
-		return false;
-	return names_have(links, link) || names_have(&records->search->lowers, link);
-}
-
 static enum orphan_reason reason_of(struct docker_records *records, const char *id)
 {
 	if (names_have(&records->search->uppers, id))
@@ -258,7 +232,8 @@ static int judge_layer(struct docker_records *records, const char *id, struct na
 	int64_t changed;
 
 	if (!is_layer_name(id) || names_have(&records->used, id) ||
-	    names_have(&records->removing, id) || is_below(records, id, links) ||
+	    names_have(&records->removing, id) ||
+	    overlay_is_below(search, records->layers, id, links) ||
 	    !orphan_stat(search, &status, "%s/%s", records->layers, id))
 		return 0;
 	changed = stat_mtime_ns(&status);
@@ -280,7 +255,7 @@ static int judge_layers(struct docker_records *records)
 
 		if (names_have(&records->used, id) || names_have(&records->search->uppers, id) ||
 		    !is_layer_name(id))
-			use_lower(records, id, &links);
+			overlay_use_lower(records->search, records->layers, id, &links);
 	}
 	for (uint32_t i = 0; r == 0 && i < records->dirs.n; i++)
 		r = judge_layer(records, records->dirs.list[i], &links);
@@ -288,58 +263,6 @@ static int judge_layers(struct docker_records *records)
 		r = -ENOMEM;
 	names_done(&links);
 	return r;
-}
-
-struct link_search {
-	struct docker_records *records;
-	int fd;
-};
-
-/* A short link: "l/LINK" -> "../ID/diff", where ID/link holds LINK. */
-static int judge_link(void *data, const char *name, unsigned char type)
-{
-	struct link_search *links = data;
-	struct docker_records *records = links->records;
-	char target[STATE_NAME_SIZE + 16], path[STATE_NAME_SIZE + 64], own[STATE_NAME_SIZE];
-	char key[STATE_NAME_SIZE + 2];
-	ssize_t n = readlinkat(links->fd, name, target, sizeof(target) - 1);
-	struct stat status;
-	char *end;
-
-	(void)type;
-	if (n <= 3 || fstatat(links->fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
-		return 0;
-	target[n] = '\0';
-	end = strchr(target + 3, '/');
-	if (strncmp(target, "../", 3) != 0 || !end || strcmp(end, "/diff") != 0)
-		return 0; /* not one of Docker's */
-	*end = '\0';
-	(void)snprintf(key, sizeof(key), "l/%s", name);
-	if (names_have(&records->search->lowers, key))
-		return 0;
-	if (orphan_stat(records->search, &(struct stat){ 0 }, "%s/%s/diff", records->layers,
-			target + 3)) {
-		(void)snprintf(path, sizeof(path), "%s/%s/link", records->layers, target + 3);
-		if (state_read_line_at(records->search->fd, path, own, sizeof(own)) < 0 ||
-		    strcmp(own, name) == 0)
-			return 0;
-	}
-	return orphan_add(records->search, ORPHAN_LINK, stat_mtime_ns(&status), "%s/l/%s",
-			  records->layers, name);
-}
-
-static int judge_links(struct docker_records *records)
-{
-	char path[64];
-	_cleanup_(closep) int fd = -1;
-	struct link_search links = { records, -1 };
-
-	(void)snprintf(path, sizeof(path), "%s/l", records->layers);
-	fd = state_dir_open_at(records->search->fd, path);
-	if (fd < 0)
-		return 0;
-	links.fd = fd;
-	return state_dir_each(fd, judge_link, &links);
 }
 
 int orphans_search_docker(struct orphan_search *search, void *data)
@@ -352,7 +275,7 @@ int orphans_search_docker(struct orphan_search *search, void *data)
 	if (r == 0)
 		r = judge_layers(&records);
 	if (r == 0)
-		r = judge_links(&records);
+		r = overlay_judge_links(search, records.layers);
 	if (records.dirs.memory.failed || records.used.memory.failed ||
 	    records.removing.memory.failed)
 		r = -ENOMEM;

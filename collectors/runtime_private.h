@@ -82,6 +82,11 @@ pid_t runtime_read_pid(int dir_fd, const char *name);
 /* The readers, each for its own runtime. 0 or -ENOMEM; everything else is a runtime not there. */
 int runtime_docker_read(struct runtime_pass *pass);
 int runtime_containerd_read(struct runtime_pass *pass);
+int runtime_storage_read(struct runtime_pass *pass);
+int runtime_lxc_read(struct runtime_pass *pass);
+int runtime_nspawn_read(struct runtime_pass *pass);
+int runtime_kubernetes_read(struct runtime_pass *pass);
+int runtime_socket_read(struct runtime_pass *pass);
 
 /* Fills the roots of all Docker daemons. 0 or -ENOMEM. */
 int docker_roots_find(struct docker_roots *roots, const struct root *root, const char *option);

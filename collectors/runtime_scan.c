@@ -22,7 +22,12 @@ static const struct {
 	int (*read)(struct runtime_pass *pass);
 } readers[] = {
 	{ "docker", runtime_docker_read },
+	{ "socket", runtime_socket_read },
 	{ "containerd", runtime_containerd_read },
+	{ "storage", runtime_storage_read },
+	{ "lxc", runtime_lxc_read },
+	{ "nspawn", runtime_nspawn_read },
+	{ "kubernetes", runtime_kubernetes_read },
 };
 
 static int copy_text(const char *text, const char **ret_copy)
@@ -356,8 +361,10 @@ static int run_pass(struct runtime_pass *pass)
 		log_debug("mounts: %s", strerror(-r));
 	for (size_t i = 0; i < ARRAY_SIZE(readers); i++) {
 		r = readers[i].read(pass);
-		if (r < 0)
+		if (r < 0) {
+			log_debug("%s: %s", readers[i].name, strerror(-r));
 			return r;
+		}
 	}
 	r = publish(pass);
 	if (r < 0)
