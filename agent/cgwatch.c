@@ -27,6 +27,13 @@ static const struct verb verbs[] = {
 	  "       cgwatch ns --leaks | --holders | -P | --limits | --diff PID PID | -H   "
 	  "(all options: cgwatch(1))",
 	  "namespaces: who is in them, what keeps them, why two processes differ", verb_ns },
+	{ "overlay",
+	  "overlay [MOUNT|CGROUP|CONTAINER] [--sizes] [-o COLUMNS] [-Q FILTER] [-s [-]COLUMN] "
+	  "[--json]\n"
+	  "       cgwatch overlay --layers | --orphans | --drivers | -H\n"
+	  "       cgwatch overlay diff MOUNT|CGROUP|CONTAINER [--summary|--json]   "
+	  "(all options: cgwatch(1))",
+	  "overlay mounts: layers, what was written, whose they are", verb_overlay },
 	{ "controllers", "controllers [-m|-a] [--json]",
 	  "controllers and where each lives, as lssubsys", verb_controllers },
 	{ "run",

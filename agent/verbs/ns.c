@@ -425,6 +425,9 @@ static int print_limits(const struct ns_view *view, const struct ns_options *opt
 	if (!numbers)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < view->set->n_limits; i++) {
+		/* A nested user namespace has the largest number until somebody lowers it. */
+		if (!options->json && !options->filter && view->set->limits[i].limit >= INT32_MAX)
+			continue;
 		if ((!options->types || options->types & 1U << view->set->limits[i].type) &&
 		    (!options->filter || field_filter_match(options->filter, view, i)))
 			numbers[rows.n++] = i;
@@ -518,8 +521,8 @@ static int run(struct context *context, const struct ns_options *options)
 	if (r == 0)
 		r = context_write(context, &json.out);
 	if (r == 0 && !options->json && view.set->n_denied > 0)
-		context_fail(context, 0, "%u processes could not be looked into: not all is here",
-			     view.set->n_denied);
+		context_fail(context, 0, "%u process%s could not be looked into: not all is here",
+			     view.set->n_denied, view.set->n_denied == 1 ? "" : "es");
 	jsonw_done(&json);
 	ns_view_done(&view);
 	return r;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/sysmacros.h>
 
 #include "agent/verbs/overlay_view.h"
@@ -66,6 +67,7 @@ static bool layer_resolved(const void *one, uint32_t row, struct strbuf *out)
 	return field_add_text(out, get_layer(one, row)->resolved);
 }
 
+/* The last one is left out where it says nothing new. */
 static const struct field layers[] = {
 	{ "LAYER", "", FIELD_NUMBER, 0, layer_number },
 	{ "KIND", "", FIELD_TEXT, 0, layer_kind },
@@ -161,7 +163,7 @@ static bool process_command(const void *data, uint32_t row, struct strbuf *out)
 {
 	const struct ns_process *process = get_process(data, row);
 	const char *command = labels_command(((const struct one_view *)data)->view->labels,
-					    process->pid);
+					     process->pid);
 
 	return field_add_text(out, command ? command : process->comm);
 }
@@ -193,6 +195,18 @@ static uint32_t list_length(const struct one_view *one, size_t list)
 	return one->view->namespaces && overlay->processes ? overlay->n_processes : 0;
 }
 
+/* Paths as they were given say enough if they are the resolved ones. */
+static bool is_plain(const struct overlay *overlay)
+{
+	for (uint32_t i = 0; i < overlay->n_layers; i++) {
+		const struct overlay_layer *layer = &overlay->layers[i];
+
+		if (layer->resolved && strcmp(layer->resolved, layer->path) != 0)
+			return false;
+	}
+	return true;
+}
+
 static void print_list(struct strbuf *out, const struct one_view *one, size_t list,
 		       const struct field_format *format)
 {
@@ -210,6 +224,8 @@ static void print_list(struct strbuf *out, const struct one_view *one, size_t li
 	for (uint32_t i = 0; i < n; i++)
 		numbers[i] = i;
 	field_choose_all(&lists[list].fields, &chosen);
+	if (lists[list].fields.list == layers && is_plain(one->overlay))
+		chosen.n--;
 	strbuf_printf(out, "\n%s:\n", lists[list].heading);
 	field_table(out, &chosen, &rows, format);
 }
