@@ -19,7 +19,8 @@ static const struct verb verbs[] = {
 	  "cgroups and what they use", verb_ls },
 	{ "show", "show CGROUP [--json] [--interval 1s]", "everything about one cgroup",
 	  verb_show },
-	{ "ps", "ps [CGROUP] [--json]", "processes with their cgroup", verb_ps },
+	{ "ps", "ps [CGROUP] [-o COLUMNS] [-Q FILTER] [-s [-]COLUMN] [-H] [--json]",
+	  "processes with their cgroup, container and namespaces", verb_ps },
 	{ "ns",
 	  "ns [INODE] [-t TYPE,…] [-p PID] [-o COLUMNS] [-Q FILTER] [--tree "
 	  "[owner|parent|process]] "
