@@ -3,11 +3,9 @@
 #include "collectors/inventory.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "collectors/inventory_pass.h"
@@ -99,25 +97,65 @@ static bool still_measuring(const struct inventory *inventory)
 	return false;
 }
 
+/* Called with the mutex held, which it gives up while it works. */
+static void refill(struct inventory_keeper *keeper)
+{
+	struct inventory *old = inventory_ref(keeper->latest), *inventory = NULL;
+	uint64_t cpu;
+	int r;
+
+	pthread_mutex_unlock(&keeper->mutex);
+	cpu = now_ns(CLOCK_THREAD_CPUTIME_ID);
+	r = inventory_pass_refill(keeper->pass, old, &inventory);
+	cpu = now_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
+	inventory_unref(old);
+	pthread_mutex_lock(&keeper->mutex);
+	keeper->stats.cpu_ns += cpu;
+	if (r < 0)
+		return;
+	inventory_unref(keeper->latest);
+	keeper->latest = inventory;
+}
+
+/*
+ * How long after its start a pass is followed by the next. The first one fills what the others only
+ * compare with, so what it cost says little.
+ */
+static uint64_t period_of(const struct inventory_keeper *keeper)
+{
+	uint64_t period = keeper->stats.passes > 1 ? keeper->stats.last_cpu_ns * COST_SHARE : 0;
+
+	return period > keeper->period_ns ? period : keeper->period_ns;
+}
+
+static bool timed_out(struct inventory_keeper *keeper, uint64_t due_ns)
+{
+	struct timespec until = { (time_t)(due_ns / SECOND_NS), (long)(due_ns % SECOND_NS) };
+
+	return pthread_cond_timedwait(&keeper->wake, &keeper->mutex, &until) == ETIMEDOUT;
+}
+
 /*
  * Waits until the next pass is due. Numbers of layers come in from another thread: while some are
- * still awaited, it looks more often.
+ * still awaited, they are taken in meanwhile.
  */
 static void wait_due(struct inventory_keeper *keeper, uint64_t began_ns)
 {
-	uint64_t period = still_measuring(keeper->latest) && keeper->period_ns > SECOND_NS
-				  ? SECOND_NS
-				  : keeper->period_ns;
-	uint64_t due = keeper->stats.last_cpu_ns * COST_SHARE;
-	struct timespec until;
+	const uint64_t due = began_ns + period_of(keeper);
 
-	due = began_ns + (due > period ? due : period);
-	until = (struct timespec){ (time_t)(due / SECOND_NS), (long)(due % SECOND_NS) };
 	while (!keeper->stop && !keeper->now) {
+		uint64_t soon = now_ns(CLOCK_MONOTONIC) + SECOND_NS;
+
+		if (parts_now(keeper) == 0 && keeper->latest)
+			return; /* to let go of it */
 		if (parts_now(keeper) == 0)
 			pthread_cond_wait(&keeper->wake, &keeper->mutex);
-		else if (pthread_cond_timedwait(&keeper->wake, &keeper->mutex, &until) == ETIMEDOUT)
-			return;
+		else if (!still_measuring(keeper->latest) || soon >= due) {
+			if (timed_out(keeper, due))
+				return;
+		} else if (timed_out(keeper, soon)) {
+			refill(keeper);
+		}
 	}
 }
 

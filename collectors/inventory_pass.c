@@ -241,3 +241,29 @@ int inventory_pass_run(struct inventory_pass *pass, unsigned int parts, uint64_t
 	(*ret_inventory)->users = user_names_ref(pass->users);
 	return made.error;
 }
+
+int inventory_pass_refill(struct inventory_pass *pass, const struct inventory *inventory,
+			  struct inventory **ret_inventory)
+{
+	struct overlays *overlays = NULL;
+	struct inventory *copy;
+	int r;
+
+	if (!pass->layers || !inventory->overlays)
+		return -ENODATA;
+	r = overlay_scanner_build(pass->overlays, pass->mounts, inventory->namespaces,
+				  inventory->containers, &overlays);
+	if (r == 0)
+		r = layer_keeper_fill(pass->layers, overlays);
+	if (r < 0) {
+		overlays_unref(overlays);
+		return r;
+	}
+	copy = inventory_new(inventory->parts, namespaces_ref(inventory->namespaces), overlays,
+			     containers_ref(inventory->containers));
+	if (!copy)
+		return -ENOMEM;
+	copy->users = user_names_ref(inventory->users);
+	*ret_inventory = copy;
+	return 0;
+}

@@ -18,6 +18,12 @@ void inventory_pass_free(struct inventory_pass *pass);
 int inventory_pass_run(struct inventory_pass *pass, unsigned int parts, uint64_t budget_ns,
 		       struct inventory_stats *stats, struct inventory **ret_inventory);
 /*
+ * The same inventory with what is known of writable layers by now: only the set of overlays is made
+ * anew, from the mounts of the last pass. 0 or -errno.
+ */
+int inventory_pass_refill(struct inventory_pass *pass, const struct inventory *inventory,
+			  struct inventory **ret_inventory);
+/*
  * Namespaces that are only in one of the two sets, by type. An inode that came back with another id
  * is a new namespace. Pure.
  */

@@ -53,7 +53,8 @@ static void set_annotations(struct container *container, const json_t *annotatio
 	container->image = annotation(annotations, "io.kubernetes.cri.image-name", NULL);
 }
 
-static char *bundle_root(struct state_file *file, const struct bundle *bundle, const json_t *json)
+static char *bundle_root_path(struct state_file *file, const struct bundle *bundle,
+			      const json_t *json)
 {
 	const char *path = state_text(state_object(json, "root"), "path");
 
@@ -74,7 +75,7 @@ static int parse_bundle(struct state_file *file, const char *text, size_t length
 
 	if (json) {
 		set_annotations(&container, state_object(json, "annotations"));
-		container.mount = bundle_root(file, bundle, json);
+		container.mount = bundle_root_path(file, bundle, json);
 		container.pid = runtime_read_pid(bundle->fd, "init.pid");
 		if (!runtime_pid_valid(bundle->containerd->pass->root, container.pid, bundle->id))
 			container.pid = 0;

@@ -148,6 +148,9 @@ enum value_state fact_ns_used(const struct fact *fact, union value *ret_value)
 
 	if (state != VALUE_OK)
 		return state;
+	/* Where nothing at all was counted, 0 would be a guess. */
+	if (fact->snapshot->inventory->namespaces->n_limits == 0)
+		return VALUE_ABSENT;
 	limit = join_limit(fact->snapshot->join, fact->node, (enum ns_type)fact->detail);
 	ret_value->u64 = limit ? limit->used : 0;
 	return VALUE_OK;

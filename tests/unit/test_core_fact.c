@@ -219,6 +219,19 @@ static void a_limit_of_zero(void **state)
 	snapshot_unref(snapshot);
 }
 
+static void without_counts_nothing_is_zero(void **state)
+{
+	struct inventory *inventory = fake_inventory();
+	struct snapshot *snapshot;
+
+	(void)state;
+	inventory->namespaces->n_limits = 0;
+	snapshot = make(inventory);
+	check_state(snapshot, FAKE_ROOTLESS_CGROUP, "ns.net.used", VALUE_ABSENT);
+	check_state(snapshot, FAKE_ROOTLESS_CGROUP, "ns.ratio", VALUE_ABSENT);
+	snapshot_unref(snapshot);
+}
+
 static void writable_layers(void **state)
 {
 	struct snapshot *snapshot = make(fake_inventory());
@@ -385,6 +398,7 @@ int main(void)
 		cmocka_unit_test(why_there_is_no_namespace),
 		cmocka_unit_test(limits_of_namespaces),
 		cmocka_unit_test(a_limit_of_zero),
+		cmocka_unit_test(without_counts_nothing_is_zero),
 		cmocka_unit_test(writable_layers),
 		cmocka_unit_test(part_of_a_layer_is_no_value),
 		cmocka_unit_test(events_keep_a_layer_fresh),
