@@ -34,6 +34,7 @@ struct layer_record {
 	uint32_t *dirty;	    /* nodes to read again */
 	size_t n_dirty, max_dirty;
 	uint64_t dirty_ns;	    /* when the first of them got so; 0: none */
+	uint64_t refresh_ns;	    /* when reading them again began */
 	uint64_t calm_ns, hot_ns;   /* not read again before; open files looked at again */
 };
 

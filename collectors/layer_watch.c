@@ -245,7 +245,7 @@ static int self_test(void *argument, void *result, atomic_uint_fast64_t *progres
 bool layer_watch_works(void)
 {
 	struct layer_child *child;
-	int r = layer_child_start(self_test, NULL, 8, &child), value = -EIO;
+	int r = layer_child_start(self_test, NULL, 8, -1, &child), value = -EIO;
 
 	if (r < 0)
 		return false;

@@ -275,7 +275,8 @@ static void start_child(struct layer_worker *worker, struct layer_record *record
 	record->cpu_ns = 0;
 	record->walking = true;
 	if (r == 0)
-		r = layer_child_start(child_walk, &job, sizeof(struct layer_usage), &record->child);
+		r = layer_child_start(child_walk, &job, sizeof(struct layer_usage), -1,
+				      &record->child);
 	if (r < 0)
 		walk_ended(worker, record, r, NULL);
 }
