@@ -105,7 +105,8 @@ static bool reap(struct layer_child *child)
 
 int layer_child_poll(struct layer_child *child, int *ret_result)
 {
-	if (!reap(child))
+	/* What it has to say may be there although closing its files takes forever. */
+	if (!reap(child) && !atomic_load(&child->shared->ended))
 		return 0;
 	*ret_result = atomic_load(&child->shared->ended) ? child->shared->value : -EIO;
 	return 1;
