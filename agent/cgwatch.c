@@ -32,7 +32,7 @@ static const struct verb verbs[] = {
 	  "overlay [MOUNT|CGROUP|CONTAINER] [--sizes] [-o COLUMNS] [-Q FILTER] [-s [-]COLUMN] "
 	  "[--json]\n"
 	  "       cgwatch overlay --layers | --orphans | --drivers | -H\n"
-	  "       cgwatch overlay diff MOUNT|CGROUP|CONTAINER [--summary|--json]   "
+	  "       cgwatch overlay diff MOUNT|CGROUP|CONTAINER [-l|--summary|--json]   "
 	  "(all options: cgwatch(1))",
 	  "overlay mounts: layers, what was written, whose they are", verb_overlay },
 	{ "controllers", "controllers [-m|-a] [--json]",

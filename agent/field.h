@@ -84,7 +84,7 @@ static inline bool field_add_bool(struct strbuf *out, bool known, bool value)
 static inline bool field_add_seconds(struct strbuf *out, bool known, uint64_t ns)
 {
 	if (known)
-		strbuf_add_fixed(out, ns / 1000000, 3);
+		strbuf_add_fixed(out, ns / 1000, 6);
 	return known;
 }
 
