@@ -7,6 +7,9 @@
 #include "core/cleanup.h"
 #include "core/escape.h"
 
+/* One very long name must not push the columns of all other rows out of sight. */
+enum { WIDTH_MAX = 48 };
+
 /* The cells of a table as safe text: lines with '\n' between. */
 struct grid {
 	char **cells;
@@ -168,6 +171,7 @@ static void fill_row(struct grid *grid, const struct field_list *chosen,
 			continue;
 		}
 		width = format->raw ? 0 : widest(text);
+		width = width < WIDTH_MAX ? width : WIDTH_MAX;
 		if (width > grid->widths[i])
 			grid->widths[i] = width;
 	}

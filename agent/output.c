@@ -167,16 +167,22 @@ static void json_absent(struct jsonw *json, const struct snapshot *snapshot, uin
 	strbuf_done(&name);
 }
 
-void output_json_node(struct jsonw *json, const struct snapshot *snapshot, uint32_t index,
-		      const struct column_list *columns)
+void output_json_members(struct jsonw *json, const struct snapshot *snapshot, uint32_t index,
+			 const struct column_list *columns)
 {
-	jsonw_begin(json, NULL, '{');
 	json_identity(json, snapshot, index);
 	json_metrics(json, snapshot, index, columns);
 	json_attributes(json, snapshot, index, columns);
 	json_parts(json, snapshot, index, columns);
 	json_binding(json, snapshot, index);
 	json_absent(json, snapshot, index, columns);
+}
+
+void output_json_node(struct jsonw *json, const struct snapshot *snapshot, uint32_t index,
+		      const struct column_list *columns)
+{
+	jsonw_begin(json, NULL, '{');
+	output_json_members(json, snapshot, index, columns);
 	jsonw_end(json, '}');
 }
 
