@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Tests on the real kernel: they run one at a time, as root, and clean up after themselves.
 set(live_environment "CGWATCH=$<TARGET_FILE:cgwatch>" "CGWATCHD=$<TARGET_FILE:cgwatchd>" LC_ALL=C.UTF-8)
-foreach(name live_numbers live_policy live_tree)
-	add_executable(${name} live/${name}.c live/live.c)
+foreach(name live_numbers live_policy live_tree live_verbs)
+	add_executable(${name} live/${name}.c live/live.c live/live_json.c)
 	target_include_directories(${name} PRIVATE live)
 	set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 	target_compile_options(${name} PRIVATE $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
