@@ -131,9 +131,7 @@ static char *take_value(struct parser *parser)
 		      : !isspace((unsigned char)parser->at[length]) && parser->at[length] != ')'))
 		length++;
 	if (quote ? !parser->at[length] : length == 0) {
-		refuse(parser,
-		       quote ? "a quote is not closed" : "a value is missing at the end of '%s'",
-		       parser->at);
+		refuse(parser, quote ? "a quote is not closed" : "a value is missing at the end");
 		return NULL;
 	}
 	text = strndup(parser->at, length);

@@ -314,8 +314,8 @@ static int run(struct context *context, const struct overlay_options *options)
 				    strerror(-r));
 	r = show(context, options, inventory, &view);
 	if (r == 0 && !options->json && view.set->n_denied > 0)
-		context_fail(context, 0, "%u mount namespaces could not be looked into",
-			     view.set->n_denied);
+		context_fail(context, 0, "%u mount namespace%s could not be looked into",
+			     view.set->n_denied, view.set->n_denied == 1 ? "" : "s");
 	overlay_view_done(&view);
 	return r;
 }
