@@ -424,3 +424,42 @@ char *hierarchies_choose_path(char *paths[HIERARCHY_MAX])
 	}
 	return chosen;
 }
+
+/* True if `path` is `other` or leads to it. */
+static bool leads_to(const char *path, const char *other)
+{
+	size_t length = path[1] ? strlen(path) : 0;
+
+	return strncmp(path, other, length) == 0 && (!other[length] || other[length] == '/');
+}
+
+unsigned int hierarchies_distinct_paths(char *paths[HIERARCHY_MAX])
+{
+	unsigned int n = 0, first = HIERARCHY_MAX;
+	char *swap;
+
+	for (unsigned int h = 0; h < HIERARCHY_MAX; h++) {
+		if (paths[h] && (first == HIERARCHY_MAX || (!paths[first][1] && paths[h][1])))
+			first = h;
+	}
+	if (first == HIERARCHY_MAX)
+		return 0;
+	swap = paths[first];
+	paths[first] = paths[0];
+	paths[0] = swap;
+	for (unsigned int h = 1; h < HIERARCHY_MAX; h++) {
+		for (unsigned int other = 0; paths[h] && other < HIERARCHY_MAX; other++) {
+			/* Of two that are alike the first one stays, and so does the chosen one. */
+			if (other == h || !paths[other] || !leads_to(paths[h], paths[other]) ||
+			    (other > h && strcmp(paths[h], paths[other]) == 0))
+				continue;
+			free(paths[h]);
+			paths[h] = NULL;
+		}
+	}
+	for (unsigned int h = 0; h < HIERARCHY_MAX; h++) {
+		if (paths[h])
+			paths[n++] = paths[h];
+	}
+	return n;
+}

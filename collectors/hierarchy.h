@@ -70,3 +70,9 @@ void hierarchies_parse_paths(const struct hierarchies *hierarchies, char *text,
  * none.
  */
 char *hierarchies_choose_path(char *paths[HIERARCHY_MAX]);
+/*
+ * The same path first, and behind it those where other hierarchies of a v1 or hybrid host have the
+ * process elsewhere; one that only leads to another ("/a" to "/a/b") says nothing new. Frees the
+ * rest. Returns how many are left at the start of `paths`.
+ */
+unsigned int hierarchies_distinct_paths(char *paths[HIERARCHY_MAX]);

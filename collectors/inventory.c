@@ -16,6 +16,9 @@
 /* Time between passes that is left alone for each unit of CPU time that one takes: 1 %. */
 enum { COST_SHARE = 100, LINGER_S = 60, DEFAULT_PERIOD_S = 5 };
 
+/* The same for taking in what was measured meanwhile: 5 %, since it ends soon. */
+enum { REFILL_SHARE = 20 };
+
 struct inventory_keeper {
 	struct inventory_pass *pass; /* of the thread, or of the one caller */
 	uint64_t period_ns;
@@ -27,6 +30,7 @@ struct inventory_keeper {
 	unsigned int wanted, lingering;
 	uint64_t linger_until_ns;
 	struct inventory *latest;
+	uint64_t refill_cpu_ns; /* of the last one */
 	struct inventory_stats stats;
 };
 
@@ -111,6 +115,7 @@ static void refill(struct inventory_keeper *keeper)
 	inventory_unref(old);
 	pthread_mutex_lock(&keeper->mutex);
 	keeper->stats.cpu_ns += cpu;
+	keeper->refill_cpu_ns = cpu;
 	if (r < 0)
 		return;
 	inventory_unref(keeper->latest);
@@ -144,7 +149,8 @@ static void wait_due(struct inventory_keeper *keeper, uint64_t began_ns)
 	const uint64_t due = began_ns + period_of(keeper);
 
 	while (!keeper->stop && !keeper->now) {
-		uint64_t soon = now_ns(CLOCK_MONOTONIC) + SECOND_NS;
+		uint64_t pause = keeper->refill_cpu_ns * REFILL_SHARE;
+		uint64_t soon = now_ns(CLOCK_MONOTONIC) + (pause > SECOND_NS ? pause : SECOND_NS);
 
 		if (parts_now(keeper) == 0 && keeper->latest)
 			return; /* to let go of it */

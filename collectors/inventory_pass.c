@@ -87,7 +87,7 @@ static bool note(struct made *made, unsigned int part, int r)
 
 static void find_namespaces(struct inventory_pass *pass, unsigned int parts, struct made *made)
 {
-	unsigned int flags = NS_SCAN_CGROUPS | NS_SCAN_DETAILS;
+	unsigned int flags = NS_SCAN_CGROUPS | NS_SCAN_DETAILS | NS_SCAN_PROCESSES;
 	const struct mount_ns *spaces;
 	size_t n;
 	int r;

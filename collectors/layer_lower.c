@@ -135,10 +135,10 @@ static struct layer_level *push_level(struct layer_lower *lower, size_t n)
 static char opaque_of(const struct layer_lower *lower, int fd, int *ret_bits)
 {
 	char opaque = 0;
-	int bits = lower->raw ? 0 : layer_xattrs_of_fd(lower->format, fd, &opaque);
+	int bits = layer_xattrs_of_fd(lower->format, fd, &opaque);
 
 	*ret_bits = bits < 0 ? 0 : bits;
-	if (lower->format == LAYER_FORMAT_FUSE && opaque != 'y' && !lower->raw &&
+	if (lower->format == LAYER_FORMAT_FUSE && opaque != 'y' &&
 	    faccessat(fd, ".wh..wh..opq", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		opaque = 'y';
 	return opaque;
@@ -193,7 +193,7 @@ static bool has_wh(const struct layer_lower *lower, int fd, const char *name)
 	char wh[300];
 	size_t n = strlen(name);
 
-	if (lower->format != LAYER_FORMAT_FUSE || lower->raw || n + 5 > sizeof(wh))
+	if (lower->format != LAYER_FORMAT_FUSE || n + 5 > sizeof(wh))
 		return false;
 	memcpy(wh, ".wh.", 4);
 	memcpy(wh + 4, name, n + 1);
@@ -268,8 +268,6 @@ int layer_lower_enter(struct layer_lower *lower, const struct layer_above *above
 		if (r < 0) {
 			if (r != -ENOTDIR)
 				note(lower, r);
-			if (lower->raw)
-				continue;
 			break;
 		}
 		level->n++;
@@ -299,8 +297,6 @@ const struct layer_level *layer_lower_level(const struct layer_lower *lower)
 static bool is_whiteout(const struct layer_lower *lower, const struct layer_place *place,
 			const char *name, const struct stat *status)
 {
-	if (lower->raw)
-		return false;
 	if (S_ISCHR(status->st_mode) && status->st_rdev == 0)
 		return true;
 	if (place->whiteouts != 'x' || !S_ISREG(status->st_mode) || status->st_size != 0)

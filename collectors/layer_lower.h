@@ -29,7 +29,6 @@ struct layer_lower {
 	const char *const *tops;
 	size_t n_tops;
 	enum layer_format format;
-	bool raw; /* whiteouts, opaque directories and redirects mean nothing: `docker diff` */
 	int *top_fds;
 	struct layer_stack memory, index;
 	struct layer_level **levels; /* in `index` */

@@ -23,14 +23,19 @@ struct frame {
 	int fd; /* -1: closed to save descriptors */
 	size_t path; /* length of its path */
 	bool xwhiteouts;
+	/*
+	 * An entry that is kept back: a directory that looks the same is told of by docker all the
+	 * same if something in it is.
+	 */
+	bool waiting;
+	struct layer_diff_entry entry;
 	struct layer_names names;
 	size_t next;
 };
 
 struct tree {
 	const struct layer_tree_job *job;
-	struct layer_lower lower; /* what is visible below the upper layer */
-	struct layer_lower raw;	  /* what is there at all, as docker looks */
+	struct layer_lower lower;
 	struct layer_stack texts, items, frames;
 	struct layer_stack path; /* of the present directory, and the name being looked at */
 	size_t depth;
@@ -42,8 +47,6 @@ struct found {
 	const char *name;
 	struct layer_thing is, was; /* was.fd: of the place it was found in */
 	bool below;		    /* visible below */
-	bool raw;
-	struct stat raw_status;
 };
 
 static void note(struct tree *tree, int error)
@@ -85,10 +88,49 @@ static struct layer_diff_side side_of(const struct stat *status)
 	};
 }
 
+/* The entry of a directory on the way, whose path is the beginning of the present one. */
+static int report_waiting(struct tree *tree, struct frame *frame, char docker)
+{
+	char *end = tree->path.base + frame->path, saved = *end;
+	int r;
+
+	frame->waiting = false;
+	frame->entry.docker = docker;
+	frame->entry.path = tree->path.base;
+	*end = '\0';
+	r = tree->job->report(tree->job->argument, &frame->entry);
+	*end = saved;
+	return r;
+}
+
 static int report(struct tree *tree, struct layer_diff_entry *entry)
 {
+	int r = 0;
+
+	for (size_t i = 0; entry->docker && i < tree->depth && r == 0; i++) {
+		if (frame_at(tree, i)->waiting)
+			r = report_waiting(tree, frame_at(tree, i), 'C');
+	}
 	entry->path = tree->path.base;
-	return tree->job->report(tree->job->argument, entry);
+	return r == 0 ? tree->job->report(tree->job->argument, entry) : r;
+}
+
+/*
+ * `docker diff` compares what is visible without and with the upper layer (moby pkg/archive,
+ * statDifferent()): for directories neither size nor time says that they changed, as for all whose
+ * mode has that bit set.
+ */
+static bool docker_changed(const struct stat *was, const struct stat *is, unsigned int changes)
+{
+	if (was->st_mode != is->st_mode || was->st_uid != is->st_uid ||
+	    was->st_gid != is->st_gid || was->st_rdev != is->st_rdev ||
+	    changes & LAYER_DIFF_CAPABILITY)
+		return true;
+	if ((was->st_mode & S_IFDIR) == S_IFDIR)
+		return false;
+	return was->st_size != is->st_size || was->st_mtim.tv_sec != is->st_mtim.tv_sec ||
+	       (was->st_mtim.tv_nsec != is->st_mtim.tv_nsec && was->st_mtim.tv_nsec != 0 &&
+		is->st_mtim.tv_nsec != 0);
 }
 
 static unsigned int compare(struct tree *tree, const struct found *found, bool metacopy,
@@ -130,10 +172,6 @@ static void look_below(struct tree *tree, struct found *found)
 	found->below = r == 1;
 	found->was.name = found->name;
 	found->was.fd = found->below ? place_fd(&tree->lower, layer) : -1;
-	r = layer_lower_find(&tree->raw, found->name, &found->raw_status, NULL);
-	if (r < 0)
-		note(tree, r);
-	found->raw = r == 1;
 }
 
 static int report_deleted(struct tree *tree, struct found *found, const char *name)
@@ -142,8 +180,10 @@ static int report_deleted(struct tree *tree, struct found *found, const char *na
 
 	found->name = name;
 	look_below(tree, found);
-	if (found->below)
-		entry.before = side_of(&found->was.status);
+	/* One that deletes nothing: what it was for is gone from the lower layers. */
+	if (!found->below)
+		return 0;
+	entry.before = side_of(&found->was.status);
 	if (!set_path(tree, name))
 		return -ENOMEM;
 	return report(tree, &entry);
@@ -151,7 +191,7 @@ static int report_deleted(struct tree *tree, struct found *found, const char *na
 
 static int report_hidden(struct tree *tree, struct found *found)
 {
-	struct layer_diff_entry entry = { .kind = LAYER_DIFF_HIDDEN };
+	struct layer_diff_entry entry = { .kind = LAYER_DIFF_HIDDEN, .docker = 'D' };
 
 	look_below(tree, found);
 	/* One that an upper one of the lower layers deleted was not visible before either. */
@@ -191,12 +231,17 @@ static int report_file(struct tree *tree, struct found *found)
 		note(tree, bits);
 	bits = bits < 0 ? 0 : bits;
 	entry.metacopy = bits & LAYER_XATTR_METACOPY;
-	entry.docker = found->raw ? 'C' : 'A';
+	entry.docker = 'A';
 	if (found->below) {
 		entry.kind = LAYER_DIFF_CHANGED;
 		entry.before = side_of(&found->was.status);
 		entry.changes = compare(tree, found, entry.metacopy, xattrs);
 		entry.xattrs = xattrs[0] ? xattrs : NULL;
+		entry.docker = docker_changed(&found->was.status, &found->is.status, entry.changes)
+				       ? 'C'
+				       : 0;
+		if (entry.changes == 0)
+			return 0;
 	} else if (bits & LAYER_XATTR_REDIRECT &&
 		   layer_xattr_get(format, found->is.fd, found->name, LAYER_XATTR_REDIRECT,
 				   redirect) > 0) {
@@ -206,15 +251,6 @@ static int report_file(struct tree *tree, struct found *found)
 	r = report(tree, &entry);
 	layer_stack_cut(&tree->texts, texts);
 	return r;
-}
-
-/* As Docker compares directories: what is in it may have changed none the less. */
-static bool docker_same(const struct stat *a, const struct stat *b)
-{
-	return S_ISDIR(b->st_mode) && a->st_size == b->st_size && a->st_mode == b->st_mode &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	       (a->st_mtim.tv_nsec == b->st_mtim.tv_nsec || a->st_mtim.tv_nsec == 0 ||
-		b->st_mtim.tv_nsec == 0);
 }
 
 static bool is_whiteout(const struct tree *tree, const struct frame *frame, const char *name,
@@ -228,41 +264,6 @@ static bool is_whiteout(const struct tree *tree, const struct frame *frame, cons
 		return false;
 	bits = layer_xattrs_of(tree->job->source->format, frame->fd, false, name);
 	return bits > 0 && bits & LAYER_XATTR_WHITEOUT;
-}
-
-/*
- * In the present directory, just entered: something that docker calls added or deleted. Then it
- * lists the directory too, though it looks the same.
- */
-static bool docker_parent(struct tree *tree)
-{
-	struct frame *frame = present(tree);
-
-	for (size_t i = 0; i < frame->names.n; i++) {
-		const struct layer_name *item = &frame->names.list[i];
-		const char *name = tree->texts.base + item->text;
-		struct stat status;
-
-		if (item->hidden)
-			continue;
-		if (layer_wh_name(tree->job->source->format, name) == 'w')
-			return true;
-		if (layer_lower_find(&tree->raw, name, &status, NULL) != 1)
-			return true;
-		if (fstatat(frame->fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    is_whiteout(tree, frame, name, &status))
-			return true;
-		if (item->type == DT_DIR) {
-			_cleanup_(closep) int fd = layer_open_directory(frame->fd, name);
-			char opaque = 0;
-
-			if (fd >= 0 && layer_xattrs_of_fd(tree->job->source->format, fd,
-							  &opaque) >= 0 &&
-			    opaque == 'y')
-				return true;
-		}
-	}
-	return false;
 }
 
 /* What an upper directory is: its attributes. */
@@ -293,7 +294,7 @@ static void read_attributes(struct tree *tree, int fd, struct attributes *attrib
 /* Goes into a directory, whose descriptor it takes over. */
 static int enter(struct tree *tree, int fd, const char *name, const struct attributes *attributes)
 {
-	struct layer_above above = { .name = name }, plain = { .name = name };
+	struct layer_above above = { .name = name };
 	struct frame *frame = layer_stack_push(&tree->frames, sizeof(*frame));
 	int r;
 
@@ -308,8 +309,6 @@ static int enter(struct tree *tree, int fd, const char *name, const struct attri
 	above.redirect = attributes->has_redirect ? attributes->redirect : NULL;
 	/* As if it hid nothing: what it hides is what is to be told. */
 	r = name ? layer_lower_enter(&tree->lower, &above) : layer_lower_top(&tree->lower);
-	if (r >= 0)
-		r = name ? layer_lower_enter(&tree->raw, &plain) : layer_lower_top(&tree->raw);
 	layer_names_begin(&frame->names, &tree->texts, &tree->items);
 	if (r >= 0)
 		r = layer_names_read(&frame->names, &tree->texts, &tree->items, fd, false);
@@ -330,18 +329,20 @@ static int enter(struct tree *tree, int fd, const char *name, const struct attri
 	return r;
 }
 
-static void leave(struct tree *tree)
+static int leave(struct tree *tree)
 {
 	struct frame *frame = present(tree);
+	int r = 0;
 
+	if (frame->waiting && frame->entry.changes != 0)
+		r = report_waiting(tree, frame, 0);
 	closep(&frame->fd);
 	layer_names_end(&frame->names, &tree->texts, &tree->items);
 	if (tree->lower.depth == tree->depth)
 		layer_lower_leave(&tree->lower);
-	if (tree->raw.depth == tree->depth)
-		layer_lower_leave(&tree->raw);
 	tree->depth--;
 	layer_stack_cut(&tree->frames, tree->frames.used - sizeof(*frame));
+	return r;
 }
 
 /* Needs a descriptor of the present directory. */
@@ -359,42 +360,49 @@ static int reopen(struct tree *tree)
 	return frame->fd < 0 ? frame->fd : 0;
 }
 
+/* A directory that was just gone into. */
 static int report_directory(struct tree *tree, struct found *found,
 			    const struct attributes *attributes)
 {
-	struct layer_diff_entry entry = { .kind = LAYER_DIFF_CHANGED,
-					  .after = side_of(&found->is.status) };
+	struct frame *frame = present(tree);
+	struct layer_diff_entry *entry = &frame->entry;
 	char xattrs[LAYER_COMPARE_XATTRS] = "";
-	bool opaque = attributes->opaque == 'y';
-	struct stat status;
 
-	if (opaque)
-		entry.docker = 'D';
-	else if (!found->raw)
-		entry.docker = 'A';
-	else if (!docker_same(&found->is.status, &found->raw_status) || docker_parent(tree))
-		entry.docker = 'C';
+	*entry = (struct layer_diff_entry){ .kind = LAYER_DIFF_ADDED,
+					    .docker = 'A',
+					    .after = side_of(&found->is.status) };
 	if (attributes->has_redirect) {
-		const struct layer_level *level = layer_lower_level(&tree->lower);
-		int fd = level->n > 0 ? layer_lower_fd(&tree->lower, 0) : -1;
+		int fd = layer_lower_level(&tree->lower)->n > 0 ? layer_lower_fd(&tree->lower, 0)
+								: -1;
+		struct stat status;
 
-		entry.kind = LAYER_DIFF_RENAMED;
-		entry.from = origin_of(tree, attributes->redirect,
-				       frame_at(tree, tree->depth - 2)->path);
+		entry->kind = LAYER_DIFF_RENAMED;
+		entry->from = origin_of(tree, attributes->redirect,
+					frame_at(tree, tree->depth - 2)->path);
 		if (fd >= 0 && fstat(fd, &status) == 0)
-			entry.before = side_of(&status);
-	} else if (!found->below) {
-		entry.kind = LAYER_DIFF_ADDED;
-	} else {
-		entry.before = side_of(&found->was.status);
-		entry.changes = compare(tree, found, false, xattrs);
-		entry.xattrs = xattrs[0] ? xattrs : NULL;
-		if (opaque && S_ISDIR(found->was.status.st_mode))
-			entry.changes |= LAYER_DIFF_REPLACED;
-		if (entry.changes == 0 && entry.docker == 0)
-			return 0;
+			entry->before = side_of(&status);
 	}
-	return report(tree, &entry);
+	if (!found->below)
+		return report(tree, entry);
+	entry->docker = 0;
+	if (!attributes->has_redirect) {
+		entry->kind = LAYER_DIFF_CHANGED;
+		entry->before = side_of(&found->was.status);
+		entry->changes = compare(tree, found, false, xattrs);
+		if (attributes->opaque == 'y' && S_ISDIR(found->was.status.st_mode))
+			entry->changes |= LAYER_DIFF_REPLACED;
+	}
+	if (docker_changed(&found->was.status, &found->is.status, entry->changes))
+		entry->docker = 'C';
+	if (xattrs[0]) {
+		size_t at = layer_stack_push_text(&tree->texts, xattrs, strlen(xattrs));
+
+		entry->xattrs = at == SIZE_MAX ? NULL : tree->texts.base + at;
+	}
+	if (entry->docker || attributes->has_redirect)
+		return report(tree, entry);
+	frame->waiting = true;
+	return 0;
 }
 
 /* The lower layer's descriptor of a directory may be closed by going into it. */
@@ -503,10 +511,12 @@ static int run(struct tree *tree)
 		if (frame->next < frame->names.n)
 			r = one(tree, &frame->names.list[frame->next++]);
 		else
-			leave(tree);
+			r = leave(tree);
 	}
-	while (tree->depth > 0)
+	while (tree->depth > 0) {
+		present(tree)->waiting = false;
 		leave(tree);
+	}
 	return r;
 }
 
@@ -527,18 +537,14 @@ int layer_tree_compare(const struct layer_tree_job *job, int *ret_error)
 		       layer_stack_init(&tree.frames, FRAMES_SIZE) < 0 ||
 		       layer_stack_init(&tree.path, PATH_SIZE) < 0 ||
 		       layer_lower_init(&tree.lower, source->lower, source->n_lower,
-					source->format) < 0 ||
-		       layer_lower_init(&tree.raw, source->lower, source->n_lower,
 					source->format) < 0))
 		r = -ENOMEM;
-	tree.raw.raw = true;
 	if (r == 0)
 		r = run(&tree);
 	if (tree.error == 0)
 		tree.error = tree.lower.error;
 	*ret_error = tree.error;
 	layer_lower_done(&tree.lower);
-	layer_lower_done(&tree.raw);
 	layer_stack_done(&tree.texts);
 	layer_stack_done(&tree.items);
 	layer_stack_done(&tree.frames);

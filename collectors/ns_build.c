@@ -152,17 +152,32 @@ static int build_list(struct ns_scanner *scanner, struct namespaces *set)
 	return 0;
 }
 
-/* One copy of a path for all processes in that cgroup. */
-static const char *cgroup_path(struct ns_scanner *scanner, struct namespaces *set,
-			       struct ns_cgroup *cgroup)
+/* One copy of the paths for all processes in that cgroup. */
+static void copy_paths(struct ns_scanner *scanner, struct namespaces *set, struct ns_cgroup *cgroup)
+{
+	size_t n = 0;
+
+	cgroup->copied = scanner->pass;
+	cgroup->copy = arena_string(&set->arena, cgroup->path);
+	cgroup->other_copies = NULL;
+	while (cgroup->others && cgroup->others[n])
+		n++;
+	if (n > 0)
+		cgroup->other_copies = arena_array(&set->arena, n + 1,
+						   sizeof(*cgroup->other_copies));
+	for (size_t i = 0; cgroup->other_copies && i < n; i++)
+		cgroup->other_copies[i] = arena_string(&set->arena, cgroup->others[i]);
+}
+
+static void set_cgroup(struct ns_scanner *scanner, struct namespaces *set, struct ns_cgroup *cgroup,
+		       struct ns_process *process)
 {
 	if (!cgroup || !cgroup->path)
-		return NULL;
-	if (cgroup->copied != scanner->pass) {
-		cgroup->copy = arena_string(&set->arena, cgroup->path);
-		cgroup->copied = scanner->pass;
-	}
-	return cgroup->copy;
+		return;
+	if (cgroup->copied != scanner->pass)
+		copy_paths(scanner, set, cgroup);
+	process->cgroup = cgroup->copy;
+	process->other_cgroups = cgroup->other_copies;
 }
 
 static void add_process(struct ns_scanner *scanner, struct namespaces *set, struct ns_task *task)
@@ -184,7 +199,7 @@ static void add_process(struct ns_scanner *scanner, struct namespaces *set, stru
 		.denied = task->denied,
 	};
 	if (scanner->flags & NS_SCAN_CGROUPS) {
-		process->cgroup = cgroup_path(scanner, set, task->cgroup);
+		set_cgroup(scanner, set, task->cgroup, process);
 		process->root_device = task->root_device;
 	}
 	for (int type = 0; type < NS_TYPE_COUNT; type++) {

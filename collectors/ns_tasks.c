@@ -144,6 +144,7 @@ static struct ns_cgroup *add_cgroup(struct ns_scanner *scanner, uint64_t key, ch
 {
 	struct ns_cgroup *cgroup = calloc(1, sizeof(*cgroup));
 	char *paths[HIERARCHY_MAX];
+	unsigned int n;
 
 	if (!cgroup)
 		return NULL;
@@ -155,7 +156,16 @@ static struct ns_cgroup *add_cgroup(struct ns_scanner *scanner, uint64_t key, ch
 		return NULL;
 	}
 	hierarchies_parse_paths(scanner->hierarchies, text, paths);
-	cgroup->path = hierarchies_choose_path(paths);
+	n = hierarchies_distinct_paths(paths);
+	cgroup->path = n > 0 ? paths[0] : NULL;
+	if (n > 1)
+		cgroup->others = calloc(n, sizeof(*cgroup->others));
+	for (unsigned int i = 1; i < n; i++) {
+		if (cgroup->others)
+			cgroup->others[i - 1] = paths[i];
+		else
+			free(paths[i]);
+	}
 	return cgroup;
 }
 
