@@ -108,13 +108,12 @@ void field_describe(const struct fields *fields, struct strbuf *out)
 
 static void json_list(struct jsonw *json, const char *key, const struct strbuf *value)
 {
+	const char *item;
 	size_t at = 0;
 
 	jsonw_begin(json, key, '[');
-	while (value->length > 0 && at <= value->length) {
-		jsonw_string(json, NULL, value->data + at);
-		at += strlen(value->data + at) + 1;
-	}
+	while ((item = field_list_next(value, &at)))
+		jsonw_string(json, NULL, item);
 	jsonw_end(json, ']');
 }
 
@@ -140,7 +139,7 @@ void field_json_member(struct jsonw *json, const struct field *field, const void
 	char key[64];
 	size_t i;
 
-	for (i = 0; field->name[i] && i < sizeof(key) - 1; i++)
+	for (i = 0; i < sizeof(key) - 1 && field->name[i]; i++)
 		key[i] = key_char(field->name[i]);
 	key[i] = '\0';
 	strbuf_init(&value);

@@ -88,6 +88,18 @@ static inline bool field_add_seconds(struct strbuf *out, bool known, uint64_t ns
 	return known;
 }
 
+/* The next item of a list's raw value; NULL at its end. `at` begins with 0. */
+static inline const char *field_list_next(const struct strbuf *value, size_t *at)
+{
+	const char *item = value->data;
+
+	if (!item || value->length == 0 || *at > value->length)
+		return NULL;
+	item += *at;
+	*at += strlen(item) + 1;
+	return item;
+}
+
 /* The fields as members of the object that is open. */
 void field_json(struct jsonw *json, const struct field_list *chosen, const void *view,
 		uint32_t row);

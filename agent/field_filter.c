@@ -338,13 +338,13 @@ static bool fits_text(const struct filter_node *node, const char *text)
 static bool fits_list(const struct filter_node *node, const struct strbuf *value)
 {
 	bool negative = node->op == OP_NE || node->op == OP_NO_MATCH;
+	const char *item;
 	size_t at = 0;
 
-	while (value->length > 0 && at <= value->length) {
-		/* "!=" of a list means that no item is equal. */
-		if (fits_text(node, value->data + at) != negative)
+	/* "!=" of a list means that no item is equal. */
+	while ((item = field_list_next(value, &at))) {
+		if (fits_text(node, item) != negative)
 			return !negative;
-		at += strlen(value->data + at) + 1;
 	}
 	return negative;
 }

@@ -57,18 +57,16 @@ static void add_number(struct strbuf *out, const struct field *field, const stru
 static void add_list(struct strbuf *out, const struct strbuf *value,
 		     const struct field_format *format)
 {
+	const char *item, *between = "";
 	size_t at = 0;
 
-	while (value->length > 0 && at <= value->length) {
-		size_t length = strlen(value->data + at);
-
-		if (at > 0)
-			strbuf_add_char(out, format->raw || format->one_line ? ',' : '\n');
+	while ((item = field_list_next(value, &at))) {
+		strbuf_add_string(out, between);
+		between = format->raw || format->one_line ? "," : "\n";
 		if (format->raw)
-			add_raw_text(out, value->data + at, length);
+			add_raw_text(out, item, strlen(item));
 		else
-			escape_terminal_append(out, value->data + at, length);
-		at += length + 1;
+			escape_terminal_append(out, item, strlen(item));
 	}
 }
 

@@ -32,7 +32,7 @@ struct labels {
 
 static struct name_entry *find(const struct name_map *map, uint32_t number)
 {
-	size_t at = number * UINT32_C(2654435761) & (map->capacity - 1);
+	size_t at = (size_t)number * UINT32_C(2654435761) & (map->capacity - 1);
 
 	while (map->entries[at].used && map->entries[at].number != number)
 		at = (at + 1) & (map->capacity - 1);

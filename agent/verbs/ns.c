@@ -15,7 +15,6 @@
 
 DEFINE_CLEANUP(struct inventory *, inventory_unref)
 DEFINE_CLEANUP(struct labels *, labels_free)
-DEFINE_CLEANUP(struct field_filter *, field_filter_free)
 
 enum ns_mode { MODE_LIST, MODE_ONE, MODE_DIFF, MODE_LIMITS };
 
