@@ -19,7 +19,22 @@ static const struct verb verbs[] = {
 	  "cgroups and what they use", verb_ls },
 	{ "show", "show CGROUP [--json] [--interval 1s]", "everything about one cgroup",
 	  verb_show },
-	{ "ps", "ps [CGROUP] [--json]", "processes with their cgroup", verb_ps },
+	{ "ps", "ps [CGROUP] [-o COLUMNS] [-Q FILTER] [-s [-]COLUMN] [-H] [--json]",
+	  "processes with their cgroup, container and namespaces", verb_ps },
+	{ "ns",
+	  "ns [INODE] [-t TYPE,…] [-p PID] [-o COLUMNS] [-Q FILTER] [--tree "
+	  "[owner|parent|process]] "
+	  "[--json]\n"
+	  "       cgwatch ns --leaks | --holders | -P | --limits | --diff PID PID | -H   "
+	  "(all options: cgwatch(1))",
+	  "namespaces: who is in them, what keeps them, why two processes differ", verb_ns },
+	{ "overlay",
+	  "overlay [MOUNT|CGROUP|CONTAINER] [--sizes] [-o COLUMNS] [-Q FILTER] [-s [-]COLUMN] "
+	  "[--json]\n"
+	  "       cgwatch overlay --layers | --orphans | --drivers | -H\n"
+	  "       cgwatch overlay diff MOUNT|CGROUP|CONTAINER [-l|--summary|--json]   "
+	  "(all options: cgwatch(1))",
+	  "overlay mounts: layers, what was written, whose they are", verb_overlay },
 	{ "controllers", "controllers [-m|-a] [--json]",
 	  "controllers and where each lives, as lssubsys", verb_controllers },
 	{ "run",

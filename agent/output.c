@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "agent/output.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -166,20 +167,26 @@ static void json_absent(struct jsonw *json, const struct snapshot *snapshot, uin
 	strbuf_done(&name);
 }
 
-void output_json_node(struct jsonw *json, const struct snapshot *snapshot, uint32_t index,
-		      const struct column_list *columns)
+void output_json_members(struct jsonw *json, const struct snapshot *snapshot, uint32_t index,
+			 const struct column_list *columns)
 {
-	jsonw_begin(json, NULL, '{');
 	json_identity(json, snapshot, index);
 	json_metrics(json, snapshot, index, columns);
 	json_attributes(json, snapshot, index, columns);
 	json_parts(json, snapshot, index, columns);
 	json_binding(json, snapshot, index);
 	json_absent(json, snapshot, index, columns);
+}
+
+void output_json_node(struct jsonw *json, const struct snapshot *snapshot, uint32_t index,
+		      const struct column_list *columns)
+{
+	jsonw_begin(json, NULL, '{');
+	output_json_members(json, snapshot, index, columns);
 	jsonw_end(json, '}');
 }
 
-void output_json_begin(struct jsonw *json, const struct snapshot *snapshot)
+void output_json_envelope(struct jsonw *json, uint64_t realtime_ns)
 {
 	struct strbuf number;
 	char host[256] = "";
@@ -188,13 +195,29 @@ void output_json_begin(struct jsonw *json, const struct snapshot *snapshot)
 	strbuf_init(&number);
 	jsonw_begin(json, NULL, '{');
 	jsonw_u64(json, "schema", 1);
-	strbuf_add_fixed(&number, snapshot->realtime_ns / 1000, 6);
+	strbuf_add_fixed(&number, realtime_ns / 1000, 6);
 	jsonw_raw(json, "time", number.data);
 	jsonw_string(json, "host", host);
-	strbuf_clear(&number);
+	strbuf_done(&number);
+}
+
+void output_json_begin(struct jsonw *json, const struct snapshot *snapshot)
+{
+	struct strbuf number;
+
+	output_json_envelope(json, snapshot->realtime_ns);
+	strbuf_init(&number);
 	strbuf_add_fixed(&number, snapshot->interval_ns / 1000, 6);
 	jsonw_raw(json, "interval", number.data);
 	strbuf_done(&number);
+}
+
+size_t output_terminal_width(void)
+{
+	struct winsize size;
+
+	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col
+										     : 0;
 }
 
 size_t output_width(const char *text)

@@ -13,8 +13,15 @@ struct column_list {
 /* The object of one cgroup as in `ls --json` and `show --json` (see cgwatch(1), "JSON"). */
 void output_json_node(struct jsonw *json, const struct snapshot *snapshot, uint32_t index,
 		      const struct column_list *columns);
+/* The members of that object alone: the caller opens it, may add some, and closes it. */
+void output_json_members(struct jsonw *json, const struct snapshot *snapshot, uint32_t index,
+			 const struct column_list *columns);
 /* Opens {"schema":1,"time":…,"host":…; the caller adds members and closes it. */
 void output_json_begin(struct jsonw *json, const struct snapshot *snapshot);
+/* The same without an interval: for what is no series of samples. */
+void output_json_envelope(struct jsonw *json, uint64_t realtime_ns);
+/* Columns of the terminal on standard output; 0 if it is none. */
+size_t output_terminal_width(void);
 /*
  * A table for people: the cgroup first (with tree lines if `tree`), then the columns,
  * right-aligned. `rows` as query_run() gave them.

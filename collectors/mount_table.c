@@ -380,7 +380,8 @@ static int fill_entries(struct mount_table *table)
 	return 0;
 }
 
-static int find_spaces(struct mount_table *table, const struct mount_ns *spaces, size_t n)
+static int find_spaces(struct mount_table *table, const struct mount_ns *spaces, size_t n,
+		       bool enumerate_all)
 {
 	size_t known;
 	int r = see_own(table);
@@ -391,18 +392,19 @@ static int find_spaces(struct mount_table *table, const struct mount_ns *spaces,
 	if (r < 0)
 		return r;
 	drop_doubles(table);
-	if (table->enumerate)
+	if (enumerate_all)
 		r = see_kernels(table);
 	drop_doubles(table);
 	return r;
 }
 
-int mount_table_refresh(struct mount_table *table, const struct mount_ns *spaces, size_t n)
+static int refresh(struct mount_table *table, const struct mount_ns *spaces, size_t n,
+		   bool enumerate_all)
 {
 	int r;
 
 	table->stats.refreshes++;
-	r = find_spaces(table, spaces, n);
+	r = find_spaces(table, spaces, n, enumerate_all);
 	if (r == 0) {
 		drop_unseen(table);
 		r = read_all(table);
@@ -421,6 +423,16 @@ int mount_table_refresh(struct mount_table *table, const struct mount_ns *spaces
 		table->n_entries = 0;
 	}
 	return r;
+}
+
+int mount_table_refresh(struct mount_table *table, const struct mount_ns *spaces, size_t n)
+{
+	return refresh(table, spaces, n, table->enumerate);
+}
+
+int mount_table_refresh_own(struct mount_table *table)
+{
+	return refresh(table, NULL, 0, false);
 }
 
 const struct mount_entry *mount_table_entries(const struct mount_table *table, size_t *ret_n)

@@ -58,6 +58,8 @@ void mount_table_free(struct mount_table *table);
  * error of the whole.
  */
 int mount_table_refresh(struct mount_table *table, const struct mount_ns *spaces, size_t n);
+/* Only our own mount namespace: for those who look once and must not pay for all of them. */
+int mount_table_refresh_own(struct mount_table *table);
 /*
  * Entries by mount namespace (our own first), in mount order. They and their texts stay valid,
  * where they are, until a refresh that changes the generation.

@@ -122,25 +122,97 @@ static void sort_processes(struct process_list *processes)
 		qsort(processes->list, processes->n, sizeof(*processes->list), compare_pids);
 }
 
-static int read_procs(const struct hierarchy *hierarchy, const struct node *node,
-		      struct strbuf *ret_text)
+/* The process of a thread; 0 if it is gone. */
+static pid_t leader_of(const struct root *root, pid_t tid)
+{
+	static const char key[] = "\nTgid:";
+	const char *at;
+	struct strbuf text;
+	char path[32];
+	pid_t pid = 0;
+
+	snprintf(path, sizeof(path), "%d/status", (int)tid);
+	strbuf_init(&text);
+	if (root_read(root, ROOT_PROC, path, &text) == 0 && text.data &&
+	    (at = strstr(text.data, key)))
+		pid = (pid_t)strtol(at + strlen(key), NULL, 10);
+	strbuf_done(&text);
+	return pid;
+}
+
+/* Lines of ids in one hierarchy's file of a cgroup. */
+struct id_list {
+	struct strbuf text;
+	bool threads; /* they are of threads */
+};
+
+/* A threaded cgroup has no list of processes, only one of threads (cgroups(7), "threaded"). */
+static int read_ids(const struct hierarchy *hierarchy, const struct node *node, struct id_list *ids)
 {
 	_cleanup_(closep) int dir_fd = hierarchy_open(hierarchy, node->path, O_PATH);
+	int r;
 
 	if (dir_fd < 0)
 		return dir_fd;
-	return read_file_at(dir_fd, "cgroup.procs", ret_text);
+	ids->threads = false;
+	r = read_file_at(dir_fd, "cgroup.procs", &ids->text);
+	if (r != -EOPNOTSUPP)
+		return r;
+	ids->threads = true;
+	return read_file_at(dir_fd, "cgroup.threads", &ids->text);
 }
 
-/* Tries the hierarchy if the cgroup is in it; leaves the first non-empty list in `text`. */
+/* Tries the hierarchy if the cgroup is in it; leaves the first list that is not empty. */
 static void try_hierarchy(const struct hierarchies *hierarchies, const struct hierarchy *hierarchy,
-			  const struct node *node, struct strbuf *text, int *error)
+			  const struct node *node, struct id_list *ids, int *error)
 {
 	size_t index = (size_t)(hierarchy - hierarchies->list);
 
-	if (text->length > 0 || index >= node->n_ids || !node->ids[index])
+	if (ids->text.length > 0 || index >= node->n_ids || !node->ids[index])
 		return;
-	*error = read_procs(hierarchy, node, text);
+	*error = read_ids(hierarchy, node, ids);
+}
+
+/* Several threads of one process make one process. */
+static int add_listed(const struct root *root, const struct id_list *ids,
+		      struct process_list *processes)
+{
+	struct span rest = { ids->text.data, ids->text.data + ids->text.length }, line;
+	pid_t last = 0;
+	int r = 0;
+
+	while (ids->text.length > 0 && r == 0 && span_line(&rest, &line)) {
+		uint64_t id;
+		pid_t pid;
+
+		/* 0 stands for a process of another PID namespace: nothing can be said of it. */
+		if (!number(line, &id) || id == 0)
+			continue;
+		pid = ids->threads ? leader_of(root, (pid_t)id) : (pid_t)id;
+		if (pid == 0 || (ids->threads && pid == last))
+			continue;
+		last = pid;
+		r = add_process(root, pid, processes);
+	}
+	return r;
+}
+
+/* Threads of a process need not stand together. */
+static void drop_doubles(struct process_list *processes)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < processes->n; i++) {
+		struct process *process = &processes->list[i];
+
+		if (n > 0 && processes->list[n - 1].pid == process->pid) {
+			free(process->command);
+			free(process->cgroup);
+			continue;
+		}
+		processes->list[n++] = *process;
+	}
+	processes->n = n;
 }
 
 int processes_of_cgroup(const struct root *root, const struct hierarchies *hierarchies,
@@ -148,29 +220,22 @@ int processes_of_cgroup(const struct root *root, const struct hierarchies *hiera
 {
 	const struct hierarchy *first = hierarchies_find(hierarchies, "name=systemd");
 	struct process_list processes = { 0 };
-	struct span rest, line;
-	struct strbuf text;
-	int r = -ENOENT, error = 0;
+	struct id_list ids = { .threads = false };
+	int r = -ENOENT, error;
 
-	strbuf_init(&text);
+	strbuf_init(&ids.text);
 	if (first)
-		try_hierarchy(hierarchies, first, node, &text, &r);
+		try_hierarchy(hierarchies, first, node, &ids, &r);
 	for (unsigned int h = hierarchies->n; h-- > 0;)
-		try_hierarchy(hierarchies, &hierarchies->list[h], node, &text, &r);
-	rest = (struct span){ text.data, text.data + text.length };
-	while (text.length > 0 && error == 0 && span_line(&rest, &line)) {
-		uint64_t pid;
-
-		/* 0 stands for a process of another PID namespace: nothing can be said of it. */
-		if (number(line, &pid) && pid > 0)
-			error = add_process(root, (pid_t)pid, &processes);
-	}
-	strbuf_done(&text);
+		try_hierarchy(hierarchies, &hierarchies->list[h], node, &ids, &r);
+	error = add_listed(root, &ids, &processes);
+	strbuf_done(&ids.text);
 	if (error < 0 || (r < 0 && processes.n == 0)) {
 		process_list_done(&processes);
 		return error < 0 ? error : r;
 	}
 	sort_processes(&processes);
+	drop_doubles(&processes);
 	*ret_processes = processes;
 	return 0;
 }

@@ -7,8 +7,8 @@
 
 /*
  * The processes in one cgroup itself (not below it), by pid: from cgroup.procs of the first
- * hierarchy in which it has any, systemd's own first. What vanishes meanwhile is left out. 0 or
- * -errno.
+ * hierarchy in which it has any, systemd's own first. Of a threaded cgroup: those with a thread in
+ * it. What vanishes meanwhile is left out. 0 or -errno.
  */
 int processes_of_cgroup(const struct root *root, const struct hierarchies *hierarchies,
 			const struct node *node, struct process_list *ret_processes);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Tests on the real kernel: they run one at a time, as root, and clean up after themselves.
 set(live_environment "CGWATCH=$<TARGET_FILE:cgwatch>" "CGWATCHD=$<TARGET_FILE:cgwatchd>" LC_ALL=C.UTF-8)
-add_library(live_helpers STATIC live/live.c live/live_ns.c live/command.c live/look.c)
+add_library(live_helpers STATIC live/live.c live/live_ns.c live/live_json.c live/command.c live/look.c)
 target_include_directories(live_helpers PUBLIC live)
 target_link_libraries(live_helpers PUBLIC cgw_collectors PkgConfig::CMOCKA PkgConfig::JANSSON)
 target_compile_options(live_helpers PUBLIC $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
@@ -37,6 +37,7 @@ live_program(live_run)
 live_program(live_run_join)
 live_program(live_run_job)
 live_program(live_tree)
+live_program(live_verbs)
 
 # What the scanner of container runtimes sees, as lines for shell tests.
 add_executable(runtime_dump live/runtime_dump.c)

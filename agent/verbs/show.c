@@ -5,9 +5,14 @@
 #include <string.h>
 
 #include "agent/output.h"
+#include "agent/verbs/inventory_fetch.h"
+#include "agent/verbs/show_join.h"
 #include "core/cleanup.h"
 #include "core/derive.h"
 #include "core/escape.h"
+
+/* How long a writable layer is walked for before its numbers are left out. */
+#define MEASURE_BUDGET_NS UINT64_C(2000000000)
 
 static void add_line(struct strbuf *out, const char *name, const char *text)
 {
@@ -129,7 +134,14 @@ static void add_metrics(struct strbuf *out, const struct snapshot *snapshot, uin
 		      absent);
 }
 
-static int print(struct context *context, const struct snapshot *snapshot, uint32_t index,
+/* A cgroup of a sample, with what belongs to it beside its metrics. */
+struct shown {
+	struct snapshot *snapshot;
+	uint32_t index;
+	struct show_join join; /* without an inventory: nothing is known */
+};
+
+static int print(struct context *context, const struct shown *shown,
 		 const struct column_list *columns, bool as_json)
 {
 	struct jsonw json;
@@ -137,45 +149,106 @@ static int print(struct context *context, const struct snapshot *snapshot, uint3
 
 	jsonw_init(&json);
 	if (as_json) {
-		output_json_begin(&json, snapshot);
+		output_json_begin(&json, shown->snapshot);
 		jsonw_begin(&json, "cgroups", '[');
-		output_json_node(&json, snapshot, index, columns);
+		jsonw_begin(&json, NULL, '{');
+		output_json_members(&json, shown->snapshot, shown->index, columns);
+		if (shown->join.join)
+			show_join_json(&json, &shown->join);
+		jsonw_end(&json, '}');
 		jsonw_end(&json, ']');
 		jsonw_end(&json, '}');
 		strbuf_add_char(&json.out, '\n');
 	} else {
-		add_identity(&json.out, snapshot, index);
-		add_binding(&json.out, snapshot, index);
-		add_metrics(&json.out, snapshot, index);
+		add_identity(&json.out, shown->snapshot, shown->index);
+		if (shown->join.join)
+			show_join_print(&json.out, &shown->join);
+		add_binding(&json.out, shown->snapshot, shown->index);
+		add_metrics(&json.out, shown->snapshot, shown->index);
 	}
 	r = context_write(context, &json.out);
 	jsonw_done(&json);
 	return r;
 }
 
+/*
+ * What is beside the cgroups: of the layers only that of the cgroup at hand is measured, and not
+ * for longer than people wait. `inventory` is not shared yet.
+ */
+static int find_inventory(struct context *context, struct sampler *sampler, const char *path,
+			  struct inventory **ret_inventory)
+{
+	const struct overlay *overlay = NULL;
+	struct inventory *inventory = NULL;
+	struct snapshot *snapshot = NULL;
+	struct metric_set none = { 0 };
+	struct join *join = NULL;
+	uint32_t index;
+	int r;
+
+	r = context_sample(context, sampler, &none, 0, &snapshot);
+	if (r != 0)
+		return r;
+	index = context_find(context, snapshot, path, &r);
+	if (index != NODE_NONE)
+		r = inventory_fetch(context, sampler_hierarchies(sampler),
+				    INVENTORY_NAMESPACES | INVENTORY_OVERLAYS |
+					    INVENTORY_CONTAINERS,
+				    &inventory);
+	if (inventory && join_new(snapshot->tree, inventory, &join) == 0)
+		overlay = join_overlay(join, index);
+	if (overlay)
+		inventory_measure(context, inventory, overlay, MEASURE_BUDGET_NS);
+	/* What was not measured now will not be by waiting. */
+	if (inventory)
+		inventory->parts |= INVENTORY_USAGE;
+	join_unref(join);
+	snapshot_unref(snapshot);
+	*ret_inventory = inventory;
+	return r;
+}
+
+static int take(struct context *context, const char *path, const struct metric_set *set,
+		uint64_t interval_usec, struct shown *shown)
+{
+	struct sampler *sampler = NULL;
+	int r = context_sampler(context, &sampler);
+
+	if (r == 0)
+		r = find_inventory(context, sampler, path, &shown->join.inventory);
+	if (r == 0) {
+		sampler_set_inventory(sampler, shown->join.inventory);
+		r = context_sample(context, sampler, set, interval_usec, &shown->snapshot);
+	}
+	if (r == 0)
+		shown->index = context_find(context, shown->snapshot, path, &r);
+	sampler_free(sampler);
+	return r;
+}
+
 static int run(struct context *context, const char *path, uint64_t interval_usec, bool as_json)
 {
+	struct shown shown = { 0 };
 	struct column_list columns;
 	struct metric_set set = { 0 };
-	struct sampler *sampler = NULL;
-	struct snapshot *snapshot = NULL;
 	size_t bad_length;
 	const char *bad;
-	uint32_t index;
 	int r;
 
 	columns.n = (size_t)metric_parse_list("all", &set, columns.ids, ARRAY_SIZE(columns.ids),
 					      &bad, &bad_length);
-	r = context_sampler(context, &sampler);
-	if (r == 0)
-		r = context_sample(context, sampler, &set, interval_usec, &snapshot);
+	r = take(context, path, &set, interval_usec, &shown);
 	if (r == 0) {
-		index = context_find(context, snapshot, path, &r);
-		if (index != NODE_NONE)
-			r = print(context, snapshot, index, &columns, as_json);
+		shown.join.join = join_ref(shown.snapshot->join);
+		shown.join.node = shown.index;
+		shown.join.labels = labels_new(context->root);
+		shown.join.now_ns = context_now(CLOCK_BOOTTIME);
+		r = print(context, &shown, &columns, as_json);
 	}
-	snapshot_unref(snapshot);
-	sampler_free(sampler);
+	labels_free(shown.join.labels);
+	join_unref(shown.join.join);
+	snapshot_unref(shown.snapshot);
+	inventory_unref(shown.join.inventory);
 	return r;
 }
 

@@ -91,6 +91,26 @@ expect 1 'no such cgroup' "$build/cgwatch" show /surely/not/there
 expect 1 'no such cgroup' "$build/cgwatch" set /surely/not/there cpu.quota=50%
 expect 1 'root' "$build/cgwatch" set / cpu.quota=50%
 expect 1 'root' "$build/cgwatch" freeze /
+expect 2 'no such option' "$build/cgwatch" ns --nope
+expect 2 'process, parent or owner' "$build/cgwatch" ns --tree=sideways
+expect 2 'one of mnt, net' "$build/cgwatch" ns -t mnt,nope
+expect 2 'not a process id' "$build/cgwatch" ns -p 0
+expect 2 'no such column' "$build/cgwatch" ns -o NS,NOPE
+expect 2 'no such column' "$build/cgwatch" ns -s NOPE
+expect 2 'not a number' "$build/cgwatch" ns -Q 'NS == x'
+expect 2 'bracket' "$build/cgwatch" ns -Q '(TYPE == net'
+expect 2 'two process ids' "$build/cgwatch" ns --diff 1
+expect 2 'not the inode' "$build/cgwatch" ns net
+expect 1 'no such namespace' "$build/cgwatch" ns 1
+expect 1 'no such process' "$build/cgwatch" ns -p 2147483647
+expect 2 'one overlay' "$build/cgwatch" overlay a b
+expect 2 'only one of' "$build/cgwatch" overlay --layers --drivers
+expect 2 'unit' "$build/cgwatch" overlay --sizes --budget 3
+expect 2 'no such column' "$build/cgwatch" overlay -o NOPE
+expect 1 'no such overlay' "$build/cgwatch" overlay /surely/not/there
+expect 2 'give one' "$build/cgwatch" overlay diff
+expect 1 'no such overlay' "$build/cgwatch" overlay diff /surely/not/there
+expect 2 'no such column' "$build/cgwatch" ps -o NOPE
 expect 2 'command' "$build/cgwatch" run
 expect 2 'path' "$build/cgwatch" run --cgroup ../x -- true
 expect 1 'root' "$build/cgwatch" --root "$work/none" ls

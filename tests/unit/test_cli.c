@@ -520,8 +520,8 @@ static void test_output(void **state)
 
 static void test_help(void **state)
 {
-	static const char *const verbs[] = { "ls",     "show",	  "ps",	    "controllers",
-					     "run",    "set",	  "freeze", "thaw",
+	static const char *const verbs[] = { "ls",     "show",	  "ps",	    "ns",   "overlay",
+					     "run",    "set",	  "freeze", "thaw", "controllers",
 					     "policy", "metrics", "doctor" };
 	struct result result = run("--help");
 

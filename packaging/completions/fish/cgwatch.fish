@@ -17,11 +17,19 @@ function __cgwatch_columns
     end
 end
 
+function __cgwatch_fields
+    set -l verb (commandline -opc | string match -r '^(?:ps|ns|overlay)$')[1]
+    set -l done (commandline -ct | string match -r '.*,')
+    for name in all (cgwatch $verb -H 2>/dev/null | string replace -r ' .*' '')
+        echo $done$name
+    end
+end
+
 function __cgwatch_policy_word
     __fish_seen_subcommand_from policy; and __fish_seen_subcommand_from check explain status release-all
 end
 
-set -l verbs ls show ps controllers run set freeze thaw policy metrics doctor
+set -l verbs ls show ps ns overlay controllers run set freeze thaw policy metrics doctor
 set -l no_verb "not __fish_seen_subcommand_from $verbs"
 
 complete -c cgwatch -f
@@ -33,6 +41,8 @@ complete -c cgwatch -n $no_verb -s v -l version -d 'Version'
 complete -c cgwatch -n $no_verb -a ls -d 'Cgroups and what they use'
 complete -c cgwatch -n $no_verb -a show -d 'Everything about one cgroup'
 complete -c cgwatch -n $no_verb -a ps -d 'Processes with their cgroup'
+complete -c cgwatch -n $no_verb -a ns -d 'Namespaces and what keeps them'
+complete -c cgwatch -n $no_verb -a overlay -d 'Overlay mounts and what was written'
 complete -c cgwatch -n $no_verb -a controllers -d 'Controllers and where each lives'
 complete -c cgwatch -n $no_verb -a run -d 'Start a command in a cgroup, in namespaces'
 complete -c cgwatch -n $no_verb -a set -d 'Change limits by hand'
@@ -43,8 +53,31 @@ complete -c cgwatch -n $no_verb -a metrics -d 'The table of metrics'
 complete -c cgwatch -n $no_verb -a doctor -d 'What this host can do'
 
 complete -c cgwatch -n '__fish_seen_subcommand_from ls show ps set freeze thaw explain' -a '(__cgwatch_cgroups)' -d Cgroup
-complete -c cgwatch -n '__fish_seen_subcommand_from ls show ps controllers metrics doctor status' -l json -d 'For programs'
+complete -c cgwatch -n '__fish_seen_subcommand_from ls show ps ns overlay controllers metrics doctor status' -l json -d 'For programs'
 complete -c cgwatch -n '__fish_seen_subcommand_from ls show' -l interval -x -a '100ms 500ms 1s 2s 5s 10s' -d 'Time between samples'
+complete -c cgwatch -n '__fish_seen_subcommand_from ps ns overlay' -s o -l output -x -a '(__cgwatch_fields)' -d 'Columns'
+complete -c cgwatch -n '__fish_seen_subcommand_from ps ns overlay' -s Q -l filter -x -d 'Rows that fit'
+complete -c cgwatch -n '__fish_seen_subcommand_from ps ns overlay' -s s -l sort -x -d 'Column to sort by'
+complete -c cgwatch -n '__fish_seen_subcommand_from ps ns overlay' -s b -l bytes -d 'Base units'
+complete -c cgwatch -n '__fish_seen_subcommand_from ps ns overlay' -s n -l noheadings -d 'No headings'
+complete -c cgwatch -n '__fish_seen_subcommand_from ps ns overlay' -s r -l raw -d 'For awk'
+complete -c cgwatch -n '__fish_seen_subcommand_from ps ns overlay' -s H -l list-columns -d 'Which columns there are'
+complete -c cgwatch -n '__fish_seen_subcommand_from ns' -s t -l type -x -a 'mnt net pid user uts ipc cgroup time' -d 'Types'
+complete -c cgwatch -n '__fish_seen_subcommand_from ns' -s p -l task -x -d 'Of a process'
+complete -c cgwatch -n '__fish_seen_subcommand_from ns' -l tree -a 'owner parent process' -d 'As a tree'
+complete -c cgwatch -n '__fish_seen_subcommand_from ns' -s l -l list -d 'No tree'
+complete -c cgwatch -n '__fish_seen_subcommand_from ns' -s P -l persistent -d 'Bind mounted ones'
+complete -c cgwatch -n '__fish_seen_subcommand_from ns' -l leaks -d 'Without processes'
+complete -c cgwatch -n '__fish_seen_subcommand_from ns' -l holders -d 'What holds each'
+complete -c cgwatch -n '__fish_seen_subcommand_from ns' -l limits -d 'Limits and their use'
+complete -c cgwatch -n '__fish_seen_subcommand_from ns' -l diff -d 'Why two processes differ'
+complete -c cgwatch -n '__fish_seen_subcommand_from overlay' -a "diff (cgwatch overlay -n -r -o MOUNT 2>/dev/null | string match -v '*\\\\*')"
+complete -c cgwatch -n '__fish_seen_subcommand_from overlay' -s S -l sizes -d 'Walk writable layers'
+complete -c cgwatch -n '__fish_seen_subcommand_from overlay' -l layers -d 'Layers and who has them'
+complete -c cgwatch -n '__fish_seen_subcommand_from overlay' -l orphans -d 'What runtimes left behind'
+complete -c cgwatch -n '__fish_seen_subcommand_from overlay' -l drivers -d 'Storage drivers'
+complete -c cgwatch -n '__fish_seen_subcommand_from diff' -s l -l long -d 'How each differs'
+complete -c cgwatch -n '__fish_seen_subcommand_from diff' -l summary -d 'Numbers'
 complete -c cgwatch -n '__fish_seen_subcommand_from ls' -l tree -d 'A tree'
 complete -c cgwatch -n '__fish_seen_subcommand_from ls' -l list -d 'One list'
 complete -c cgwatch -n '__fish_seen_subcommand_from ls' -l csv -d 'Comma-separated values'
