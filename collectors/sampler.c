@@ -10,6 +10,7 @@
 #include "collectors/read.h"
 #include "collectors/watch.h"
 #include "core/derive.h"
+#include "core/join.h"
 #include "core/rates.h"
 
 /*
@@ -29,6 +30,7 @@ struct sampler {
 	struct metric_set wanted;
 	struct snapshot *previous;
 	struct inventory *inventory;
+	struct join *join; /* of the inventory and the last tree */
 	struct sampler_stats stats;
 };
 
@@ -88,6 +90,7 @@ void sampler_free(struct sampler *sampler)
 	if (!sampler)
 		return;
 	snapshot_unref(sampler->previous);
+	join_unref(sampler->join);
 	inventory_unref(sampler->inventory);
 	watch_free(sampler->watch);
 	walk_free(sampler->walk);
@@ -134,6 +137,22 @@ static int refresh(struct sampler *sampler)
 			    mask ? reader_spare_dirs(sampler->reader, n) : 0);
 }
 
+/* The join is kept for as long as neither the tree nor the inventory is another one. */
+static int add_inventory(struct sampler *sampler, struct snapshot *snapshot)
+{
+	int r = 0;
+
+	if (!join_is_of(sampler->join, snapshot->tree, sampler->inventory)) {
+		join_unref(sampler->join);
+		sampler->join = NULL;
+		if (sampler->inventory)
+			r = join_new(snapshot->tree, sampler->inventory, &sampler->join);
+	}
+	snapshot->inventory = inventory_ref(sampler->inventory);
+	snapshot->join = join_ref(sampler->join);
+	return r;
+}
+
 static int take(struct sampler *sampler, struct snapshot **ret_snapshot)
 {
 	struct snapshot *snapshot;
@@ -151,8 +170,11 @@ static int take(struct sampler *sampler, struct snapshot **ret_snapshot)
 		snapshot_unref(snapshot);
 		return r;
 	}
-	if (sampler->inventory)
-		snapshot->inventory = inventory_ref(sampler->inventory);
+	r = add_inventory(sampler, snapshot);
+	if (r < 0) {
+		snapshot_unref(snapshot);
+		return r;
+	}
 	rates_compute(snapshot, sampler->previous);
 	derive_all(snapshot);
 	*ret_snapshot = snapshot;
