@@ -139,6 +139,8 @@ static void open_help(struct app *app, void *data)
 	snprintf(heading, sizeof(heading), "Keys of the screen \"%s\"", screens[below]->name);
 	add(state, NULL, heading, ROLE_SECTION);
 	add_keymap(state, &screens[below]->keys);
+	for (int i = 0; i < SCREEN_SHARED_KEYS && screens[below]->shared[i]; i++)
+		add_keymap(state, screens[below]->shared[i]);
 	add(state, NULL, "", ROLE_DEFAULT);
 	add(state, NULL, "Keys everywhere", ROLE_SECTION);
 	add_keymap(state, &screen_common_keys);

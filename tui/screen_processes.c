@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cleanup.h"
 #include "core/escape.h"
 #include "tui/app.h"
+#include "tui/jump.h"
 #include "tui/users.h"
 
 /* With all below: no more cgroups than that are asked in one go. */
@@ -24,8 +26,9 @@ struct processes_state {
 	struct list list;
 	struct row *rows;
 	size_t n, capacity;
-	uint64_t serial, taken_ns;
-	struct users users;
+	struct target of; /* whose processes: a cgroup's, a namespace's, an overlay's */
+	uint64_t taken_ns;
+	struct users *users;
 	int sort;
 	bool ascending, below;
 	int error;
@@ -36,7 +39,7 @@ struct processes_state {
 
 static const char *name_of(struct processes_state *state, const struct row *row)
 {
-	return users_name(&state->users, row->process.uid);
+	return users_name(state->users, row->process.uid);
 }
 
 /* ---- the columns ------------------------------------------------------------------------ */
@@ -155,6 +158,14 @@ static int compare_pids(const void *a, const void *b)
 	return (x->process.pid > y->process.pid) - (x->process.pid < y->process.pid);
 }
 
+/* Whether a process belongs to a namespace or an overlay, as the inventory has it. */
+static bool is_marked(const struct namespaces *set, const bool *marks, pid_t pid)
+{
+	uint32_t index = set ? namespaces_find_process(set, pid) : NS_NONE;
+
+	return index != NS_NONE && marks[index];
+}
+
 /* Moves the processes out of `processes` into rows. -ENOMEM. */
 static int take_list(struct processes_state *state, struct process_list *processes)
 {
@@ -175,23 +186,77 @@ static int take_list(struct processes_state *state, struct process_list *process
 	return 0;
 }
 
-static int collect(struct app *app, struct processes_state *state, uint32_t index)
+static int collect_node(struct app *app, struct processes_state *state, uint32_t node)
 {
-	const struct tree *tree = app->snapshot->tree;
-	uint32_t end = state->below ? tree->end[index] : index + 1;
+	struct process_list processes = { 0 };
+	int r = app->source->processes(app->source->data, app->snapshot->tree->nodes[node],
+				       &processes);
+
+	if (r >= 0)
+		r = take_list(state, &processes);
+	process_list_done(&processes);
+	return r;
+}
+
+static int collect_cgroup(struct app *app, struct processes_state *state, uint32_t index)
+{
+	uint32_t end = state->below ? app->snapshot->tree->end[index] : index + 1;
 
 	for (uint32_t i = index; i < end && i < index + BELOW_MAX; i++) {
-		struct process_list processes = { 0 };
-		int r = app->source->processes(app->source->data, tree->nodes[i], &processes);
+		int r = collect_node(app, state, i);
 
-		if (r >= 0)
-			r = take_list(state, &processes);
-		process_list_done(&processes);
 		/* A cgroup below that went away meanwhile has no processes to show. */
 		if (r < 0 && (i == index || r == -ENOMEM))
 			return r;
 	}
 	return 0;
+}
+
+/* Those of the cgroups it has to do with, without the ones that are elsewhere. */
+static int collect_marked(struct app *app, struct processes_state *state)
+{
+	const struct namespaces *set = snapshot_namespaces(app->snapshot);
+	uint32_t n_nodes = app->snapshot->tree->n, n_asked = 0, kept = 0;
+	_cleanup_(freep) bool *nodes = calloc((size_t)n_nodes + 1, sizeof(*nodes));
+	_cleanup_(freep) bool *marks = calloc((size_t)(set ? set->n_processes : 0) + 1,
+					      sizeof(*marks));
+
+	if (!nodes || !marks)
+		return -ENOMEM;
+	target_mark_nodes(app->snapshot, &state->of, nodes);
+	target_mark_processes(app->snapshot, &state->of, marks);
+	for (uint32_t i = 0; i < n_nodes && n_asked < BELOW_MAX; i++) {
+		n_asked += nodes[i];
+		if (nodes[i] && collect_node(app, state, i) == -ENOMEM)
+			return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < state->n; i++) {
+		struct row row = state->rows[i];
+
+		if (is_marked(set, marks, row.process.pid)) {
+			state->rows[i] = state->rows[kept];
+			state->rows[kept++] = row;
+		}
+	}
+	for (uint32_t i = kept; i < state->n; i++) {
+		free(state->rows[i].process.command);
+		free(state->rows[i].process.cgroup);
+	}
+	state->n = kept;
+	return 0;
+}
+
+/* -ENOENT: what they were the processes of is gone. */
+static int collect(struct app *app, struct processes_state *state)
+{
+	uint32_t node = target_find_node(app->snapshot, &state->of);
+
+	if (state->of.kind == TARGET_CGROUP)
+		return node == NODE_NONE ? -ENOENT : collect_cgroup(app, state, node);
+	if (target_find_namespace(app->snapshot, &state->of) == NS_NONE &&
+	    !target_find_overlay(app->snapshot, &state->of))
+		return -ENOENT;
+	return collect_marked(app, state);
 }
 
 /* Over less than that the kernel's clock ticks make no rate: the one before is kept. */
@@ -259,20 +324,23 @@ static void update_processes(struct app *app, void *data)
 {
 	struct processes_state *state = data;
 	struct row *before = state->rows;
-	size_t n_before = state->n;
+	size_t n_before = state->n, capacity = state->capacity;
 	uint64_t elapsed = state->taken_ns ? app->now_ns - state->taken_ns : 0;
-	uint32_t index;
 
 	if (!app->snapshot)
 		return;
-	index = tree_find_serial(app->snapshot->tree, state->serial);
-	state->gone = index == NODE_NONE;
-	if (state->gone)
-		return;
 	state->rows = NULL;
 	state->n = state->capacity = 0;
+	state->error = collect(app, state);
+	state->gone = state->error == -ENOENT;
+	if (state->gone) {
+		/* The last ones stay to be read. */
+		state->rows = before;
+		state->n = n_before;
+		state->capacity = capacity;
+		return;
+	}
 	state->taken_ns = app->now_ns;
-	state->error = collect(app, state, index);
 	compute_cpu(state, before, n_before, elapsed);
 	free_rows(before, n_before);
 	sort_rows(state);
@@ -284,7 +352,6 @@ static void close_processes(struct app *app, void *data)
 
 	(void)app;
 	free_rows(state->rows, state->n);
-	users_done(&state->users);
 	*state = (struct processes_state){ .sort = state->sort, .ascending = state->ascending };
 }
 
@@ -292,10 +359,52 @@ static void open_processes(struct app *app, void *data)
 {
 	struct processes_state *state = data;
 
+	/* Opened above itself: what was there is another one's. */
+	close_processes(app, state);
 	if (state->sort == 0 && !state->ascending)
 		state->sort = COLUMN_CPU;
-	state->serial = app->view.selected;
+	state->users = &app->users;
+	state->of = app->target;
 	update_processes(app, state);
+}
+
+static void save_processes(struct app *app, void *data, struct place *place)
+{
+	struct processes_state *state = data;
+
+	(void)app;
+	place->scope = state->of;
+	place->pinned = state->below;
+}
+
+static void restore_processes(struct app *app, void *data, const struct place *place)
+{
+	struct processes_state *state = data;
+
+	if (target_equal(&state->of, &place->scope))
+		return;
+	app->target = place->scope;
+	open_processes(app, state);
+	state->below = place->pinned;
+}
+
+static unsigned int inventory_processes(struct app *app, void *data)
+{
+	struct processes_state *state = data;
+
+	(void)app;
+	return state->of.kind == TARGET_CGROUP
+		       ? 0
+		       : INVENTORY_NAMESPACES | INVENTORY_OVERLAYS | INVENTORY_CONTAINERS;
+}
+
+static bool target_processes(struct app *app, void *data, struct target *ret_target)
+{
+	struct processes_state *state = data;
+
+	(void)app;
+	*ret_target = state->of;
+	return state->of.kind != TARGET_NONE;
 }
 
 /* ---- drawing ----------------------------------------------------------------------------- */
@@ -303,24 +412,24 @@ static void open_processes(struct app *app, void *data)
 static void draw_title(struct app *app, struct processes_state *state, struct canvas *canvas,
 		       struct rect area)
 {
-	uint32_t index = NODE_NONE;
-	char path[512] = "";
+	uint32_t node = target_find_node(app->snapshot, &state->of);
+	_cleanup_(strbuf_done) struct strbuf text = { 0 };
 	int x = area.x;
 
-	if (app->snapshot)
-		index = tree_find_serial(app->snapshot->tree, state->serial);
-	if (index != NODE_NONE) {
-		const char *raw = app->snapshot->tree->nodes[index]->path;
+	if (node != NODE_NONE) {
+		const char *path = app->snapshot->tree->nodes[node]->path;
 
-		escape_terminal(raw, strlen(raw), path, sizeof(path));
+		escape_terminal_append(&text, path, strlen(path));
+	} else if (state->of.kind != TARGET_CGROUP) {
+		target_describe(app->snapshot, &state->of, &text);
 	}
 	x += canvas_printf(canvas, x, area.y, area.width, ROLE_LABEL, "%zu processes of ",
 			   state->n);
-	x += canvas_text_cut(canvas, x, area.y, area.width - (x - area.x) - 28, path, CUT_START,
-			     ROLE_TITLE);
-	if (state->gone)
+	x += canvas_text_cut(canvas, x, area.y, area.width - (x - area.x) - 28,
+			     text.data ? text.data : "", CUT_START, ROLE_TITLE);
+	if (state->gone && state->of.kind == TARGET_CGROUP)
 		canvas_text(canvas, x, area.y, 28, "a cgroup that is gone", ROLE_STATUS);
-	else if (state->error < 0)
+	else if (state->error < 0 && !state->gone)
 		canvas_printf(canvas, x, area.y, 28, ROLE_ERROR, "  %s", strerror(-state->error));
 	else if (state->below)
 		canvas_text(canvas, x, area.y, 28, " and all below", ROLE_LABEL);
@@ -479,5 +588,10 @@ const struct screen screen_processes = {
 	.list = list_processes,
 	.moved = moved_processes,
 	.click = click_processes,
+	.inventory = inventory_processes,
+	.target = target_processes,
+	.save = save_processes,
+	.restore = restore_processes,
 	.keys = { keys, ARRAY_SIZE(keys) },
+	.shared = { &jump_cgroup_keys, &jump_keys },
 };

@@ -98,7 +98,7 @@ void target_describe(const struct snapshot *snapshot, const struct target *targe
 		add_escaped(text, "overlay ", overlay_mountpoint(overlay));
 	else
 		strbuf_add_string(text, target->kind == TARGET_CGROUP ? "a cgroup that is gone"
-								       : "what is gone");
+								      : "what is gone");
 }
 
 static uint32_t mark(bool *marks, uint32_t index)
