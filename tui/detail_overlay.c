@@ -170,21 +170,19 @@ static void add_layers(struct detail *detail, const struct overlay *overlay)
 		add_layer(detail, layer, layer->kind == OVERLAY_UPPER ? 0 : ++number);
 	}
 	detail_add_text(detail, "work", overlay->work);
-	if (!overlay->backing_fstype)
-		return;
-	detail_add_section(detail, "filesystem of the writable layer");
-	detail_add_text(detail, "Type", overlay->backing_fstype);
-	add_count(detail, "Free inodes", overlay->backing_free_inodes, "");
 }
 
-static void add_free(struct detail *detail, const struct overlay *overlay)
+static void add_filesystem(struct detail *detail, const struct overlay *overlay)
 {
 	struct strbuf value;
 
 	if (!overlay->backing_fstype)
 		return;
+	detail_add_section(detail, "filesystem of the writable layer");
+	detail_add_text(detail, "Type", overlay->backing_fstype);
 	strbuf_init(&value);
 	format_human(&value, UNIT_BYTES, (double)overlay->backing_free_bytes, false);
+	strbuf_printf(&value, ", %llu inodes", (unsigned long long)overlay->backing_free_inodes);
 	detail_take_fact(detail, "Free", &value, ROLE_DEFAULT);
 }
 
@@ -251,7 +249,7 @@ void detail_build_overlay(struct detail *detail, const struct snapshot *snapshot
 	add_identity(detail, snapshot, overlay);
 	add_usage(detail, overlay, snapshot->boottime_ns);
 	add_layers(detail, overlay);
-	add_free(detail, overlay);
+	add_filesystem(detail, overlay);
 	add_mounts(detail, overlay);
 	add_users(detail, snapshot, overlay);
 }

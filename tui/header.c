@@ -234,15 +234,16 @@ static void draw_tabs(const struct app *app, struct canvas *canvas, int y)
 
 void header_draw(struct app *app, struct canvas *canvas, struct rect area)
 {
-	const struct screen *screen = screens[app->stack[app->depth]];
+	enum screen_id shown = screens[app->stack[app->depth]]->summary ? app->stack[app->depth]
+									: app_tab(app);
 	struct rect line = { area.x, area.y + FULL_LINES - 1, tabs_x(area.width) - 1, 1 };
 
 	draw_host(app, canvas, area, draw_sample(app, canvas, area));
 	if (area.height < FULL_LINES)
 		return;
 	draw_totals(app, canvas, (struct rect){ area.x, area.y + 1, area.width, 1 });
-	if (screen->summary)
-		screen->summary(app, app_state(app, app->stack[app->depth]), canvas, line);
+	if (screens[shown]->summary)
+		screens[shown]->summary(app, app_state(app, shown), canvas, line);
 	else
 		draw_view(app, canvas, line);
 	draw_tabs(app, canvas, line.y);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,12 +152,17 @@ static enum role add_cgroup(const struct browser *browser, const struct browser_
 
 	if (!overlay)
 		return ROLE_DEFAULT;
-	path = node != NODE_NONE ? browser->snapshot->tree->nodes[node]->path : overlay->cgroup;
-	if (!path) {
+	/* The last part of the path: the detail has it whole. */
+	if (node != NODE_NONE) {
+		strbuf_add_string(text, browser->snapshot->tree->nodes[node]->label);
+	} else if (overlay->cgroup) {
+		path = strrchr(overlay->cgroup, '/');
+		path = path && path[1] ? path + 1 : overlay->cgroup;
+		escape_terminal_append(text, path, strlen(path));
+	} else {
 		strbuf_add_char(text, '-');
 		return ROLE_MISSING;
 	}
-	escape_terminal_append(text, path, strlen(path));
 	return ROLE_DEFAULT;
 }
 
@@ -215,21 +221,31 @@ static double number_age(const struct browser *browser, const struct browser_ite
 	return (double)(browser->now_ns - overlay->usage.boottime_ns) / 1e9;
 }
 
-/* "3s", "partial 5m", "pending": how old the numbers are, and what they are short of. */
+/* How far the numbers can be trusted, in a word. */
 static enum role add_measured(const struct browser *browser, const struct browser_item *item,
 			      struct strbuf *text)
 {
 	const struct layer_usage *usage;
-	double age = number_age(browser, item);
 	enum role role;
 
 	usage = usage_of(browser, item, text, &role);
 	if (!usage)
 		return role;
-	if (usage->state != LAYER_COMPLETE)
-		strbuf_printf(text, "%s ", layer_state_name(usage->state));
-	format_age(text, isnan(age) ? 0 : age);
-	return usage->state == LAYER_COMPLETE ? ROLE_DEFAULT : ROLE_WARN;
+	strbuf_add_string(text, layer_state_name(usage->state));
+	return usage->state == LAYER_COMPLETE ? ROLE_OK : ROLE_WARN;
+}
+
+static enum role add_age(const struct browser *browser, const struct browser_item *item,
+			 struct strbuf *text)
+{
+	double age = number_age(browser, item);
+
+	if (isnan(age)) {
+		strbuf_add_string(text, get(browser, item) ? "-" : "");
+		return ROLE_MISSING;
+	}
+	format_age(text, age);
+	return ROLE_DEFAULT;
 }
 
 static enum role add_flags(const struct browser *browser, const struct browser_item *item,
@@ -271,18 +287,19 @@ enum { COLUMN_NAME, COLUMN_CONTAINER, COLUMN_UPPER };
 
 /* clang-format off */
 static const struct browser_column columns[] = {
-	[COLUMN_NAME] = { "MOUNTED AT", "where it is mounted, the host's view first", 20, 3, 0, .cut = CUT_START, .add = add_name },
-	[COLUMN_CONTAINER] = { "CONTAINER", "whose root it is: name, or the id's beginning", 10, 1, 0, .add = add_container },
+	[COLUMN_NAME] = { "MOUNTED AT", "where it is mounted, the host's view first", 16, 3, 0, .cut = CUT_START, .add = add_name },
+	[COLUMN_CONTAINER] = { "CONTAINER", "whose root it is: name, or the id's beginning", 9, 1, 0, .add = add_container },
 	[COLUMN_UPPER] = { "UPPER", "bytes allocated in its writable layer", 7, 0, 0, true, true, .add = add_bytes, .number = number_bytes },
 	{ "INODES", "inodes in it", 7, 0, 0, true, true, .add = add_inodes, .number = number_inodes },
 	{ "GROW/s", "bytes a second between the last two measurements", 7, 0, 1, true, true, .add = add_growth, .number = number_growth },
-	{ "MEASURED", "how old these numbers are, and what they are short of", 8, 0, 0, .add = add_measured, .number = number_age },
+	{ "MEASURED", "complete, or what these numbers are short of", 8, 0, 0, .add = add_measured },
+	{ "AGE", "how old they are", 6, 0, 0, true, true, .add = add_age, .number = number_age },
 	{ "LAYERS", "layers, the writable one too", 6, 0, 1, true, true, .add = add_layers, .number = number_layers },
 	{ "PROCS", "processes that have it as root", 5, 0, 1, true, true, .add = add_users, .number = number_users },
 	{ "CREATED", "files that no lower layer has", 7, 0, 2, true, true, .add = add_created, .number = number_created },
 	{ "COPIED", "files that came up from a lower layer", 7, 0, 2, true, true, .add = add_copied_up, .number = number_copied_up },
 	{ "WHITEOUT", "names of lower layers that are hidden", 8, 0, 2, true, true, .add = add_whiteouts, .number = number_whiteouts },
-	{ "CGROUP", "the cgroup of the container, or of its lowest process", 12, 2, 3, .cut = CUT_START, .add = add_cgroup },
+	{ "CGROUP", "the cgroup of the container, or of its lowest process", 12, 2, 3, .add = add_cgroup },
 	{ "FLAGS", "what is wrong with it", 9, 1, 0, .add = add_flags },
 };
 /* clang-format on */
@@ -386,6 +403,32 @@ static void mark(struct browser *browser, bool *marks)
 			   overlays[browser->items[i].index];
 }
 
+static bool has_word(const char *text, const char *word, size_t length)
+{
+	return text && memmem(text, strlen(text), word, length);
+}
+
+/* Words may also stand in what the row has no room for: the cgroup, layers, other mount points. */
+static int fits_word(const struct browser *browser, const struct browser_item *item,
+		     const char *word, size_t length)
+{
+	const struct overlay *overlay = get(browser, item);
+
+	if (!overlay)
+		return -1;
+	if (has_word(overlay->cgroup, word, length) || has_word(overlay->runtime, word, length))
+		return 1;
+	for (uint32_t i = 0; i < overlay->n_layers; i++) {
+		if (has_word(overlay->layers[i].path, word, length))
+			return 1;
+	}
+	for (uint32_t i = 0; i < overlay->n_mounts; i++) {
+		if (has_word(overlay->mounts[i].mountpoint, word, length))
+			return 1;
+	}
+	return -1;
+}
+
 static bool get_target(const struct browser *browser, const struct browser_item *item,
 		       struct target *ret_target)
 {
@@ -412,6 +455,7 @@ static const struct browser_kind kind = {
 	.is_there = is_there,
 	.fill = fill,
 	.mark = mark,
+	.word = fits_word,
 	.target = get_target,
 	.read_at = read_at,
 };

@@ -37,8 +37,9 @@ struct fake_source {
 	int freezes;
 	bool frozen;
 	char frozen_path[256];
-	uint64_t cpu_usec; /* that each process has used */
-	pid_t swap_pid;	   /* this pid is another process now */
+	uint64_t cpu_usec;		     /* that each process has used */
+	pid_t swap_pid;			     /* this pid is another process now */
+	const struct namespaces *namespaces; /* NULL: processes are made up */
 };
 
 static inline struct snapshot *source_latest(void *data)
@@ -73,6 +74,26 @@ static inline void source_set_paused(void *data, bool paused)
 	((struct fake_source *)data)->paused = paused;
 }
 
+/* The processes of the inventory that are in that cgroup. */
+static inline int source_known_processes(const struct namespaces *set, const struct node *node,
+					 struct process_list *ret_processes)
+{
+	ret_processes->list = calloc(set->n_processes, sizeof(*ret_processes->list));
+	for (uint32_t i = 0; i < set->n_processes; i++) {
+		const struct ns_process *process = &set->processes[i];
+
+		if (process->cgroup && strcmp(process->cgroup, node->path) == 0)
+			ret_processes->list[ret_processes->n++] =
+				(struct process){ .pid = process->pid,
+						  .uid = process->uid,
+						  .state = 'S',
+						  .threads = process->threads,
+						  .start_time = 77,
+						  .command = strdup(process->comm) };
+	}
+	return 0;
+}
+
 static inline int source_processes(void *data, const struct node *node,
 				   struct process_list *ret_processes)
 {
@@ -82,6 +103,8 @@ static inline int source_processes(void *data, const struct node *node,
 	};
 	struct fake_source *fake = data;
 
+	if (fake->namespaces)
+		return source_known_processes(fake->namespaces, node, ret_processes);
 	if (strcmp(node->path, "/init.scope") == 0)
 		return -EACCES;
 	ret_processes->n = ARRAY_SIZE(commands);
@@ -412,6 +435,7 @@ static inline void open_inventory(struct scene *scene, int width, int height)
 	users_set(&scene->app.users, 33, "www-data");
 	users_set(&scene->app.users, 1000, "ann");
 	scene->inventory = fake_inventory();
+	scene->fake.namespaces = scene->inventory->namespaces;
 	scene->shift_ns = FAKE_NOW_NS - fake_time_ns(0);
 	feed(scene);
 }
