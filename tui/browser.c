@@ -228,6 +228,8 @@ static int compare(const void *left, const void *right, void *data)
 			return *work->texts[a] ? -1 : 1;
 		order = strcmp(work->texts[a], work->texts[b]);
 	}
+	if (order == 0 && browser->items[a].group && browser->items[b].group)
+		return strcmp(browser->items[a].group, browser->items[b].group);
 	return order ? order * sign : compare_keys(&browser->items[a].key, &browser->items[b].key);
 }
 
