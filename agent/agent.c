@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/agent_inventory.h"
 #include "agent/context.h"
 #include "agent/control.h"
 #include "agent/defaults.h"
@@ -111,6 +112,7 @@ static void sample(struct agent *agent)
 	int r;
 
 	collect_needs(agent, &needs);
+	agent_inventory_tick(agent, &needs);
 	r = sampler_sample(agent->sampler, &needs, &snapshot);
 	agent->counts.ticks++;
 	if (r < 0) {
@@ -241,6 +243,8 @@ static void fill_export(const struct config *config, struct prometheus_options *
 	options->n_include = config->include.n;
 	options->exclude = (const char *const *)config->exclude.list;
 	options->n_exclude = config->exclude.n;
+	options->inventory = config->export_inventory;
+	options->namespace_info = config->namespace_info;
 	options->max_series = config->max_series;
 	options->max_depth = config->max_depth;
 	if (config->max_label)
@@ -332,6 +336,8 @@ static int take_over(struct agent *agent, struct config *config, struct policy_s
 		sd_event_source_set_time(agent->timer, agent->next_tick_usec);
 	}
 	warn_fixed(&agent->config, config);
+	if (!config_same_inventory(&agent->config.inventory, &config->inventory))
+		agent_inventory_stop(agent); /* the next tick makes it anew */
 	policy_set_unref(agent->policies);
 	agent->policies = policy_set_ref(policies);
 	/* These stay as they were started with, so that nothing later looks in the wrong place. */
@@ -489,6 +495,7 @@ static int stop_parts(struct agent *agent)
 				strerror(-r));
 	}
 	stop_exporter(agent);
+	agent_inventory_stop(agent);
 	enforcer_free(agent->enforcer);
 	watchdog_free(agent->watchdog);
 	journal_free(agent->journal);

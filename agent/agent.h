@@ -4,6 +4,7 @@
 #include <systemd/sd-event.h>
 
 #include "agent/config.h"
+#include "collectors/inventory.h"
 #include "collectors/sampler.h"
 #include "policies/enforce.h"
 #include "policies/watchdog.h"
@@ -41,6 +42,8 @@ struct agent {
 	struct enforcer *enforcer;
 	struct policy_set *policies;
 	struct snapshot *latest;
+	struct inventory_keeper *keeper;     /* from the first time that a part is wanted */
+	struct inventory *pending_inventory; /* an empty one, until the keeper has one */
 #if CGWATCH_HAVE_EXPORTER
 	struct exporter *exporter;
 #endif

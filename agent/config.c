@@ -183,6 +183,87 @@ static int set_max_label(struct config *config, const char *value, const char **
 	return set_count(&config->max_label, value, 100000, reason);
 }
 
+static int set_export_inventory(struct config *config, const char *value, const char **reason)
+{
+	return set_bool(&config->export_inventory, value, reason);
+}
+
+static int set_export_usage(struct config *config, const char *value, const char **reason)
+{
+	return set_bool(&config->export_usage, value, reason);
+}
+
+static int set_namespace_info(struct config *config, const char *value, const char **reason)
+{
+	return set_bool(&config->namespace_info, value, reason);
+}
+
+static int set_time(uint64_t *target, const char *value, const char **reason)
+{
+	uint64_t usec;
+
+	*reason = "give a time with its unit from 1s to 1d, as in 30s";
+	if (parse_duration(value, &usec) < 0 || usec < 1000000 || usec > UINT64_C(86400000000))
+		return -EINVAL;
+	*target = usec;
+	return 0;
+}
+
+static int set_period(struct config *config, const char *value, const char **reason)
+{
+	return set_time(&config->inventory.period_usec, value, reason);
+}
+
+static int set_walk_period(struct config *config, const char *value, const char **reason)
+{
+	return set_time(&config->inventory.walk_period_usec, value, reason);
+}
+
+static int set_entries(struct config *config, const char *value, const char **reason)
+{
+	return set_count(&config->inventory.entries_per_second, value, 100000000, reason);
+}
+
+static int set_holders(struct config *config, const char *value, const char **reason)
+{
+	return set_bool(&config->inventory.holders, value, reason);
+}
+
+static int set_orphans(struct config *config, const char *value, const char **reason)
+{
+	return set_bool(&config->inventory.orphans, value, reason);
+}
+
+static int set_fanotify(struct config *config, const char *value, const char **reason)
+{
+	return set_bool(&config->inventory.fanotify, value, reason);
+}
+
+static int set_docker_root(struct config *config, const char *value, const char **reason)
+{
+	return set_absolute(&config->inventory.docker_root, value, reason);
+}
+
+static int set_docker_socket(struct config *config, const char *value, const char **reason)
+{
+	return set_absolute(&config->inventory.docker_socket, value, reason);
+}
+
+static int set_containerd_root(struct config *config, const char *value, const char **reason)
+{
+	return set_absolute(&config->inventory.containerd_root, value, reason);
+}
+
+static int set_containerd_state(struct config *config, const char *value, const char **reason)
+{
+	return set_absolute(&config->inventory.containerd_state, value, reason);
+}
+
+static int set_podman_root(struct config *config, const char *value, const char **reason)
+{
+	return set_absolute(&config->inventory.podman_root, value, reason);
+}
+
 static void clear_policies(struct config *config)
 {
 	texts_clear(&config->policies);
@@ -230,6 +311,20 @@ static const struct config_key {
 	{ "export", "max_series", set_max_series },
 	{ "export", "max_depth", set_max_depth },
 	{ "export", "max_label", set_max_label },
+	{ "export", "inventory", set_export_inventory },
+	{ "export", "usage", set_export_usage },
+	{ "export", "namespace_info", set_namespace_info },
+	{ "inventory", "period", set_period },
+	{ "inventory", "holders", set_holders },
+	{ "inventory", "orphans", set_orphans },
+	{ "inventory", "fanotify", set_fanotify },
+	{ "inventory", "walk_period", set_walk_period },
+	{ "inventory", "entries_per_second", set_entries },
+	{ "inventory", "docker_root", set_docker_root },
+	{ "inventory", "docker_socket", set_docker_socket },
+	{ "inventory", "containerd_root", set_containerd_root },
+	{ "inventory", "containerd_state", set_containerd_state },
+	{ "inventory", "podman_root", set_podman_root },
 };
 
 static bool known_section(const char *section)
@@ -269,7 +364,7 @@ static void apply(void *data, const struct ini_entry *entry)
 
 	if (!known_section(entry->section)) {
 		ini_errors_add(loader->errors, entry->file, entry->line, false,
-			       "[%s]: no such section; there are agent, web and export",
+			       "[%s]: no such section; there are agent, web, export and inventory",
 			       entry->section);
 		return;
 	}
@@ -293,7 +388,11 @@ static int set_defaults(struct config *config)
 
 	*config = (struct config){ .interval_usec = DEFAULT_INTERVAL_USEC,
 				   .log_level = LOG_LEVEL_INFO,
-				   .max_series = 1000000 };
+				   .max_series = 1000000,
+				   .export_inventory = true,
+				   .export_usage = true,
+				   .inventory = { .period_usec = DEFAULT_INVENTORY_USEC,
+						  .fanotify = true } };
 	metric_parse_list("export", &config->metrics, NULL, 0, &bad, &length);
 	if (set_text(&config->state_dir, DEFAULT_STATE_DIR) < 0 ||
 	    set_text(&config->telemetry_path, "/metrics") < 0 ||
@@ -338,9 +437,31 @@ void config_done(struct config *config)
 		return;
 	free(config->state_dir);
 	free(config->telemetry_path);
+	free(config->inventory.docker_root);
+	free(config->inventory.docker_socket);
+	free(config->inventory.containerd_root);
+	free(config->inventory.containerd_state);
+	free(config->inventory.podman_root);
 	texts_clear(&config->policies);
 	texts_clear(&config->listen);
 	texts_clear(&config->include);
 	texts_clear(&config->exclude);
 	*config = (struct config){ 0 };
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool config_same_inventory(const struct config_inventory *a, const struct config_inventory *b)
+{
+	return a->period_usec == b->period_usec && a->walk_period_usec == b->walk_period_usec &&
+	       a->entries_per_second == b->entries_per_second && a->holders == b->holders &&
+	       a->orphans == b->orphans && a->fanotify == b->fanotify &&
+	       same_text(a->docker_root, b->docker_root) &&
+	       same_text(a->docker_socket, b->docker_socket) &&
+	       same_text(a->containerd_root, b->containerd_root) &&
+	       same_text(a->containerd_state, b->containerd_state) &&
+	       same_text(a->podman_root, b->podman_root);
 }

@@ -26,6 +26,17 @@ struct config {
 	struct metric_set metrics; /* exported */
 	struct texts include, exclude;
 	unsigned int max_series, max_depth, max_label;
+	bool export_inventory; /* families of namespaces, overlays and containers */
+	bool export_usage;     /* what writable layers hold: they are walked for it */
+	bool namespace_info;   /* a series for each namespace that is not the machine's own */
+	struct config_inventory {
+		uint64_t period_usec;
+		unsigned int entries_per_second; /* 0: the default of the walker */
+		uint64_t walk_period_usec;	 /* likewise */
+		bool holders, orphans, fanotify;
+		char *docker_root, *docker_socket; /* NULL: see struct runtime_options */
+		char *containerd_root, *containerd_state, *podman_root;
+	} inventory;
 };
 
 /* One word of the command line: "SECTION.KEY" and its value, applied after the file. */
@@ -40,3 +51,4 @@ struct config_override {
 int config_load(const char *path, bool required, const struct config_override *overrides,
 		size_t n_overrides, struct ini_errors *errors, struct config *ret_config);
 void config_done(struct config *config);
+bool config_same_inventory(const struct config_inventory *a, const struct config_inventory *b);

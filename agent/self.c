@@ -63,6 +63,56 @@ static void add_sampling(struct builder *builder, const struct agent *agent)
 	    (double)stats.nodes);
 }
 
+static void add_changes(struct builder *builder, const char *name, const char *help,
+			const uint64_t *counts)
+{
+	for (int type = 0; type < NS_TYPE_COUNT; type++)
+		add(builder, name, help, SELF_COUNTER, (double)counts[type])->labels[0] =
+			(struct self_label){ "ns_type", ns_type_name((enum ns_type)type) };
+}
+
+static void add_inventory(struct builder *builder, const struct agent *agent)
+{
+	struct inventory_stats stats;
+
+	if (!agent->keeper)
+		return;
+	inventory_keeper_get_stats(agent->keeper, &stats);
+	add(builder, "cgwatch_inventory_passes_total",
+	    "Passes over namespaces, overlay mounts and containers.", SELF_COUNTER,
+	    (double)stats.passes);
+	add(builder, "cgwatch_inventory_errors_total",
+	    "Passes in which something could not be read.", SELF_COUNTER, (double)stats.errors);
+	add(builder, "cgwatch_inventory_cpu_seconds_total", "CPU time of these passes.",
+	    SELF_COUNTER, (double)stats.cpu_ns / 1e9);
+	add(builder, "cgwatch_inventory_last_cpu_seconds", "CPU time of the last pass.", SELF_GAUGE,
+	    (double)stats.last_cpu_ns / 1e9);
+	add_changes(builder, "cgwatch_namespace_created_total",
+		    "Namespaces that came between two passes; shorter lives are not seen.",
+		    stats.created);
+	add_changes(builder, "cgwatch_namespace_destroyed_total",
+		    "Namespaces that went between two passes.", stats.destroyed);
+	add(builder, "cgwatch_layer_walks_total", "Writable layers walked to the end.",
+	    SELF_COUNTER, (double)stats.layers.walks);
+	add(builder, "cgwatch_layer_walk_entries_total", "Names looked at in these walks.",
+	    SELF_COUNTER, (double)stats.layers.entries);
+	add(builder, "cgwatch_layer_walk_cpu_seconds_total", "CPU time of these walks.",
+	    SELF_COUNTER, (double)stats.layers.cpu_ns / 1e9);
+	add(builder, "cgwatch_layer_events_total",
+	    "Events of fanotify that kept layers up to date.", SELF_COUNTER,
+	    (double)stats.layers.events);
+	add(builder, "cgwatch_layer_event_overflows_total",
+	    "Times that events were lost and layers had to be walked again.", SELF_COUNTER,
+	    (double)stats.layers.overflows);
+	add(builder, "cgwatch_layers_tracked", "Writable layers that are measured.", SELF_GAUGE,
+	    (double)stats.layers.layers);
+	add(builder, "cgwatch_layers_watched", "Of these, those that events keep up to date.",
+	    SELF_GAUGE, (double)stats.layers.watched);
+	add(builder, "cgwatch_layer_stuck_total",
+	    "Walks given up because the filesystem did not answer.", SELF_COUNTER,
+	    (double)stats.layers.stuck);
+}
+
 static void add_process(struct builder *builder, const struct agent *agent)
 {
 	struct own own;
@@ -171,6 +221,7 @@ void self_publish(struct agent *agent)
 		return;
 	builder.n = 0;
 	add_sampling(&builder, agent);
+	add_inventory(&builder, agent);
 	add_process(&builder, agent);
 	add_config(&builder, agent);
 	add_policies(&builder, agent);

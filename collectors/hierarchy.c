@@ -370,23 +370,13 @@ static int match_line(const struct hierarchies *hierarchies, const char *names)
 	return -1;
 }
 
-int hierarchies_of_process(const struct hierarchies *hierarchies, const struct root *root,
-			   pid_t pid, char *ret_paths[HIERARCHY_MAX])
+void hierarchies_parse_paths(const struct hierarchies *hierarchies, char *text,
+			     char *ret_paths[HIERARCHY_MAX])
 {
-	char name[32];
-	struct strbuf text;
-	char *at;
-	int r;
+	char *at = text;
 
-	if (pid == 0)
-		snprintf(name, sizeof(name), "self/cgroup");
-	else
-		snprintf(name, sizeof(name), "%d/cgroup", (int)pid);
 	memset(ret_paths, 0, HIERARCHY_MAX * sizeof(*ret_paths));
-	strbuf_init(&text);
-	r = root_read(root, ROOT_PROC, name, &text);
-	at = text.data;
-	while (r == 0 && at && *at) {
+	while (at && *at) {
 		char *line = strsep(&at, "\n"), *names;
 		int index;
 
@@ -398,6 +388,78 @@ int hierarchies_of_process(const struct hierarchies *hierarchies, const struct r
 		if (index >= 0 && !ret_paths[index])
 			ret_paths[index] = visible_path(&hierarchies->list[index], line);
 	}
+}
+
+int hierarchies_of_process(const struct hierarchies *hierarchies, const struct root *root,
+			   pid_t pid, char *ret_paths[HIERARCHY_MAX])
+{
+	char name[32];
+	struct strbuf text;
+	int r;
+
+	if (pid == 0)
+		snprintf(name, sizeof(name), "self/cgroup");
+	else
+		snprintf(name, sizeof(name), "%d/cgroup", (int)pid);
+	memset(ret_paths, 0, HIERARCHY_MAX * sizeof(*ret_paths));
+	strbuf_init(&text);
+	r = root_read(root, ROOT_PROC, name, &text);
+	if (r == 0)
+		hierarchies_parse_paths(hierarchies, text.data, ret_paths);
 	strbuf_done(&text);
 	return r;
+}
+
+char *hierarchies_choose_path(char *paths[HIERARCHY_MAX])
+{
+	char *chosen = NULL;
+
+	for (unsigned int h = 0; h < HIERARCHY_MAX; h++) {
+		if (paths[h] && (!chosen || (!chosen[1] && paths[h][1]))) {
+			free(chosen);
+			chosen = paths[h];
+		} else {
+			free(paths[h]);
+		}
+	}
+	return chosen;
+}
+
+/* True if `path` is `other` or leads to it. */
+static bool leads_to(const char *path, const char *other)
+{
+	size_t length = path[1] ? strlen(path) : 0;
+
+	return strncmp(path, other, length) == 0 && (!other[length] || other[length] == '/');
+}
+
+unsigned int hierarchies_distinct_paths(char *paths[HIERARCHY_MAX])
+{
+	unsigned int n = 0, first = HIERARCHY_MAX;
+	char *swap;
+
+	for (unsigned int h = 0; h < HIERARCHY_MAX; h++) {
+		if (paths[h] && (first == HIERARCHY_MAX || (!paths[first][1] && paths[h][1])))
+			first = h;
+	}
+	if (first == HIERARCHY_MAX)
+		return 0;
+	swap = paths[first];
+	paths[first] = paths[0];
+	paths[0] = swap;
+	for (unsigned int h = 1; h < HIERARCHY_MAX; h++) {
+		for (unsigned int other = 0; paths[h] && other < HIERARCHY_MAX; other++) {
+			/* Of two that are alike the first one stays, and so does the chosen one. */
+			if (other == h || !paths[other] || !leads_to(paths[h], paths[other]) ||
+			    (other > h && strcmp(paths[h], paths[other]) == 0))
+				continue;
+			free(paths[h]);
+			paths[h] = NULL;
+		}
+	}
+	for (unsigned int h = 0; h < HIERARCHY_MAX; h++) {
+		if (paths[h])
+			paths[n++] = paths[h];
+	}
+	return n;
 }

@@ -61,3 +61,18 @@ const char *hierarchy_relative(const char *path);
  */
 int hierarchies_of_process(const struct hierarchies *hierarchies, const struct root *root,
 			   pid_t pid, char *ret_paths[HIERARCHY_MAX]);
+/* The same from that file's text, which it changes (NULL: no paths). */
+void hierarchies_parse_paths(const struct hierarchies *hierarchies, char *text,
+			     char *ret_paths[HIERARCHY_MAX]);
+/*
+ * The one path that names a process's cgroup: on a hybrid host v2 may say "/" for everything, then
+ * the first v1 path that says more. Takes the paths over. The caller frees it; NULL if there is
+ * none.
+ */
+char *hierarchies_choose_path(char *paths[HIERARCHY_MAX]);
+/*
+ * The same path first, and behind it those where other hierarchies of a v1 or hybrid host have the
+ * process elsewhere; one that only leads to another ("/a" to "/a/b") says nothing new. Frees the
+ * rest. Returns how many are left at the start of `paths`.
+ */
+unsigned int hierarchies_distinct_paths(char *paths[HIERARCHY_MAX]);

@@ -23,8 +23,16 @@ struct inventory_options {
 /* What keeping it cost, since it was made. */
 struct inventory_stats {
 	uint64_t passes, errors, cpu_ns, last_cpu_ns;
+	/* Namespaces that came and went between two passes that looked equally far. */
+	uint64_t created[NS_TYPE_COUNT], destroyed[NS_TYPE_COUNT];
 	struct layer_keeper_stats layers;
 };
+
+/*
+ * The parts that come with those that are asked for: what they are made from. INVENTORY_ORPHANS is
+ * only there with the option `runtimes.orphans`.
+ */
+unsigned int inventory_expand(unsigned int parts);
 
 /* Borrows root and hierarchies. -errno. */
 int inventory_keeper_new(const struct root *root, const struct hierarchies *hierarchies,
@@ -33,10 +41,14 @@ int inventory_keeper_new(const struct root *root, const struct hierarchies *hier
 void inventory_keeper_free(struct inventory_keeper *keeper);
 /*
  * The parts (enum inventory_parts) wanted from now on. With a thread a new part starts a pass at
- * once. Any thread may call it.
+ * once, and one that is no longer wanted is kept for a minute, for those who come back. Any thread
+ * may call it.
  */
 void inventory_keeper_want(struct inventory_keeper *keeper, unsigned int parts);
-/* Without a thread: one pass now; layers are walked for at most `budget_ns` (0: to the end). */
+/*
+ * Without a thread: one pass now; layers are walked for at most `budget_ns` (0: to the end). 0, or
+ * the first -errno of what could not be read: the rest is there nevertheless.
+ */
 int inventory_keeper_pass(struct inventory_keeper *keeper, unsigned int parts, uint64_t budget_ns);
 /* The latest inventory, or NULL if there is none yet. The caller owns the reference. */
 struct inventory *inventory_keeper_latest(struct inventory_keeper *keeper);

@@ -13,10 +13,13 @@
 struct layer_keeper;
 
 struct layer_keeper_options {
-	uint64_t entries_per_second; /* 0: a default; UINT64_MAX: no limit */
+	uint64_t entries_per_second; /* 0: a default (none with no_thread); UINT64_MAX: no limit */
 	uint64_t period_ns;	     /* between walks of one layer; 0: a default */
+	uint64_t stuck_ns;	     /* without an answer for that long: stuck; 0: a default */
 	bool no_fanotify;
-	bool no_thread; /* for one-shot programs: layer_keeper_run() walks in the caller's thread */
+	/* For one-shot programs: walks only while the caller is in layer_keeper_run(), at normal
+	 * priority. (The walk still has a thread, so that the caller can leave a dead disk.) */
+	bool no_thread;
 };
 
 struct layer_keeper_stats {
@@ -30,7 +33,8 @@ int layer_keeper_new(const struct layer_keeper_options *options, struct layer_ke
 void layer_keeper_free(struct layer_keeper *keeper);
 /*
  * Puts what is known into `usage` of each overlay, starts to keep those that are new, and forgets
- * those that are no longer there. Called before the set is shared; never blocks. 0 or -errno.
+ * those that are no longer there. Called before the set is shared; never blocks. 0 or -errno. One
+ * thread at a time calls fill or run.
  */
 int layer_keeper_fill(struct layer_keeper *keeper, struct overlays *overlays);
 /*

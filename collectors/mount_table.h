@@ -20,11 +20,12 @@ struct mount_entry {
 	uint64_t id, parent_id; /* unique ids where the kernel has them */
 	dev_t device;
 	const char *root, *mountpoint, *fstype, *source;
-	const char *options;	   /* of the mount: "rw,relatime" */
-	const char *super_options; /* of the superblock, as in mountinfo but unescaped only where
-				    * overlay_options_parse() expects it: see there */
-	bool escaped;		   /* super_options still has mountinfo's octal escapes */
-	const char **option_array; /* statmount's, NULL-terminated and unescaped; or NULL */
+	const char *options; /* of the mount: "rw,relatime" */
+	/* Of the superblock, as in mountinfo with its octal escapes (`escaped`); or only "rw" or
+	 * "ro", and the others, unescaped, in option_array. overlay_options_parse() reads both. */
+	const char *super_options;
+	bool escaped;
+	const char **option_array; /* statmount's, NULL-terminated; or NULL */
 	char propagation;	   /* 's', 'm', 'p', 'u', '?' */
 	bool covered;		   /* another mount lies on its mount point */
 };
@@ -57,7 +58,10 @@ void mount_table_free(struct mount_table *table);
  * error of the whole.
  */
 int mount_table_refresh(struct mount_table *table, const struct mount_ns *spaces, size_t n);
-/* Entries by mount namespace (our own first), in mount order. Valid until the next refresh. */
+/*
+ * Entries by mount namespace (our own first), in mount order. They and their texts stay valid,
+ * where they are, until a refresh that changes the generation.
+ */
 const struct mount_entry *mount_table_entries(const struct mount_table *table, size_t *ret_n);
 const struct mount_ns_info *mount_table_spaces(const struct mount_table *table, size_t *ret_n);
 /* Grows whenever an entry came, went or changed. */

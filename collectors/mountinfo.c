@@ -7,8 +7,7 @@
 
 #include "core/units.h"
 
-/* Undoes \040 and its like in place: the kernel escapes space, tab, newline and backslash. */
-static void unescape(char *text)
+void mountinfo_unescape(char *text)
 {
 	char *to = text;
 
@@ -23,6 +22,15 @@ static void unescape(char *text)
 		}
 	}
 	*to = '\0';
+}
+
+static char propagation_of(const char *field, char before)
+{
+	if (strncmp(field, "shared:", 7) == 0)
+		return 's';
+	if (strncmp(field, "master:", 7) == 0 && before != 's')
+		return 'm';
+	return strcmp(field, "unbindable") == 0 ? 'u' : before;
 }
 
 static char *next_field(char **line)
@@ -57,8 +65,9 @@ static int parse_line(char *line, struct mount_line *mount)
 	mount->mountpoint = next_field(&line);
 	mount->options = next_field(&line);
 	/* Any number of optional fields, then a lone hyphen. */
+	mount->propagation = 'p';
 	while ((field = next_field(&line)) && strcmp(field, "-") != 0)
-		continue;
+		mount->propagation = propagation_of(field, mount->propagation);
 	mount->fstype = next_field(&line);
 	mount->source = next_field(&line);
 	mount->super_options = next_field(&line);
@@ -69,8 +78,10 @@ static int parse_line(char *line, struct mount_line *mount)
 		return -1;
 	mount->id = ids[0];
 	mount->parent_id = ids[1];
-	unescape(mount->root);
-	unescape(mount->mountpoint);
+	mountinfo_unescape(mount->root);
+	mountinfo_unescape(mount->mountpoint);
+	mountinfo_unescape(mount->fstype);
+	mountinfo_unescape(mount->source);
 	return 0;
 }
 

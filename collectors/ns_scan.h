@@ -12,9 +12,12 @@
 struct ns_scanner;
 
 enum ns_scan_flags {
-	NS_SCAN_HOLDERS = 1 << 0, /* look at every fd and socket */
-	NS_SCAN_CGROUPS = 1 << 1, /* also each process's cgroup and the device of its root */
-	NS_SCAN_DETAILS = 1 << 2, /* interfaces, host names, maps, mounts, offsets, commands */
+	NS_SCAN_HOLDERS = 1 << 0,   /* look at every fd and socket */
+	NS_SCAN_CGROUPS = 1 << 1,   /* also each process's cgroup and the device of its root */
+	NS_SCAN_DETAILS = 1 << 2,   /* interfaces, host names, maps, mounts, offsets, the limits of
+				     * user namespaces other than our own */
+	NS_SCAN_PROCESSES = 1 << 3, /* name, parent and start of every process, not only of the
+				     * lowest in each namespace */
 };
 
 /* Borrows both; `hierarchies` may be NULL (then no cgroups). -errno. */

@@ -235,7 +235,8 @@ int plan_init(struct plan *plan, const struct hierarchies *hierarchies,
 		const struct metric *metric = metric_get((enum metric_id)id);
 		bool found = false;
 
-		if (!metric_set_has(wanted, (enum metric_id)id) || metric->kind == KIND_DERIVED)
+		if (!metric_set_has(wanted, (enum metric_id)id) || metric->kind == KIND_DERIVED ||
+		    metric->inventory)
 			continue;
 		metric_set_add(&plan->raw, (enum metric_id)id);
 		r = add_v1(&planner, (enum metric_id)id, &found);

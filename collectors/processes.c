@@ -45,7 +45,7 @@ static int parse_stat(char *text, struct process *process)
 	return 0;
 }
 
-static char *read_command(int dir_fd, const char *comm)
+char *process_read_command(int dir_fd, const char *comm)
 {
 	struct strbuf text;
 
@@ -89,7 +89,7 @@ static int read_process(const struct root *root, pid_t pid, struct process *ret_
 	strbuf_done(&text);
 	if (r < 0)
 		return -ESRCH;
-	process.command = read_command(dir_fd, process.comm);
+	process.command = process_read_command(dir_fd, process.comm);
 	*ret_process = process;
 	return process.command ? 0 : -ENOMEM;
 }
@@ -177,22 +177,6 @@ int processes_of_cgroup(const struct root *root, const struct hierarchies *hiera
 	return 0;
 }
 
-/* On a hybrid host v2 may say "/" for everything: then the first v1 path that says more. */
-static char *choose_path(char *paths[HIERARCHY_MAX])
-{
-	char *chosen = NULL;
-
-	for (unsigned int h = 0; h < HIERARCHY_MAX; h++) {
-		if (paths[h] && (!chosen || (!chosen[1] && paths[h][1]))) {
-			free(chosen);
-			chosen = paths[h];
-		} else {
-			free(paths[h]);
-		}
-	}
-	return chosen;
-}
-
 int processes_all(const struct root *root, const struct hierarchies *hierarchies,
 		  struct process_list *ret_processes)
 {
@@ -217,7 +201,7 @@ int processes_all(const struct root *root, const struct hierarchies *hierarchies
 		if (r < 0 || processes.n == before)
 			continue;
 		hierarchies_of_process(hierarchies, root, (pid_t)pid, paths);
-		processes.list[before].cgroup = choose_path(paths);
+		processes.list[before].cgroup = hierarchies_choose_path(paths);
 	}
 	closedir(dir);
 	if (r < 0) {

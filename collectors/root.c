@@ -138,3 +138,12 @@ ssize_t root_readlink(const struct root *root, enum root_place place, const char
 	target[n] = '\0';
 	return n;
 }
+
+void root_path(const struct root *root, enum root_place place, const char *path,
+	       struct strbuf *text)
+{
+	(void)root; /* of a recorded tree it is what the path would have been */
+	strbuf_add_string(text, place_paths[place]);
+	strbuf_add_char(text, '/');
+	strbuf_add_string(text, path);
+}

@@ -33,3 +33,7 @@ int read_file_at(int dir_fd, const char *path, struct strbuf *buffer);
 /* Target of a symbolic link, NUL-terminated. Length or -errno. */
 ssize_t root_readlink(const struct root *root, enum root_place place, const char *path,
 		      char *target, size_t size);
+/* The absolute path of a file of /proc or /sys as this process can open it, into `text` (appended).
+ */
+void root_path(const struct root *root, enum root_place place, const char *path,
+	       struct strbuf *text);

@@ -20,6 +20,7 @@ struct runtime_options {
 	const char *podman_root;   /* NULL: storage.conf, then the default */
 	const char *docker_socket; /* NULL: no socket is ever opened */
 	bool orphans;		   /* look for what was left behind (reads every layer directory) */
+	uint64_t orphan_grace_ns;  /* what is younger is no orphan yet; 0: a default, 10 minutes */
 };
 
 /* Borrows the root, copies the options (may be NULL). -errno. */

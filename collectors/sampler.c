@@ -10,6 +10,7 @@
 #include "collectors/read.h"
 #include "collectors/watch.h"
 #include "core/derive.h"
+#include "core/fact.h"
 #include "core/join.h"
 #include "core/rates.h"
 
@@ -175,6 +176,7 @@ static int take(struct sampler *sampler, struct snapshot **ret_snapshot)
 		snapshot_unref(snapshot);
 		return r;
 	}
+	facts_fill(snapshot);
 	rates_compute(snapshot, sampler->previous);
 	derive_all(snapshot);
 	*ret_snapshot = snapshot;

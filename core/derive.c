@@ -141,6 +141,44 @@ void derive_procs_subtree(struct snapshot *snapshot, enum metric_id id)
 		sum->values[tree->parent[i]].number += sum->values[i].number;
 }
 
+/* A limit of 0 forbids them: what is there nevertheless fills it. */
+void derive_ns_ratio(struct snapshot *snapshot, enum metric_id id)
+{
+	const enum metric_id *needs = metric_get(id)->needs;
+
+	for (uint32_t i = 0; i < snapshot->tree->n; i++) {
+		double used, limit, ratio;
+
+		if (!operands(snapshot, id, i, needs[0], needs[1], &used, &limit))
+			continue;
+		ratio = limit > 0 ? used / limit : used > 0;
+		snapshot_set(snapshot, id, i, (union value){ .number = ratio });
+	}
+}
+
+/* Types without a number (a kernel without them, a limit that cannot be read) do not count. */
+void derive_ns_tightest(struct snapshot *snapshot, enum metric_id id)
+{
+	const enum metric_id *needs = metric_get(id)->needs;
+
+	for (uint32_t i = 0; i < snapshot->tree->n; i++) {
+		enum value_state state = snapshot_state(snapshot, needs[0], i);
+		double largest = -1;
+
+		for (size_t type = 0; type < NS_TYPE_COUNT; type++) {
+			double ratio;
+
+			if (snapshot_number(snapshot, needs[type], i, &ratio) == VALUE_OK &&
+			    ratio > largest)
+				largest = ratio;
+		}
+		if (largest >= 0)
+			snapshot_set(snapshot, id, i, (union value){ .number = largest });
+		else
+			snapshot_set_state(snapshot, id, i, state);
+	}
+}
+
 static void derive_one(struct snapshot *snapshot, enum metric_id id, struct metric_set *done)
 {
 	const struct metric *metric = metric_get(id);

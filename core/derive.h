@@ -18,6 +18,9 @@ void derive_memory_limit_used(struct snapshot *snapshot, enum metric_id id);
 void derive_pids_limit(struct snapshot *snapshot, enum metric_id id);
 void derive_pids_limit_used(struct snapshot *snapshot, enum metric_id id);
 void derive_procs_subtree(struct snapshot *snapshot, enum metric_id id);
+/* used / limit of namespaces (needs), as ns_limit_ratio() has it; and the largest of all types. */
+void derive_ns_ratio(struct snapshot *snapshot, enum metric_id id);
+void derive_ns_tightest(struct snapshot *snapshot, enum metric_id id);
 
 /* Fills every wanted derived column, those that others are built on first. */
 void derive_all(struct snapshot *snapshot);

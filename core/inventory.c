@@ -8,6 +8,7 @@ static void drop_parts(struct inventory *inventory)
 	namespaces_unref(inventory->namespaces);
 	overlays_unref(inventory->overlays);
 	containers_unref(inventory->containers);
+	user_names_unref(inventory->users);
 }
 
 struct inventory *inventory_new(unsigned int parts, struct namespaces *namespaces,

@@ -6,6 +6,7 @@
 #include "core/container.h"
 #include "core/namespaces.h"
 #include "core/overlays.h"
+#include "core/user_names.h"
 
 /* The parts of an inventory that somebody may ask for; a part brings those it is made from. */
 enum inventory_parts {
@@ -27,6 +28,7 @@ struct inventory {
 	struct namespaces *namespaces;
 	struct overlays *overlays;
 	struct containers *containers;
+	struct user_names *users; /* may be put in before the inventory is shared; NULL: no names */
 };
 
 /* Takes over the references (each may be NULL). NULL if there is no memory: then they are gone. */

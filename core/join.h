@@ -19,6 +19,7 @@ struct join_ns {
 	enum join_place place[NS_TYPE_COUNT];
 	uint32_t ns[NS_TYPE_COUNT];	  /* index of that of the lowest pid, or NS_NONE */
 	uint32_t distinct[NS_TYPE_COUNT]; /* how many different ones */
+	bool with_host[NS_TYPE_COUNT];	  /* the machine's own is one of them */
 };
 
 /*
@@ -37,11 +38,15 @@ bool join_is_of(const struct join *join, const struct tree *tree,
 
 /*
  * The processes in a cgroup itself, or with `subtree` also in those below it: indices into
- * namespaces->processes, by cgroup and pid. Returns how many.
+ * namespaces->processes, by cgroup and pid. Returns how many. A process that v1 hierarchies have in
+ * several cgroups is in each of them, so that a subtree may hold it more than once.
  */
 uint32_t join_processes(const struct join *join, uint32_t node, bool subtree,
 			const uint32_t **ret_processes);
-/* The cgroup of a process (an index into namespaces->processes), or NODE_NONE. */
+/*
+ * The cgroup of a process (an index into namespaces->processes): the one that names it, if there
+ * are several. NODE_NONE if it is not in the tree.
+ */
 uint32_t join_process_node(const struct join *join, uint32_t process);
 /* The namespaces that processes of a cgroup and of those below it are in. */
 void join_namespaces(const struct join *join, uint32_t node, struct join_ns *ret_ns);

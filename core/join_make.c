@@ -55,38 +55,42 @@ static void fill(uint32_t *list, size_t n, uint32_t value)
 
 /* ---- processes and cgroups ------------------------------------------------------------- */
 
-/* Sorts by counting: processes are in the order of their pids already. */
-static void sort_processes(struct join *join, const struct namespaces *set)
+/* Calls for each cgroup of each process: processes come in the order of their pids. */
+static void each_place(struct join *join, const struct named *paths, const struct namespaces *set,
+		       void (*at)(struct join *join, uint32_t process, uint32_t node))
 {
-	uint32_t n = join->tree->n;
+	const uint32_t n = join->tree->n;
 
 	for (uint32_t p = 0; p < set->n_processes; p++) {
+		const char *const *other = set->processes[p].other_cgroups;
+
 		if (join->process_node[p] != NODE_NONE)
-			join->start[join->process_node[p] + 1]++;
+			at(join, p, join->process_node[p]);
+		for (; other && *other; other++) {
+			size_t found = find_named(paths, n, *other);
+
+			if (found < n && paths[found].index != join->process_node[p])
+				at(join, p, paths[found].index);
+		}
 	}
-	for (uint32_t i = 0; i < n; i++)
-		join->start[i + 1] += join->start[i];
-	for (uint32_t p = 0; p < set->n_processes; p++) {
-		if (join->process_node[p] != NODE_NONE)
-			join->order[join->start[join->process_node[p]]++] = p;
-	}
-	/* Each offset now stands where the next one began. */
-	for (uint32_t i = n; i > 0; i--)
-		join->start[i] = join->start[i - 1];
-	join->start[0] = 0;
 }
 
-static int place_processes(struct join *join, const struct named *paths,
-			   const struct namespaces *set)
+static void count_place(struct join *join, uint32_t process, uint32_t node)
+{
+	(void)process;
+	join->start[node + 1]++;
+}
+
+static void add_place(struct join *join, uint32_t process, uint32_t node)
+{
+	join->order[join->start[node]++] = process;
+}
+
+static void find_nodes(struct join *join, const struct named *paths, const struct namespaces *set)
 {
 	const char *last = NULL;
 	uint32_t node = NODE_NONE, n = join->tree->n;
 
-	join->process_node = new_array(join, set->n_processes, sizeof(*join->process_node));
-	join->order = new_array(join, set->n_processes, sizeof(*join->order));
-	join->start = new_array(join, (size_t)n + 1, sizeof(*join->start));
-	if (join->arena.failed)
-		return -ENOMEM;
 	for (uint32_t p = 0; p < set->n_processes; p++) {
 		const char *cgroup = set->processes[p].cgroup;
 
@@ -98,7 +102,29 @@ static int place_processes(struct join *join, const struct named *paths,
 		}
 		join->process_node[p] = cgroup ? node : NODE_NONE;
 	}
-	sort_processes(join, set);
+}
+
+static int place_processes(struct join *join, const struct named *paths,
+			   const struct namespaces *set)
+{
+	uint32_t n = join->tree->n;
+
+	join->process_node = new_array(join, set->n_processes, sizeof(*join->process_node));
+	join->start = new_array(join, (size_t)n + 1, sizeof(*join->start));
+	if (join->arena.failed)
+		return -ENOMEM;
+	find_nodes(join, paths, set);
+	each_place(join, paths, set, count_place);
+	for (uint32_t i = 0; i < n; i++)
+		join->start[i + 1] += join->start[i];
+	join->order = new_array(join, join->start[n], sizeof(*join->order));
+	if (!join->order)
+		return -ENOMEM;
+	each_place(join, paths, set, add_place);
+	/* Each offset now stands where the next one began. */
+	for (uint32_t i = n; i > 0; i--)
+		join->start[i] = join->start[i - 1];
+	join->start[0] = 0;
 	return 0;
 }
 
@@ -125,7 +151,8 @@ static uint32_t find_threads(const struct namespaces *set, pid_t pid, uint32_t *
 
 /* While the namespaces of one cgroup are counted. */
 struct counting {
-	uint32_t *stamps; /* by namespace: the last cgroup that has it, + 1 */
+	uint32_t *stamps;  /* by namespace: the last cgroup that has it, + 1 */
+	uint32_t *counted; /* by process, likewise */
 	uint32_t stamp;
 	pid_t lowest[NS_TYPE_COUNT]; /* the process that join_ns.ns is of */
 	struct join_ns *out;
@@ -149,14 +176,17 @@ static void count_links(struct counting *counting, const uint32_t *ns, pid_t pid
 	}
 }
 
-static enum join_place place(const struct namespaces *set, enum ns_type type, uint32_t distinct,
-			     uint32_t ns)
+static void set_place(const struct namespaces *set, enum ns_type type,
+		      const struct counting *counting)
 {
-	if (distinct > 1)
-		return JOIN_SEVERAL;
-	if (distinct == 0 || set->host[type] == NS_NONE)
-		return JOIN_UNKNOWN;
-	return ns == set->host[type] ? JOIN_HOST : JOIN_OWN;
+	struct join_ns *out = counting->out;
+	uint32_t host = set->host[type];
+
+	out->with_host[type] = host != NS_NONE && counting->stamps[host] == counting->stamp;
+	if (out->distinct[type] > 1)
+		out->place[type] = JOIN_SEVERAL;
+	else if (out->distinct[type] == 1 && host != NS_NONE)
+		out->place[type] = out->with_host[type] ? JOIN_HOST : JOIN_OWN;
 }
 
 /* Those that cannot be looked into are only counted: they say nothing about the others. */
@@ -167,24 +197,29 @@ static void count_node(const struct join *join, const struct namespaces *set, ui
 	struct join_ns *out = counting->out;
 
 	fill(out->ns, NS_TYPE_COUNT, NS_NONE);
-	out->processes = to - from;
 	for (uint32_t i = from; i < to; i++) {
 		const struct ns_process *process = &set->processes[join->order[i]];
 		uint32_t first, n = find_threads(set, process->pid, &first);
 
+		if (counting->counted[join->order[i]] == counting->stamp)
+			continue;
+		counting->counted[join->order[i]] = counting->stamp;
+		out->processes++;
 		out->denied += process->denied;
 		count_links(counting, process->ns, process->pid);
 		for (uint32_t t = first; t < first + n; t++)
 			count_links(counting, set->threads[t].ns, process->pid);
 	}
 	for (int type = 0; type < NS_TYPE_COUNT; type++)
-		out->place[type] = place(set, (enum ns_type)type, out->distinct[type],
-					 out->ns[type]);
+		set_place(set, (enum ns_type)type, counting);
 }
 
 static int count_namespaces(struct join *join, const struct namespaces *set)
 {
-	struct counting counting = { .stamps = new_array(join, set->n, sizeof(uint32_t)) };
+	struct counting counting = {
+		.stamps = new_array(join, set->n, sizeof(uint32_t)),
+		.counted = new_array(join, set->n_processes, sizeof(uint32_t)),
+	};
 
 	join->spaces = new_array(join, join->tree->n, sizeof(*join->spaces));
 	if (join->arena.failed)
@@ -197,26 +232,32 @@ static int count_namespaces(struct join *join, const struct namespaces *set)
 	return 0;
 }
 
+static void pairs_of(struct join *join, const struct ns_process *process, uint32_t node,
+		     uint32_t *stamps, void (*pair)(struct join *join, uint32_t ns, uint32_t node))
+{
+	const struct namespaces *set = join->inventory->namespaces;
+	uint32_t first, n = find_threads(set, process->pid, &first);
+
+	for (uint32_t t = 0; t <= n; t++) {
+		const uint32_t *ns = t < n ? set->threads[first + t].ns : process->ns;
+
+		for (int type = 0; type < NS_TYPE_COUNT; type++) {
+			if (ns[type] == NS_NONE || stamps[ns[type]] == node + 1)
+				continue;
+			stamps[ns[type]] = node + 1;
+			pair(join, ns[type], node);
+		}
+	}
+}
+
 /* Calls for each namespace that has a process or thread of a cgroup itself, once a pair. */
 static void each_pair(struct join *join, const struct namespaces *set, uint32_t *stamps,
 		      void (*pair)(struct join *join, uint32_t ns, uint32_t node))
 {
 	memset(stamps, 0, set->n * sizeof(*stamps));
-	for (uint32_t i = 0; i < join->start[join->tree->n]; i++) {
-		const struct ns_process *process = &set->processes[join->order[i]];
-		uint32_t node = join->process_node[join->order[i]], first;
-		uint32_t n = find_threads(set, process->pid, &first);
-
-		for (uint32_t t = 0; t <= n; t++) {
-			const uint32_t *ns = t < n ? set->threads[first + t].ns : process->ns;
-
-			for (int type = 0; type < NS_TYPE_COUNT; type++) {
-				if (ns[type] == NS_NONE || stamps[ns[type]] == node + 1)
-					continue;
-				stamps[ns[type]] = node + 1;
-				pair(join, ns[type], node);
-			}
-		}
+	for (uint32_t node = 0; node < join->tree->n; node++) {
+		for (uint32_t i = join->start[node]; i < join->start[node + 1]; i++)
+			pairs_of(join, &set->processes[join->order[i]], node, stamps, pair);
 	}
 }
 
@@ -303,11 +344,11 @@ static void apply_limits(const struct namespaces *set, const struct limit_key *k
  * of that user namespace in its parent, up to the first (user_namespaces(7)).
  */
 static void limit_process(struct join *join, const struct namespaces *set,
-			  const struct limit_key *keys, uint32_t p)
+			  const struct limit_key *keys, const struct ns_process *process,
+			  uint32_t node)
 {
-	const struct ns_process *process = &set->processes[p];
 	struct limit_key key = { process->ns[NS_USER], process->uid, 0 };
-	uint32_t *limits = join->limits[join->process_node[p]];
+	uint32_t *limits = join->limits[node];
 
 	for (uint32_t climbed = 0; key.user_ns != NS_NONE && climbed <= set->n; climbed++) {
 		const struct ns_namespace *user = &set->list[key.user_ns];
@@ -335,11 +376,13 @@ static int find_users_and_limits(struct join *join, const struct namespaces *set
 	qsort(keys, set->n_limits, sizeof(*keys), compare_limits);
 	for (uint32_t i = 0; i < tree->n; i++)
 		fill(join->limits[i], NS_TYPE_COUNT, NS_NONE);
-	for (uint32_t p = 0; p < set->n_processes; p++) {
-		if (join->process_node[p] == NODE_NONE)
-			continue;
-		merge_user(join, join->process_node[p], ONE_USER, set->processes[p].uid);
-		limit_process(join, set, keys, p);
+	for (uint32_t i = 0; i < tree->n; i++) {
+		for (uint32_t at = join->start[i]; at < join->start[i + 1]; at++) {
+			const struct ns_process *process = &set->processes[join->order[at]];
+
+			merge_user(join, i, ONE_USER, process->uid);
+			limit_process(join, set, keys, process, i);
+		}
 	}
 	/* Children stand behind their parents: from the end, everything comes up to the root. */
 	for (uint32_t i = tree->n; i-- > 1;) {
@@ -403,14 +446,15 @@ static void root_overlays(struct join *join, const struct namespaces *set,
 				   ? set->processes[0].root_device
 				   : 0;
 
-	for (uint32_t i = 0; i < join->start[join->tree->n]; i++) {
-		uint32_t p = join->order[i], node = join->process_node[p];
-		dev_t device = set->processes[p].root_device;
-		const struct overlay *overlay = overlays_find_device(overlays, device);
-		const struct overlay *has = join->overlays[node];
+	for (uint32_t node = 0; node < join->tree->n; node++) {
+		for (uint32_t i = join->start[node]; i < join->start[node + 1]; i++) {
+			dev_t device = set->processes[join->order[i]].root_device;
+			const struct overlay *overlay = overlays_find_device(overlays, device);
+			const struct overlay *has = join->overlays[node];
 
-		if (overlay && (!has || (has->device == host && device != host)))
-			join->overlays[node] = overlay;
+			if (overlay && (!has || (has->device == host && device != host)))
+				join->overlays[node] = overlay;
+		}
 	}
 	for (uint32_t p = 0; p < set->n_processes; p++) {
 		const struct overlay *overlay = overlays_find_device(overlays,

@@ -12,8 +12,8 @@ struct join {
 	struct tree *tree;
 	struct inventory *inventory;
 	struct arena arena;	/* everything below; NULL what the inventory has no part for */
-	uint32_t *process_node; /* by process */
-	uint32_t *order;	/* processes that have a node: by node, then pid */
+	uint32_t *process_node; /* by process: the one that names it */
+	uint32_t *order;	/* processes by node, then pid; some have several nodes */
 	uint32_t *start;	/* by node, n + 1 offsets into order */
 	struct join_ns *spaces; /* by node */
 	uint32_t *ns_start;	/* by namespace, n + 1 offsets into ns_nodes */

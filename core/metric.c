@@ -5,6 +5,8 @@
 
 #include "core/cleanup.h"
 #include "core/derive.h"
+#include "core/fact.h"
+#include "core/inventory.h"
 
 static const struct metric metrics[METRIC_COUNT] = {
 #define METRIC(id, ...) [M_##id] = { __VA_ARGS__ },
@@ -169,6 +171,19 @@ void metric_set_close(struct metric_set *set)
 			}
 		}
 	} while (!metric_set_equal(&before, set));
+}
+
+unsigned int metric_set_inventory(const struct metric_set *set)
+{
+	struct metric_set closed = *set;
+	unsigned int parts = 0;
+
+	metric_set_close(&closed);
+	for (int id = M_NONE + 1; id < METRIC_COUNT; id++) {
+		if (metric_set_has(&closed, (enum metric_id)id))
+			parts |= metrics[id].inventory;
+	}
+	return parts;
 }
 
 static bool add_id(struct metric_set *set, enum metric_id *ids, size_t size, size_t *n,

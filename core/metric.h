@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/namespaces.h"
 #include "core/units.h"
 
 /*
@@ -34,9 +35,10 @@ enum metric_kind {
 };
 
 enum metric_flags {
-	METRIC_EXPORT = 1 << 0, /* in /metrics unless configured otherwise */
-	METRIC_LIST = 1 << 1,	/* the number of members of a list like "0-3,8" */
-	METRIC_ZERO = 1 << 2,	/* keyed: no line means nothing happened, not unknown */
+	METRIC_EXPORT = 1 << 0,	    /* in /metrics unless configured otherwise */
+	METRIC_LIST = 1 << 1,	    /* the number of members of a list like "0-3,8" */
+	METRIC_ZERO = 1 << 2,	    /* keyed: no line means nothing happened, not unknown */
+	METRIC_PER_SECOND = 1 << 3, /* is a rate by itself: policies may write "10M/s" */
 };
 
 /* Why a cell has a value or has none. Missing is never 0. */
@@ -46,13 +48,14 @@ enum value_state {
 	VALUE_DISABLED,	 /* the controller is not on for this cgroup */
 	VALUE_DENIED,	 /* no right to read it */
 	VALUE_UNLIMITED, /* a limit that is not set */
-	VALUE_FIRST,	 /* needs a second sample */
+	VALUE_FIRST,	 /* needs a second sample, or is still being measured */
 	VALUE_GONE,	 /* the cgroup went away while it was read */
 	VALUE_FAILED,	 /* reading it failed: an I/O error, no descriptor left */
 	VALUE_STATE_COUNT,
 };
 
-/* One cell. `text` is interned in the snapshot's string pool. */
+/* One cell. `text` lives as long as the snapshot: interned in its string pool, or its inventory's.
+ */
 union value {
 	uint64_t u64;
 	int64_t i64;
@@ -73,6 +76,13 @@ struct metric_source_v1 {
 
 struct snapshot;
 
+/* What a row that is made from the inventory is asked for. */
+struct fact {
+	const struct snapshot *snapshot;
+	uint32_t node;
+	size_t detail; /* the row's fact_detail */
+};
+
 struct metric {
 	const char *name; /* public: policies and dashboards use it */
 	enum metric_kind kind;
@@ -82,9 +92,13 @@ struct metric {
 	struct metric_source_v1 v1;
 	uint32_t v1_mul, v1_div; /* 0 means 1 */
 	const char *key_label;	 /* what the parts of a keyed metric are: "device" */
+	/* Made from the inventory and its join, cell by cell (core/fact.h). */
+	unsigned int inventory; /* enum inventory_parts it needs; 0: it is read or derived */
+	enum value_state (*fact)(const struct fact *fact, union value *ret_value);
+	size_t fact_detail; /* a type of namespace, the offset of a member */
 	/* KIND_DERIVED: fills the whole column from the columns in `needs` (M_NONE ends them). */
 	void (*derive)(struct snapshot *snapshot, enum metric_id id);
-	enum metric_id needs[4];
+	enum metric_id needs[NS_TYPE_COUNT];
 	/* Prometheus, where it differs from the rule of name, unit and _total. */
 	const char *family, *family_help, *label, *label_value, *label2, *label2_value;
 	const char *title, *rate_title; /* column headings */
@@ -146,6 +160,8 @@ bool metric_set_equal(const struct metric_set *a, const struct metric_set *b);
 void metric_set_add_all(struct metric_set *set);
 /* Adds what rates and derived metrics in the set are computed from. */
 void metric_set_close(struct metric_set *set);
+/* The parts of the inventory (enum inventory_parts) that those in the set are made from. */
+unsigned int metric_set_inventory(const struct metric_set *set);
 /*
  * Adds a comma-separated list of names ("all", "default" and "export" are sets of their own) to
  * `set` and, in order and up to `size`, to `ids`. Returns how many ids, or -EINVAL with the unknown

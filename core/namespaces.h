@@ -94,10 +94,14 @@ struct ns_process {
 	pid_t pid, ppid;
 	uid_t uid;
 	uint32_t threads;
-	uint64_t start_ns;  /* CLOCK_BOOTTIME; 0: not known */
-	const char *comm;   /* bytes from outside */
+	uint64_t start_ns;  /* CLOCK_BOOTTIME; 0: not known or not asked for */
+	const char *comm;   /* bytes from outside; "" likewise */
 	const char *cgroup; /* path of its node, or NULL if not known */
-	dev_t root_device;  /* st_dev of /proc/PID/root: which mount it lives on; 0: not known */
+	/* On v1 and hybrid hosts: where other hierarchies have it elsewhere, ended by NULL; or
+	 * NULL.
+	 */
+	const char *const *other_cgroups;
+	dev_t root_device; /* st_dev of /proc/PID/root: which mount it lives on; 0: not known */
 	uint32_t ns[NS_TYPE_COUNT];
 	uint32_t pid_for_children, time_for_children;
 	bool denied; /* no right to read its links */

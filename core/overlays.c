@@ -29,6 +29,7 @@ void overlays_unref(struct overlays *set)
 	if (!set || atomic_fetch_sub(&set->refs, 1) != 1)
 		return;
 	arena_done(&set->arena);
+	overlays_unref(set->base);
 	free(set);
 }
 

@@ -113,6 +113,8 @@ struct overlay {
 struct overlays {
 	atomic_int refs;
 	struct arena arena;
+	struct overlays
+		*base; /* reference to a set that holds texts and layers of this one, or NULL */
 	uint64_t boottime_ns, cost_ns;
 	struct overlay *list;
 	uint32_t n;

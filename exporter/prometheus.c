@@ -9,10 +9,13 @@
 #include "core/escape.h"
 #include "core/glob.h"
 #include "exporter/family.h"
+#include "exporter/inventory.h"
+#include "exporter/label.h"
 
 struct prometheus {
 	atomic_int refs;
 	uint32_t max_depth, max_series, max_label;
+	bool inventory, namespace_info;
 	char **include, **exclude; /* NULL-terminated, NULL for none */
 	struct family_table table;
 };
@@ -75,6 +78,8 @@ int prometheus_new(const struct prometheus_options *options, struct prometheus *
 	prometheus->max_depth = options->max_depth;
 	prometheus->max_series = options->max_series;
 	prometheus->max_label = options->max_label;
+	prometheus->inventory = options->inventory;
+	prometheus->namespace_info = options->namespace_info;
 	r = copy_globs(options->include, options->n_include, &prometheus->include);
 	if (r == 0)
 		r = copy_globs(options->exclude, options->n_exclude, &prometheus->exclude);
@@ -197,6 +202,33 @@ static int limit_series(struct render *render, struct prometheus_stats *stats)
 	return 0;
 }
 
+/* What is left of the budget is for the objects of the inventory. */
+static int add_inventory(struct render *render, struct prometheus_stats *stats)
+{
+	const struct prometheus *prometheus = render->prometheus;
+	struct inventory_export export = {
+		.max_label = prometheus->max_label,
+		.namespace_info = prometheus->namespace_info,
+		.budget = prometheus->max_series ? 0 : UINT64_MAX,
+	};
+	int r;
+
+	if (!prometheus->inventory || !render->snapshot->join)
+		return 0;
+	if (prometheus->max_series > render->series)
+		export.budget = prometheus->max_series - render->series;
+	export.shown = calloc(render->snapshot->tree->n, sizeof(*export.shown));
+	if (!export.shown)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < render->n; i++)
+		export.shown[render->nodes[i]] = true;
+	r = inventory_export_render(&export, render->snapshot, render->out);
+	free(export.shown);
+	render->series += export.series;
+	stats->dropped_series += export.dropped;
+	return r;
+}
+
 static int select_nodes(struct render *render, struct prometheus_stats *stats)
 {
 	const struct tree *tree = render->snapshot->tree;
@@ -211,50 +243,6 @@ static int select_nodes(struct render *render, struct prometheus_stats *stats)
 	return render->prometheus->max_series > 0 ? limit_series(render, stats) : 0;
 }
 
-static bool is_utf8(const char *text, size_t length)
-{
-	uint32_t codepoint;
-
-	while (length > 0) {
-		size_t taken = utf8_decode(text, length, &codepoint);
-
-		if (taken == 0)
-			return false;
-		text += taken;
-		length -= taken;
-	}
-	return true;
-}
-
-/* The longest start of at most `max` bytes that ends with a whole character. */
-static size_t cut_length(const char *text, size_t length, uint32_t max)
-{
-	if (max == 0 || length <= max)
-		return length;
-	length = max;
-	while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
-		length--;
-	return length > 0 ? length : max;
-}
-
-/*
- * A cgroup's path as a label value. Two cgroups must never share one: where escaping or cutting
- * could make two paths alike, "#" and the inode are added. A valid path can only look like an
- * escaped one if it holds a backslash.
- */
-static void add_cgroup_label(struct strbuf *out, const struct node *node, uint32_t max)
-{
-	const char *path = node->path, *hash = strrchr(path, '#');
-	size_t length = strlen(path), cut = cut_length(path, length, max);
-	bool numbered = hash && hash[1] && hash[1 + strspn(hash + 1, "0123456789")] == '\0';
-
-	escape_label(out, path, cut);
-	if (cut < length || !is_utf8(path, length) || (numbered && strchr(path, '\\'))) {
-		strbuf_add_char(out, '#');
-		strbuf_add_u64(out, node_id(node));
-	}
-}
-
 static int make_labels(struct render *render)
 {
 	const struct tree *tree = render->snapshot->tree;
@@ -264,7 +252,7 @@ static int make_labels(struct render *render)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < render->n; i++) {
 		render->label_start[i] = render->labels.length;
-		add_cgroup_label(&render->labels, tree->nodes[render->nodes[i]],
+		label_add_cgroup(&render->labels, tree->nodes[render->nodes[i]],
 				 render->prometheus->max_label);
 	}
 	render->label_start[render->n] = render->labels.length;
@@ -355,15 +343,6 @@ static void add_family(struct render *render, uint32_t index)
 	}
 }
 
-static void add_label(struct strbuf *out, const char *name, const char *value)
-{
-	strbuf_add_string(out, ",");
-	strbuf_add_string(out, name);
-	strbuf_add_string(out, "=\"");
-	escape_label(out, value ? value : "", value ? strlen(value) : 0);
-	strbuf_add_char(out, '"');
-}
-
 /* What does not change about a cgroup, on one series, so that samples need no more than the path.
  */
 static void add_info(struct render *render)
@@ -382,10 +361,10 @@ static void add_info(struct render *render)
 		strbuf_add_string(out, "\",id=\"");
 		strbuf_add_u64(out, node_id(node));
 		strbuf_add_char(out, '"');
-		add_label(out, "kind", node_kind_name(node->kind));
-		add_label(out, "unit", node->unit);
-		add_label(out, "runtime", node->runtime);
-		add_label(out, "container_id", node->container_id);
+		label_add(out, "kind", node_kind_name(node->kind));
+		label_add(out, "unit", node->unit);
+		label_add(out, "runtime", node->runtime);
+		label_add(out, "container_id", node->container_id);
 		strbuf_add_string(out, "} 1\n");
 		render->series++;
 	}
@@ -429,6 +408,9 @@ int prometheus_render(const struct prometheus *prometheus, const struct snapshot
 		add_info(&render);
 	for (uint32_t i = 0; i < prometheus->table.n_families; i++)
 		add_family(&render, i);
+	r = add_inventory(&render, &stats);
+	if (r < 0)
+		return r;
 	if (out->failed)
 		return -ENOMEM;
 	stats.cgroups = render.n;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,8 @@ struct prometheus_options {
 	uint32_t max_depth;  /* the root has depth 0 */
 	uint32_t max_series; /* of cgroups: more drop whole cgroups, deepest and last ones first */
 	uint32_t max_label;  /* bytes of a label value before escaping */
+	bool inventory;	     /* the families of namespaces, overlays, containers */
+	bool namespace_info; /* a series for each namespace that is not the machine's own */
 };
 
 /* What one rendering did. */

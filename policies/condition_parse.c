@@ -150,7 +150,8 @@ static const struct value_form value_forms[][2] = {
 static int parse_value(struct parser *parser, struct condition_part *part)
 {
 	const struct metric *metric = metric_get(part->metric);
-	const struct value_form *form = &value_forms[metric->unit][metric_is_rate(part->metric)];
+	bool rate = metric_is_rate(part->metric) || (metric->flags & METRIC_PER_SECOND);
+	const struct value_form *form = &value_forms[metric->unit][rate];
 	double plain;
 	bool bare = parse_plain(part->text, &plain) == 0;
 

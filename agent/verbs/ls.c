@@ -8,9 +8,12 @@
 #include <time.h>
 
 #include "agent/output.h"
+#include "collectors/inventory.h"
 #include "core/cleanup.h"
 #include "core/glob.h"
 #include "core/query.h"
+
+DEFINE_CLEANUP(struct inventory_keeper *, inventory_keeper_free)
 
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV };
 
@@ -19,7 +22,7 @@ struct ls_options {
 	struct metric_set set;
 	struct query query;
 	enum format format;
-	bool watch;
+	bool watch, everything; /* --columns all: what takes long may be missing */
 	uint64_t interval_usec;
 };
 
@@ -39,6 +42,7 @@ static int parse_columns(struct context *context, const char *list, struct ls_op
 	if (n == 0)
 		return context_usage(context, "--columns: the list is empty");
 	options->columns.n = (size_t)n;
+	options->everything = strcmp(list, "all") == 0;
 	return 0;
 }
 
@@ -190,12 +194,39 @@ static void wait_interval(uint64_t usec)
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 }
 
+/* Who asks for the size of layers by name waits for them; who asks for everything, a little. */
+static int look_around(struct context *context, struct sampler *sampler,
+		       const struct ls_options *options, struct inventory_keeper **keeper)
+{
+	unsigned int parts = metric_set_inventory(&options->set);
+	struct inventory *inventory;
+	int r = 0;
+
+	/* In a recorded tree there is nothing to look into. */
+	if (parts == 0 || root_is_recorded(context->root))
+		return 0;
+	if (!*keeper)
+		r = inventory_keeper_new(context->root, sampler_hierarchies(sampler), NULL, keeper);
+	if (r < 0)
+		return context_fail(context, EXIT_FAILED, "inventory: %s", strerror(-r));
+	/* What could not be read has a state that says so. */
+	inventory_keeper_pass(*keeper, parts, options->everything ? UINT64_C(2000000000) : 0);
+	inventory = inventory_keeper_latest(*keeper);
+	sampler_set_inventory(sampler, inventory);
+	inventory_unref(inventory);
+	return 0;
+}
+
 static int run(struct context *context, struct sampler *sampler, const struct ls_options *options)
 {
+	_cleanup_(inventory_keeper_freep) struct inventory_keeper *keeper = NULL;
+
 	for (bool first = true;; first = false) {
 		struct snapshot *snapshot;
-		int r;
+		int r = look_around(context, sampler, options, &keeper);
 
+		if (r != 0)
+			return r;
 		if (first) {
 			r = context_sample(context, sampler, &options->set, options->interval_usec,
 					   &snapshot);

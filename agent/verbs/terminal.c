@@ -14,10 +14,14 @@
 #include <unistd.h>
 
 #include "agent/defaults.h"
+#include "collectors/inventory.h"
 #include "core/cleanup.h"
 #include "core/log.h"
 #include "policies/manual.h"
 #include "tui/tui.h"
+
+/* Somebody looks on: a little oftener than the agent does it for itself. */
+#define INVENTORY_PERIOD_NS UINT64_C(2000000000)
 
 /*
  * Sampling has a thread of its own: reading a large root memory.stat takes long on some machines,
@@ -25,11 +29,13 @@
  */
 struct terminal {
 	struct context *context;
-	struct sampler *sampler; /* of the sampling thread alone */
+	struct sampler *sampler;	 /* of the sampling thread alone */
+	struct inventory_keeper *keeper; /* has a thread of its own; NULL: a recorded tree */
 	int event_fd;
 	pthread_mutex_t mutex;
 	pthread_cond_t wake;
 	struct metric_set wanted;
+	unsigned int wanted_parts; /* of the inventory, by screens; columns want theirs */
 	uint64_t interval_usec;
 	bool paused, stop, now;
 	struct snapshot *latest;
@@ -79,6 +85,20 @@ static bool wait_tick(struct terminal *terminal, struct timespec *next,
 	return go;
 }
 
+static void take_inventory(struct terminal *terminal)
+{
+	struct inventory *inventory;
+
+	if (!terminal->keeper)
+		return;
+	inventory = inventory_keeper_latest(terminal->keeper);
+	/* An empty one says that what is wanted is on its way. */
+	if (!inventory)
+		inventory = inventory_new(0, NULL, NULL, NULL);
+	sampler_set_inventory(terminal->sampler, inventory);
+	inventory_unref(inventory);
+}
+
 static void *sample_loop(void *data)
 {
 	struct terminal *terminal = data;
@@ -89,6 +109,7 @@ static void *sample_loop(void *data)
 	while (wait_tick(terminal, &next, &wanted)) {
 		struct snapshot *snapshot;
 
+		take_inventory(terminal);
 		if (sampler_sample(terminal->sampler, &wanted, &snapshot) == 0)
 			publish(terminal, snapshot);
 	}
@@ -106,6 +127,25 @@ static struct snapshot *latest(void *data)
 	return snapshot;
 }
 
+/* Called with the mutex held. */
+static void update_keeper(struct terminal *terminal)
+{
+	if (terminal->keeper)
+		inventory_keeper_want(terminal->keeper,
+				      terminal->wanted_parts |
+					      metric_set_inventory(&terminal->wanted));
+}
+
+static void want_inventory(void *data, unsigned int parts)
+{
+	struct terminal *terminal = data;
+
+	pthread_mutex_lock(&terminal->mutex);
+	terminal->wanted_parts = parts;
+	update_keeper(terminal);
+	pthread_mutex_unlock(&terminal->mutex);
+}
+
 static void want(void *data, const struct metric_set *columns)
 {
 	struct terminal *terminal = data;
@@ -113,6 +153,7 @@ static void want(void *data, const struct metric_set *columns)
 	pthread_mutex_lock(&terminal->mutex);
 	if (!metric_set_equal(&terminal->wanted, columns) || !terminal->latest) {
 		terminal->wanted = *columns;
+		update_keeper(terminal);
 		terminal->now = true;
 		pthread_cond_signal(&terminal->wake);
 	}
@@ -189,6 +230,7 @@ static int run(struct terminal *terminal)
 				     .event_fd = terminal->event_fd,
 				     .latest = latest,
 				     .want = want,
+				     .want_inventory = want_inventory,
 				     .set_interval = set_interval,
 				     .set_paused = set_paused,
 				     .processes = list_processes,
@@ -214,8 +256,10 @@ static int run(struct terminal *terminal)
 
 static int start(struct terminal *terminal, pthread_t *ret_thread)
 {
+	const struct inventory_options inventory = { .period_ns = INVENTORY_PERIOD_NS,
+						     .thread = true };
 	pthread_condattr_t attributes;
-	int r;
+	int r = 0;
 
 	pthread_mutex_init(&terminal->mutex, NULL);
 	pthread_condattr_init(&attributes);
@@ -225,8 +269,11 @@ static int start(struct terminal *terminal, pthread_t *ret_thread)
 	for (const enum metric_id *id = metric_default_columns; *id != M_NONE; id++)
 		metric_set_add(&terminal->wanted, *id);
 	terminal->now = true;
-	r = pthread_create(ret_thread, NULL, sample_loop, terminal);
-	return -r;
+	if (!root_is_recorded(terminal->context->root))
+		r = inventory_keeper_new(terminal->context->root,
+					 sampler_hierarchies(terminal->sampler), &inventory,
+					 &terminal->keeper);
+	return r < 0 ? r : -pthread_create(ret_thread, NULL, sample_loop, terminal);
 }
 
 int verb_terminal(struct context *context, int argc, char **argv)
@@ -253,6 +300,7 @@ int verb_terminal(struct context *context, int argc, char **argv)
 	}
 	if (terminal.event_fd >= 0)
 		close(terminal.event_fd);
+	inventory_keeper_free(terminal.keeper);
 	snapshot_unref(terminal.latest);
 	sampler_free(terminal.sampler);
 	if (r < 0)

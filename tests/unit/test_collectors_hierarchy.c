@@ -403,6 +403,39 @@ static void test_relative(void **state)
 	assert_string_equal(hierarchy_relative("/a/b"), "a/b");
 }
 
+static void check_distinct(const char *const *given, const char *expected)
+{
+	char *paths[HIERARCHY_MAX] = { NULL };
+	struct strbuf text;
+	unsigned int n;
+
+	for (unsigned int i = 0; given[i]; i++)
+		paths[i] = *given[i] ? strdup(given[i]) : NULL;
+	n = hierarchies_distinct_paths(paths);
+	strbuf_init(&text);
+	strbuf_add_string(&text, "");
+	for (unsigned int i = 0; i < n; i++) {
+		strbuf_printf(&text, "%s ", paths[i]);
+		free(paths[i]);
+	}
+	assert_string_equal(text.data ? text.data : "", expected);
+	strbuf_done(&text);
+}
+
+/* "" stands for a hierarchy that does not show the process. */
+static void test_distinct_paths(void **state)
+{
+	(void)state;
+	check_distinct((const char *const[]){ NULL }, "");
+	check_distinct((const char *const[]){ "", "", NULL }, "");
+	check_distinct((const char *const[]){ "/", "/", "/", NULL }, "/ ");
+	check_distinct((const char *const[]){ "/a/b", "/a/b", "", "/a/b", NULL }, "/a/b ");
+	check_distinct((const char *const[]){ "/", "/a/b", "/", "/c", "/a", NULL }, "/a/b /c ");
+	check_distinct((const char *const[]){ "/a", "/a/b", "/ab", NULL }, "/a /a/b /ab ");
+	check_distinct((const char *const[]){ "/x", "/c", "/c/d", "/c/d", "/c/e", NULL },
+		       "/x /c/d /c/e ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -420,6 +453,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_paths_of_process, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_hierarchies, setup, teardown),
 		cmocka_unit_test(test_relative),
+		cmocka_unit_test(test_distinct_paths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

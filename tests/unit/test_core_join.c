@@ -107,6 +107,37 @@ static void processes_outside_of_the_tree_are_nowhere(void **state)
 	scene_end(&scene);
 }
 
+/* On v1 hosts hierarchies may have a process in other cgroups: it is in each, and counts once. */
+static void processes_in_several_cgroups(void **state)
+{
+	static const char *const others[] = { "/system.slice/ssh.service", "/nowhere", NULL };
+	struct scene scene;
+	struct join_ns spaces;
+	const uint32_t *nodes = NULL;
+	uid_t uid;
+
+	(void)state;
+	scene_start(&scene);
+	process_of(&scene, 200)->other_cgroups = others;
+	scene_join(&scene);
+	assert_pids(&scene, FAKE_WEB_CGROUP, false, "200,201");
+	assert_pids(&scene, "/system.slice/ssh.service", false, "100,200");
+	assert_int_equal(join_process_node(scene.join, 2), node_of(&scene, FAKE_WEB_CGROUP));
+	join_namespaces(scene.join, node_of(&scene, "/system.slice"), &spaces);
+	assert_int_equal(spaces.processes, 4);
+	join_namespaces(scene.join, node_of(&scene, "/system.slice/ssh.service"), &spaces);
+	assert_int_equal(spaces.processes, 2);
+	assert_int_equal(spaces.place[NS_NET], JOIN_SEVERAL);
+	assert_int_equal(join_ns_nodes(scene.join, process_of(&scene, 200)->ns[NS_NET], &nodes), 2);
+	assert_int_equal(nodes[1], node_of(&scene, "/system.slice/ssh.service"));
+	assert_non_null(join_overlay(scene.join, node_of(&scene, "/system.slice/ssh.service")));
+	assert_int_equal(join_overlay_node(scene.join, &scene.inventory->overlays->list[0]),
+			 node_of(&scene, FAKE_WEB_CGROUP));
+	assert_true(join_user(scene.join, node_of(&scene, "/system.slice/ssh.service"), &uid));
+	assert_int_equal(uid, 0);
+	scene_end(&scene);
+}
+
 static struct join_ns spaces_of(const struct scene *scene, const char *path)
 {
 	struct join_ns spaces;
@@ -493,6 +524,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(processes_of_a_subtree_are_one_range),
 		cmocka_unit_test(processes_outside_of_the_tree_are_nowhere),
+		cmocka_unit_test(processes_in_several_cgroups),
 		cmocka_unit_test(places_of_namespaces),
 		cmocka_unit_test(a_thread_elsewhere_counts),
 		cmocka_unit_test(an_empty_cgroup_is_unknown),

@@ -156,8 +156,10 @@ static void test_derived(void **state)
 		if (is_derived != (metric->derive != NULL) ||
 		    is_derived != (metric->needs[0] != M_NONE))
 			fault("%s: derived or not?", metric->name);
-		if (is_derived == (metric->v1.file || metric->v2.file))
-			fault("%s: a source is for what is read, and nothing else", metric->name);
+		if (is_derived + (metric->v1.file || metric->v2.file) + (metric->fact != NULL) != 1)
+			fault("%s: read, derived or from the inventory: one of them", metric->name);
+		if ((metric->fact != NULL) != (metric->inventory != 0))
+			fault("%s: from the inventory or not?", metric->name);
 		if (is_derived && reaches((enum metric_id)id, (enum metric_id)id, 0))
 			fault("%s: needs itself", metric->name);
 		for (size_t i = 0; i < ARRAY_SIZE(metric->needs); i++) {

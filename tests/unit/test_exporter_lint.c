@@ -17,8 +17,11 @@
 #include <string.h>
 
 #include "core/cleanup.h"
+#include "core/join.h"
 #include "exporter/family.h"
 #include "exporter/prometheus.h"
+#include "fake_inventory.h"
+#include "fake_snapshot.h"
 
 static const char *const bad_segments[] = {
 	/* units that are not base units */
@@ -275,28 +278,13 @@ static struct snapshot *make_full(const struct metric_set *all)
 	return snapshot;
 }
 
-/* The whole table as one text: families in one piece, every series once, no timestamp. */
-static void test_full_exposition(void **state)
+/* A text as a whole: families in one piece, every series once, no timestamp. Counts its samples. */
+static size_t check_text(char *text)
 {
-	struct prometheus_options options = { 0 };
-	struct prometheus *prometheus;
-	struct prometheus_stats stats;
-	struct snapshot *snapshot;
-	struct strbuf out;
-	char *line, *position = NULL, *seen = NULL, *family = NULL;
-	size_t samples = 0, exported = 0;
+	char *line, *position = NULL, *seen = strdup(text), *family = NULL;
+	size_t samples = 0;
 
-	(void)state;
-	metric_set_add_all(&options.metrics);
-	snapshot = make_full(&options.metrics);
-	strbuf_init(&out);
-	assert_int_equal(prometheus_new(&options, &prometheus), 0);
-	assert_int_equal(prometheus_render(prometheus, snapshot, &out, &stats), 0);
-	seen = strdup(out.data);
-	for (int i = M_NONE + 1; i < METRIC_COUNT; i++)
-		exported += family_exists((enum metric_id)i);
-	for (line = strtok_r(out.data, "\n", &position); line;
-	     line = strtok_r(NULL, "\n", &position)) {
+	for (line = strtok_r(text, "\n", &position); line; line = strtok_r(NULL, "\n", &position)) {
 		char *brace = strchr(line, '{'), *end;
 
 		if (strncmp(line, "# HELP ", 7) == 0) {
@@ -311,17 +299,87 @@ static void test_full_exposition(void **state)
 		}
 		samples++;
 		assert_memory_equal(line, family, strlen(family));
-		end = brace ? strchr(line, '}') + 1 : strchr(line, ' ');
+		end = brace ? strrchr(line, '}') + 1 : strchr(line, ' ');
 		assert_int_equal(*end, ' ');
 		assert_null(strchr(end + 1, ' '));
 		*end = '\0';
 		if (brace)
 			assert_null(strstr(strstr(seen, line) + 1, line));
 	}
-	assert_int_equal(samples, stats.series);
-	assert_int_equal(samples, exported + 2); /* the count and the info */
 	free(family);
 	free(seen);
+	return samples;
+}
+
+static void test_full_exposition(void **state)
+{
+	struct prometheus_options options = { 0 };
+	struct prometheus *prometheus;
+	struct prometheus_stats stats;
+	struct snapshot *snapshot;
+	struct strbuf out;
+	size_t samples, exported = 0;
+
+	(void)state;
+	metric_set_add_all(&options.metrics);
+	snapshot = make_full(&options.metrics);
+	strbuf_init(&out);
+	assert_int_equal(prometheus_new(&options, &prometheus), 0);
+	assert_int_equal(prometheus_render(prometheus, snapshot, &out, &stats), 0);
+	samples = check_text(out.data);
+	for (int i = M_NONE + 1; i < METRIC_COUNT; i++)
+		exported += family_exists((enum metric_id)i);
+	assert_int_equal(samples, stats.series);
+	assert_int_equal(samples, exported + 2); /* the count and the info */
+	strbuf_done(&out);
+	prometheus_unref(prometheus);
+	snapshot_unref(snapshot);
+}
+
+/* The families of the inventory have no table: what they print is linted. */
+static void test_inventory(void **state)
+{
+	struct prometheus_options options = { .inventory = true, .namespace_info = true };
+	struct tree *tree = fake_tree(fake_inventory_paths, fake_inventory_n_paths, NULL);
+	struct prometheus *prometheus;
+	struct prometheus_stats stats;
+	struct snapshot *snapshot = fake_snapshot(tree, &options.metrics, 1);
+	struct strbuf out;
+	char *copy, *position = NULL;
+	size_t families = 0;
+
+	(void)state;
+	snapshot->inventory = fake_inventory();
+	assert_int_equal(join_new(tree, snapshot->inventory, &snapshot->join), 0);
+	strbuf_init(&out);
+	assert_int_equal(prometheus_new(&options, &prometheus), 0);
+	assert_int_equal(prometheus_render(prometheus, snapshot, &out, &stats), 0);
+	copy = strdup(out.data);
+	assert_int_equal(check_text(out.data), stats.series);
+	for (char *line = strtok_r(copy, "\n", &position); line;
+	     line = strtok_r(NULL, "\n", &position)) {
+		char *help = strncmp(line, "# HELP ", 7) == 0 ? strchr(line + 7, ' ') : NULL;
+
+		if (!help)
+			continue;
+		*help = '\0';
+		families++;
+		if (!ends_with(line, "_info"))
+			lint_name(line + 7, "gauge");
+		if (!ends_with(help + 1, "."))
+			fail_msg("%s: HELP is not a sentence", line + 7);
+		for (int i = M_NONE + 1; i < METRIC_COUNT; i++) {
+			_cleanup_(freep) char *name = NULL;
+
+			if (!family_exists((enum metric_id)i))
+				continue;
+			name = name_of((enum metric_id)i);
+			check_clash(line + 7, name);
+			check_clash(name, line + 7);
+		}
+	}
+	assert_true(families > 30);
+	free(copy);
 	strbuf_done(&out);
 	prometheus_unref(prometheus);
 	snapshot_unref(snapshot);
@@ -333,6 +391,7 @@ int main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_families),
 		cmocka_unit_test(test_full_exposition),
+		cmocka_unit_test(test_inventory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include "collectors/layer_watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "collectors/layer_child.h"
+#include "core/cleanup.h"
+
+enum { MAX_FILESYSTEMS = 64, BUFFER_SIZE = 65536, MAX_READS = 16 };
+
+/* Not FAN_MODIFY: every write() to the root filesystem would be an event. */
+static const uint64_t MASK = FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO |
+			     FAN_CLOSE_WRITE | FAN_ATTRIB | FAN_DELETE_SELF | FAN_ONDIR;
+
+struct layer_watch {
+	size_t n;
+	struct {
+		dev_t device;
+		int fd;
+	} list[MAX_FILESYSTEMS];
+};
+
+static int mark(int fd)
+{
+	char path[32];
+	int group = fanotify_init(FAN_CLASS_NOTIF | FAN_NONBLOCK | FAN_CLOEXEC |
+					  FAN_REPORT_DFID_NAME,
+				  0);
+
+	if (group < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", fd);
+	if (fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, MASK, fd, ".") < 0 &&
+	    fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, MASK, AT_FDCWD, path) < 0) {
+		int r = -errno;
+
+		close(group);
+		return r;
+	}
+	return group;
+}
+
+int layer_watch_new(struct layer_watch **ret_watch)
+{
+	struct layer_watch *watch = calloc(1, sizeof(*watch));
+
+	if (!watch)
+		return -ENOMEM;
+	*ret_watch = watch;
+	return 0;
+}
+
+void layer_watch_free(struct layer_watch *watch)
+{
+	if (!watch)
+		return;
+	for (size_t i = 0; i < watch->n; i++)
+		close(watch->list[i].fd);
+	free(watch);
+}
+
+int layer_watch_add(struct layer_watch *watch, int fd, dev_t device)
+{
+	int group;
+
+	for (size_t i = 0; i < watch->n; i++) {
+		if (watch->list[i].device == device)
+			return 0;
+	}
+	if (watch->n == MAX_FILESYSTEMS)
+		return -ENOSPC;
+	group = mark(fd);
+	if (group < 0)
+		return group;
+	watch->list[watch->n].device = device;
+	watch->list[watch->n++].fd = group;
+	return 0;
+}
+
+void layer_watch_keep(struct layer_watch *watch, const dev_t *devices, size_t n)
+{
+	for (size_t i = 0; i < watch->n;) {
+		size_t at = 0;
+
+		while (at < n && devices[at] != watch->list[i].device)
+			at++;
+		if (at < n) {
+			i++;
+			continue;
+		}
+		close(watch->list[i].fd);
+		watch->list[i] = watch->list[--watch->n];
+	}
+}
+
+/* The directory in an event, as (part of) its information records say. */
+static bool directory_of(const struct fanotify_event_metadata *event, struct layer_handle *handle)
+{
+	const char *at = (const char *)event + event->metadata_len,
+		   *end = (const char *)event + event->event_len;
+
+	while ((size_t)(end - at) >= sizeof(struct fanotify_event_info_header)) {
+		const struct fanotify_event_info_fid *fid = (const void *)at;
+		const struct file_handle *from = (const void *)fid->handle;
+
+		if (fid->hdr.len < sizeof(fid->hdr))
+			return false;
+		at += fid->hdr.len;
+		if (fid->hdr.info_type != FAN_EVENT_INFO_TYPE_DFID &&
+		    fid->hdr.info_type != FAN_EVENT_INFO_TYPE_DFID_NAME)
+			continue;
+		if (from->handle_bytes > LAYER_HANDLE_MAX)
+			return false;
+		handle->type = from->handle_type;
+		handle->length = from->handle_bytes;
+		memcpy(handle->bytes, from->f_handle, from->handle_bytes);
+		return true;
+	}
+	return false;
+}
+
+static uint64_t read_group(int fd, dev_t device, layer_watch_report *report, void *argument)
+{
+	char buffer[BUFFER_SIZE] __attribute__((aligned(8)));
+	uint64_t n = 0;
+
+	for (int i = 0; i < MAX_READS; i++) {
+		const struct fanotify_event_metadata *event = (const void *)buffer;
+		ssize_t length = read(fd, buffer, sizeof(buffer));
+
+		if (length <= 0)
+			break;
+		for (; FAN_EVENT_OK(event, length); event = FAN_EVENT_NEXT(event, length)) {
+			struct layer_event one = { .device = device };
+
+			n++;
+			one.overflow = event->mask & FAN_Q_OVERFLOW;
+			one.gone = event->mask & FAN_DELETE_SELF;
+			if (one.overflow || directory_of(event, &one.directory))
+				report(argument, &one);
+		}
+	}
+	return n;
+}
+
+uint64_t layer_watch_read(struct layer_watch *watch, layer_watch_report *report, void *argument)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < watch->n; i++)
+		n += read_group(watch->list[i].fd, watch->list[i].device, report, argument);
+	return n;
+}
+
+size_t layer_watch_fds(const struct layer_watch *watch, int *fds, size_t max)
+{
+	size_t n = watch->n < max ? watch->n : max;
+
+	for (size_t i = 0; i < n; i++)
+		fds[i] = watch->list[i].fd;
+	return n;
+}
+
+/* A place for mounts that nobody else sees, as the mount namespace is ours alone. */
+static int private_overlay(void)
+{
+	static const char *const places[] = { "/tmp", "/run", "/mnt", "/var", "/proc" };
+	size_t i = 0;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -errno;
+	while (i < ARRAY_SIZE(places) &&
+	       mount("cgwatch", places[i], "tmpfs", 0, "size=64k,mode=700") < 0)
+		i++;
+	if (i == ARRAY_SIZE(places) || chdir(places[i]) < 0)
+		return -ENOENT;
+	if (mkdir("lower", 0700) < 0 || mkdir("upper", 0700) < 0 || mkdir("work", 0700) < 0 ||
+	    mkdir("merged", 0700) < 0 ||
+	    mount("cgwatch", "merged", "overlay", 0,
+		  "lowerdir=lower,upperdir=upper,workdir=work") < 0)
+		return -errno;
+	return 0;
+}
+
+/* What was reported of the upper directory since the last call. */
+static uint64_t seen_by(int group)
+{
+	char buffer[4096] __attribute__((aligned(8)));
+	const struct fanotify_event_metadata *event = (const void *)buffer;
+	ssize_t length = read(group, buffer, sizeof(buffer));
+	uint64_t seen = 0;
+
+	if (length <= 0)
+		return 0;
+	for (; FAN_EVENT_OK(event, length); event = FAN_EVENT_NEXT(event, length)) {
+		struct layer_handle handle;
+
+		if (directory_of(event, &handle))
+			seen |= event->mask;
+	}
+	return seen;
+}
+
+/* Things done through the overlay, and what has to be heard of each. */
+static bool try_file(int group)
+{
+	int fd = open("merged/file", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+	if (fd < 0 || !(seen_by(group) & (FAN_CREATE | FAN_MOVED_TO)))
+		return false;
+	if (write(fd, "x", 1) != 1 || close(fd) < 0 || !(seen_by(group) & FAN_CLOSE_WRITE))
+		return false;
+	if (rename("merged/file", "merged/other") < 0 || !(seen_by(group) & FAN_MOVED_TO))
+		return false;
+	return unlink("merged/other") == 0 &&
+	       seen_by(group) & (FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO);
+}
+
+static int self_test(void *argument, void *result, atomic_uint_fast64_t *progress)
+{
+	int group, r;
+
+	(void)argument;
+	(void)result;
+	(void)progress;
+	r = private_overlay();
+	if (r < 0)
+		return r;
+	group = mark(open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	return group < 0 ? group : try_file(group) ? 0 : -EOPNOTSUPP;
+}
+
+bool layer_watch_works(void)
+{
+	struct layer_child *child;
+	int r = layer_child_start(self_test, NULL, 8, &child), value = -EIO;
+
+	if (r < 0)
+		return false;
+	/* Nothing in it can hang for long; a minute is for machines that hardly move. */
+	for (int i = 0; i < 60000 && layer_child_poll(child, &value) == 0; i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	layer_child_leave(child);
+	return value == 0;
+}

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include "collectors/overlay_body.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collectors/mount_space.h"
+#include "core/cleanup.h"
+
+/* Ways to look at a path are few: our own root and a process in each namespace that has the mount.
+ */
+enum { VIEWS_MAX = 8, ANCHORS = 2 };
+
+struct views {
+	struct {
+		pid_t pid;
+		uint64_t mount_ns;
+		bool trusted;
+	} list[VIEWS_MAX];
+	size_t n;
+};
+
+uint64_t overlay_entry_hash(const struct mount_entry *entry)
+{
+	uint64_t hash = mount_hash(entry->super_options, strlen(entry->super_options));
+
+	for (size_t i = 0; entry->option_array && entry->option_array[i]; i++)
+		hash = hash * 31 +
+		       mount_hash(entry->option_array[i], strlen(entry->option_array[i]));
+	return hash;
+}
+
+static void drop_places(struct overlay_body *body, struct overlay_places *places)
+{
+	for (size_t i = 0; body->places && i < body->options.n_layers; i++)
+		overlay_places_put(places, body->places[i]);
+	overlay_places_put(places, body->work);
+	free(body->places);
+	free(body->base);
+	body->places = NULL;
+	body->work = NULL;
+	body->base = NULL;
+}
+
+void overlay_body_free(struct overlay_body *body, struct overlay_places *places)
+{
+	if (!body)
+		return;
+	drop_places(body, places);
+	overlay_options_done(&body->options);
+	free(body);
+}
+
+/* A process in that namespace whose root is not the overlay itself: from inside it nothing of what
+ * it is made of can be seen. */
+static pid_t process_in(const struct namespaces *namespaces, uint64_t mount_ns, dev_t device)
+{
+	uint32_t index = namespaces_find(namespaces, NS_MNT, mount_ns);
+
+	for (uint32_t i = 0; index != NS_NONE && i < namespaces->n_processes; i++) {
+		const struct ns_process *process = &namespaces->processes[i];
+
+		if (process->ns[NS_MNT] == index && process->root_device != device)
+			return process->pid;
+	}
+	return 0;
+}
+
+static void add_view(struct views *views, pid_t pid, uint64_t mount_ns, bool trusted)
+{
+	for (size_t i = 0; i < views->n; i++) {
+		if (views->list[i].pid == pid)
+			return;
+	}
+	if (views->n == VIEWS_MAX)
+		return;
+	views->list[views->n].pid = pid;
+	views->list[views->n].mount_ns = mount_ns;
+	views->list[views->n++].trusted = trusted;
+}
+
+static void find_views(const struct overlay_body *body, const struct namespaces *namespaces,
+		       struct views *views)
+{
+	uint64_t last = 0;
+
+	views->n = 0;
+	if (body->own)
+		add_view(views, 0, 0, true);
+	for (size_t i = 0; namespaces && i < body->n_entries; i++) {
+		uint64_t mount_ns = body->entries[i]->mount_ns;
+		pid_t pid;
+
+		if (mount_ns == last || views->n == VIEWS_MAX - 1)
+			continue;
+		last = mount_ns;
+		pid = process_in(namespaces, mount_ns, body->device);
+		if (pid > 0)
+			add_view(views, pid, mount_ns, true);
+	}
+	/* Somebody who unshared his mounts may well have named paths that we have too. */
+	add_view(views, 0, 0, false);
+}
+
+/* Names of the mounter's own descriptors: in our /proc they are somebody else's. */
+static bool is_elusive(const char *path)
+{
+	return strstr(path, "/self/fd/") || strncmp(path, "self/fd/", 8) == 0 ||
+	       strncmp(path, "/dev/fd/", 8) == 0;
+}
+
+static bool found(struct overlay_places *places, pid_t pid, const char *path)
+{
+	return overlay_places_try(places, pid, path) == 0;
+}
+
+static char *join(const char *base, const char *path)
+{
+	char *joined;
+
+	return asprintf(&joined, "%s/%s", strcmp(base, "/") == 0 ? "" : base, path) < 0 ? NULL
+											: joined;
+}
+
+/* The first absolute layers decide whose root it is. False if there are none. */
+static bool choose_view(const struct overlay_body *body, struct overlay_places *places,
+			const struct views *views, size_t *ret_view)
+{
+	size_t anchors = 0;
+
+	for (size_t i = 0; i < body->options.n_layers && anchors < ANCHORS; i++) {
+		const char *path = body->options.layers[i].path;
+
+		if (path[0] != '/' || is_elusive(path))
+			continue;
+		anchors++;
+		for (size_t v = 0; v < views->n; v++) {
+			if (!found(places, views->list[v].pid, path))
+				continue;
+			*ret_view = v;
+			return true;
+		}
+	}
+	return false;
+}
+
+static const char *first_relative(const struct overlay_body *body)
+{
+	for (size_t i = 0; i < body->options.n_layers; i++) {
+		const char *path = body->options.layers[i].path;
+
+		if (path[0] != '/' && !is_elusive(path))
+			return path;
+	}
+	return NULL;
+}
+
+/* The directory at or above `from` that has `path` below it, the longest first. */
+static char *base_above(struct overlay_places *places, pid_t pid, const char *from,
+			const char *path)
+{
+	_cleanup_(freep) char *dir = strdup(from);
+
+	while (dir && dir[0] == '/') {
+		_cleanup_(freep) char *joined = NULL;
+		char *slash = strrchr(dir, '/');
+
+		joined = join(dir, path);
+		if (joined && found(places, pid, joined))
+			return TAKE_PTR(dir);
+		if (slash == dir && !dir[1])
+			break;
+		slash[slash == dir] = '\0';
+	}
+	return NULL;
+}
+
+/*
+ * Docker, containerd and podman change their directory to shorten options that would pass a page:
+ * to one above the mount point, the upper layer or the work directory.
+ */
+static char *choose_base(const struct overlay_body *body, struct overlay_places *places, pid_t pid,
+			 uint64_t mount_ns, const char *relative)
+{
+	char *base = NULL;
+
+	for (size_t i = 0; !base && i < body->options.n_layers; i++) {
+		const struct overlay_option_layer *layer = &body->options.layers[i];
+
+		if (layer->path[0] == '/' && !is_elusive(layer->path)) {
+			base = base_above(places, pid, layer->path, relative);
+			break;
+		}
+	}
+	if (!base && body->options.work)
+		base = base_above(places, pid, body->options.work, relative);
+	for (size_t i = 0; !base && i < body->n_entries; i++) {
+		/* A mount point is a path of its own namespace. */
+		if (pid == 0 || body->entries[i]->mount_ns == mount_ns)
+			base = base_above(places, pid, body->entries[i]->mountpoint, relative);
+	}
+	return base;
+}
+
+static struct overlay_place *place_of(const struct overlay_body *body,
+				      struct overlay_places *places, const char *path,
+				      bool *ret_failed)
+{
+	_cleanup_(freep) char *joined = NULL;
+	struct overlay_place *place;
+
+	if (!path || is_elusive(path) || (path[0] != '/' && !body->base))
+		return NULL;
+	if (path[0] != '/')
+		joined = join(body->base, path);
+	if (path[0] != '/' && !joined) {
+		*ret_failed = true;
+		return NULL;
+	}
+	place = overlay_places_get(places, body->pid, joined ? joined : path);
+	*ret_failed |= !place;
+	return place;
+}
+
+static int take_places(struct overlay_body *body, struct overlay_places *places)
+{
+	bool failed = false;
+
+	body->places = calloc(body->options.n_layers + 1, sizeof(struct overlay_place *));
+	if (!body->places)
+		return -ENOMEM;
+	for (size_t i = 0; i < body->options.n_layers; i++)
+		body->places[i] = place_of(body, places, body->options.layers[i].path, &failed);
+	body->work = place_of(body, places, body->options.work, &failed);
+	return failed ? -ENOMEM : 0;
+}
+
+static void choose(struct overlay_body *body, struct overlay_places *places,
+		   const struct views *views)
+{
+	const char *relative = first_relative(body);
+	size_t view = 0;
+	bool known = choose_view(body, places, views, &view);
+
+	for (size_t v = known ? view : 0; relative && v < (known ? view + 1 : views->n); v++) {
+		body->base = choose_base(body, places, views->list[v].pid, views->list[v].mount_ns,
+					 relative);
+		if (!body->base)
+			continue;
+		view = v;
+		known = true;
+		break;
+	}
+	body->resolved = known;
+	body->pid = views->list[view].pid;
+	body->mount_ns = views->list[view].mount_ns;
+	body->trusted = views->list[view].trusted;
+}
+
+/* A pid may be another process by now, which lives elsewhere. */
+static bool still_good(const struct overlay_body *body, const struct namespaces *namespaces)
+{
+	uint32_t process, index;
+
+	if (!body->places || (!body->resolved && !body->trusted))
+		return false;
+	if (body->pid == 0)
+		return true;
+	process = namespaces ? namespaces_find_process(namespaces, body->pid) : NS_NONE;
+	if (process == NS_NONE)
+		return false;
+	index = namespaces->processes[process].ns[NS_MNT];
+	return index != NS_NONE && namespaces->list[index].inode == body->mount_ns;
+}
+
+int overlay_body_resolve(struct overlay_body *body, struct overlay_places *places,
+			 const struct namespaces *namespaces)
+{
+	struct views views;
+	int r;
+
+	if (still_good(body, namespaces))
+		return 0;
+	find_views(body, namespaces, &views);
+	/* Nothing new to look through. */
+	if (body->places && !body->resolved && views.n == 1 && views.list[0].pid == body->pid)
+		return 0;
+	drop_places(body, places);
+	choose(body, places, &views);
+	r = take_places(body, places);
+	return r < 0 ? r : 1;
+}
+
+struct overlay_place *overlay_body_upper(const struct overlay_body *body)
+{
+	return body->places && body->options.n_layers > 0 &&
+			       body->options.layers[0].kind == OVERLAY_UPPER
+		       ? body->places[0]
+		       : NULL;
+}
+
+bool overlay_body_missing(const struct overlay_body *body, size_t layer)
+{
+	const struct overlay_place *place = body->places ? body->places[layer] : NULL;
+
+	return place && (place->state == -ENOENT || place->state == -ENOTDIR) &&
+	       (body->trusted || body->resolved);
+}
+
+/*
+ * Of layers on one filesystem, the root of an overlay has the inode of its upper layer. Looked up
+ * by a child: below the mount there may be layers on a server.
+ */
+static bool root_has_inode(const struct overlay_body *body, struct overlay_places *places,
+			   uint64_t inode)
+{
+	for (size_t i = 0; body->own && i < body->n_entries; i++) {
+		struct overlay_place *place;
+		struct probe probe;
+		bool same;
+
+		if (body->entries[i]->mount_ns != body->own_ns || body->entries[i]->covered ||
+		    strcmp(body->entries[i]->root, "/") != 0)
+			continue;
+		place = overlay_places_get(places, 0, body->entries[i]->mountpoint);
+		if (!place)
+			return false;
+		overlay_places_probe(places, place, true, &probe);
+		same = probe.result == 0 && probe.device == body->device && probe.inode == inode;
+		probe_done(&probe);
+		overlay_places_put(places, place);
+		return same;
+	}
+	return false;
+}
+
+bool overlay_body_upper_deleted(struct overlay_body *body, struct overlay_places *places)
+{
+	const struct overlay_place *upper = overlay_body_upper(body);
+
+	if (!upper)
+		return false;
+	if (upper->state != 0)
+		return overlay_body_missing(body, 0);
+	if (body->upper_seen &&
+	    (upper->device != body->upper_device || upper->inode != body->upper_inode) &&
+	    root_has_inode(body, places, body->upper_inode))
+		return true;
+	/* Also if it was unmounted, made anew and mounted again under the same numbers. */
+	body->upper_seen = true;
+	body->upper_device = upper->device;
+	body->upper_inode = upper->inode;
+	return false;
+}

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include "collectors/overlay_places.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "collectors/mount_space.h"
+#include "core/cleanup.h"
+
+#define RETRY_NS (60 * UINT64_C(1000000000))
+
+/* A root through which paths are seen, open for one pass. */
+struct view {
+	pid_t pid;
+	int fd; /* or -errno */
+};
+
+struct overlay_places {
+	const struct root *root;
+	struct prober *prober;
+	struct view *views;
+	size_t n_views;
+	struct overlay_place **table; /* by hash */
+	size_t table_size;	      /* a power of 2 */
+	struct overlay_place **all;
+	size_t n, capacity;
+	size_t n_new, turn;
+};
+
+int overlay_places_new(const struct root *root, struct overlay_places **ret_places)
+{
+	struct overlay_places *places = calloc(1, sizeof(*places));
+
+	if (!places)
+		return -ENOMEM;
+	places->root = root;
+	places->table_size = 256;
+	places->table = calloc(places->table_size, sizeof(struct overlay_place *));
+	if (!places->table || prober_new(&places->prober) < 0) {
+		overlay_places_free(places);
+		return -ENOMEM;
+	}
+	*ret_places = places;
+	return 0;
+}
+
+static void place_free(struct overlay_place *place)
+{
+	free(place->path);
+	free(place->resolved);
+	free(place);
+}
+
+void overlay_places_free(struct overlay_places *places)
+{
+	if (!places)
+		return;
+	overlay_places_rest(places);
+	for (size_t i = 0; i < places->n; i++)
+		place_free(places->all[i]);
+	free(places->all);
+	free(places->table);
+	prober_free(places->prober);
+	free(places);
+}
+
+void overlay_places_rest(struct overlay_places *places)
+{
+	for (size_t i = 0; i < places->n_views; i++)
+		closep(&places->views[i].fd);
+	free(places->views);
+	places->views = NULL;
+	places->n_views = 0;
+}
+
+static int root_of(struct overlay_places *places, pid_t pid)
+{
+	struct view *grown;
+	char path[64];
+	int fd;
+
+	for (size_t i = 0; i < places->n_views; i++) {
+		if (places->views[i].pid == pid)
+			return places->views[i].fd;
+	}
+	grown = reallocarray(places->views, places->n_views + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	places->views = grown;
+	snprintf(path, sizeof(path), "%d/root", (int)pid);
+	fd = pid == 0 ? root_open_absolute(places->root, "/", O_PATH | O_DIRECTORY)
+		      : root_open(places->root, ROOT_PROC, path, O_PATH | O_DIRECTORY);
+	grown[places->n_views++] = (struct view){ pid, fd };
+	return fd;
+}
+
+static uint32_t hash_of(pid_t pid, const char *path)
+{
+	return (uint32_t)mount_hash(path, strlen(path)) ^ (uint32_t)pid * UINT32_C(0x9e3779b1);
+}
+
+static void grow_table(struct overlay_places *places)
+{
+	size_t size = places->table_size * 2;
+	struct overlay_place **table = calloc(size, sizeof(*table));
+
+	/* Without it chains get longer: that is all. */
+	if (!table)
+		return;
+	for (size_t i = 0; i < places->n; i++) {
+		struct overlay_place *place = places->all[i];
+		size_t slot = place->hash & (size - 1);
+
+		place->next = table[slot];
+		table[slot] = place;
+	}
+	free(places->table);
+	places->table = table;
+	places->table_size = size;
+}
+
+/* New ones stand at the end of the list, so that a look finds them at once. */
+static struct overlay_place *add_place(struct overlay_places *places, pid_t pid, const char *path,
+				       uint32_t hash)
+{
+	struct overlay_place *place;
+	size_t slot;
+
+	if (places->n == places->capacity) {
+		size_t capacity = places->capacity ? places->capacity * 2 : 64;
+		struct overlay_place **grown = reallocarray(places->all, capacity,
+							    sizeof(struct overlay_place *));
+
+		if (!grown)
+			return NULL;
+		places->all = grown;
+		places->capacity = capacity;
+	}
+	if (places->n >= places->table_size)
+		grow_table(places);
+	place = calloc(1, sizeof(*place));
+	if (!place || !(place->path = strdup(path))) {
+		free(place);
+		return NULL;
+	}
+	place->pid = pid;
+	place->hash = hash;
+	place->refs = 1;
+	place->state = -EAGAIN;
+	place->position = (uint32_t)places->n;
+	places->all[places->n++] = place;
+	places->n_new++;
+	slot = hash & (places->table_size - 1);
+	place->next = places->table[slot];
+	places->table[slot] = place;
+	return place;
+}
+
+struct overlay_place *overlay_places_get(struct overlay_places *places, pid_t pid, const char *path)
+{
+	uint32_t hash = hash_of(pid, path);
+
+	for (struct overlay_place *place = places->table[hash & (places->table_size - 1)]; place;
+	     place = place->next) {
+		if (place->hash != hash || place->pid != pid || strcmp(place->path, path) != 0)
+			continue;
+		place->refs++;
+		return place;
+	}
+	return add_place(places, pid, path, hash);
+}
+
+void overlay_places_put(struct overlay_places *places, struct overlay_place *place)
+{
+	struct overlay_place **link, *last;
+
+	if (!place || --place->refs > 0)
+		return;
+	link = &places->table[place->hash & (places->table_size - 1)];
+	while (*link != place)
+		link = &(*link)->next;
+	*link = place->next;
+	if (place->state == -EAGAIN && places->n_new > 0)
+		places->n_new--;
+	last = places->all[--places->n];
+	places->all[place->position] = last;
+	last->position = place->position;
+	place_free(place);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Without symbolic links in our own root; through another's, as it is written. */
+static char *resolve(const struct overlay_places *places, const struct overlay_place *place, int fd)
+{
+	char link[64], target[PATH_MAX];
+	struct strbuf text;
+
+	strbuf_init(&text);
+	if (place->pid > 0) {
+		snprintf(link, sizeof(link), "%d/root", (int)place->pid);
+		root_path(places->root, ROOT_PROC, link, &text);
+		strbuf_add_string(&text, place->path);
+		return strbuf_take(&text);
+	}
+	snprintf(link, sizeof(link), "self/fd/%d", fd);
+	if (root_is_recorded(places->root) || fd < 0 ||
+	    root_readlink(places->root, ROOT_PROC, link, target, sizeof(target)) <= 0)
+		return strdup(place->path);
+	return strdup(target);
+}
+
+static void take(struct overlay_places *places, struct overlay_place *place,
+		 const struct probe *probe, bool *ret_changed)
+{
+	bool same = place->state == probe->result &&
+		    (probe->result != 0 ||
+		     (place->device == probe->device && place->inode == probe->inode));
+
+	if (probe->result == -ETIMEDOUT)
+		place->retry_ns = now_ns() + RETRY_NS;
+	if (same)
+		return;
+	*ret_changed = true;
+	if (place->state == -EAGAIN && places->n_new > 0)
+		places->n_new--;
+	place->state = probe->result;
+	free(place->resolved);
+	place->resolved = NULL;
+	place->device = 0;
+	place->inode = 0;
+	if (probe->result < 0)
+		return;
+	place->device = probe->device;
+	place->inode = probe->inode;
+	place->resolved = resolve(places, place, probe->fd);
+}
+
+/* Which ones it is now: those that are new, then the next ones in turn. */
+static size_t choose(struct overlay_places *places, size_t budget, struct overlay_place **chosen)
+{
+	uint64_t now = now_ns();
+	size_t n = 0, left = budget < places->n ? budget : places->n;
+
+	for (size_t i = places->n; places->n_new > n && i-- > 0;) {
+		if (places->all[i]->state == -EAGAIN)
+			chosen[n++] = places->all[i];
+	}
+	for (; left > 0; left--) {
+		struct overlay_place *place = places->all[places->turn++ % places->n];
+
+		if (place->state != -EAGAIN &&
+		    (place->state != -ETIMEDOUT || place->retry_ns <= now))
+			chosen[n++] = place;
+	}
+	return n;
+}
+
+/* As many as may have a descriptor at one time. */
+enum { PROBES_AT_ONCE = 128 };
+
+static int look_at(struct overlay_places *places, struct overlay_place **chosen, size_t n,
+		   bool *ret_changed)
+{
+	struct probe probes[PROBES_AT_ONCE];
+	struct overlay_place *asked[PROBES_AT_ONCE];
+	size_t n_probes = 0;
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		struct probe *probe = &probes[n_probes];
+		int fd = root_of(places, chosen[i]->pid);
+
+		*probe = (struct probe){ .root_fd = fd, .path = chosen[i]->path, .fd = -1 };
+		if (fd < 0) {
+			probe->result = fd;
+			take(places, chosen[i], probe, ret_changed);
+			continue;
+		}
+		asked[n_probes++] = chosen[i];
+	}
+	r = prober_run(places->prober, probes, n_probes);
+	for (size_t i = 0; i < n_probes; i++) {
+		/* What could not be asked for lack of a process is asked again. */
+		if (probes[i].result != -EAGAIN)
+			take(places, asked[i], &probes[i], ret_changed);
+		probe_done(&probes[i]);
+	}
+	return r;
+}
+
+int overlay_places_look(struct overlay_places *places, size_t budget)
+{
+	_cleanup_(freep) struct overlay_place **chosen = calloc(places->n_new + budget + 1,
+								sizeof(struct overlay_place *));
+	bool changed = false;
+	size_t n;
+	int r = 0;
+
+	if (!chosen)
+		return -ENOMEM;
+	n = choose(places, budget, chosen);
+	for (size_t at = 0; at < n && r == 0; at += PROBES_AT_ONCE)
+		r = look_at(places, chosen + at, n - at < PROBES_AT_ONCE ? n - at : PROBES_AT_ONCE,
+			    &changed);
+	return r < 0 ? r : changed;
+}
+
+int overlay_places_try(struct overlay_places *places, pid_t pid, const char *path)
+{
+	int fd = root_of(places, pid), r;
+	struct probe probe = { .root_fd = fd, .path = path, .fd = -1 };
+
+	if (fd < 0)
+		return fd;
+	r = prober_run(places->prober, &probe, 1);
+	probe_done(&probe);
+	return r < 0 ? r : probe.result;
+}
+
+void overlay_places_probe(struct overlay_places *places, const struct overlay_place *place,
+			  bool want_statfs, struct probe *ret_probe)
+{
+	int fd = root_of(places, place->pid), r;
+
+	*ret_probe = (struct probe){
+		.root_fd = fd, .path = place->path, .want_statfs = want_statfs, .fd = -1
+	};
+	r = fd < 0 ? fd : prober_run(places->prober, ret_probe, 1);
+	if (r < 0)
+		ret_probe->result = r;
+}
