@@ -79,6 +79,8 @@ struct browser_kind {
 	/* What it stands for. False: nothing to jump from. */
 	bool (*target)(const struct browser *browser, const struct browser_item *item,
 		       struct target *ret_target);
+	/* How many processes or mount namespaces there was no right to look into, or NULL. */
+	uint32_t (*denied)(const struct inventory *inventory);
 	/* When that was read, CLOCK_BOOTTIME. */
 	uint64_t (*read_at)(const struct inventory *inventory);
 };

@@ -139,6 +139,31 @@ static void add_age(const struct browser *browser, uint64_t now_ns, struct strbu
 	strbuf_add_string(text, " ago");
 }
 
+/* What follows is said where it fits whole. Returns the columns used. */
+static int draw_count(const struct browser *browser, struct canvas *canvas, int x, int y, int room)
+{
+	const struct browser_kind *kind = browser->kind;
+	uint32_t n = browser->n_matched;
+	char text[64];
+
+	snprintf(text, sizeof(text), "  %u %s", n, n == 1 ? kind->one : kind->many);
+	if (canvas_text_width(canvas, text) > room)
+		return 0;
+	return canvas_text(canvas, x, y, room, text, ROLE_DEFAULT);
+}
+
+static int draw_denied(const struct browser *browser, struct canvas *canvas, int x, int y, int room)
+{
+	const struct browser_kind *kind = browser->kind;
+	uint32_t n = kind->denied ? kind->denied(browser->inventory) : 0;
+	char text[64];
+
+	snprintf(text, sizeof(text), "  %u denied", n);
+	if (n == 0 || canvas_text_width(canvas, text) > room)
+		return 0;
+	return canvas_text(canvas, x, y, room, text, ROLE_DENIED);
+}
+
 void browser_screen_summary(struct app *app, void *state, struct canvas *canvas, struct rect area)
 {
 	struct browser *browser = state;
@@ -165,8 +190,8 @@ void browser_screen_summary(struct app *app, void *state, struct canvas *canvas,
 	}
 	if (!browser->inventory)
 		return;
-	x += canvas_printf(canvas, x, area.y, end - x, ROLE_DEFAULT, "  %u %s", browser->n_matched,
-			   browser->n_matched == 1 ? kind->one : kind->many);
+	x += draw_count(browser, canvas, x, area.y, end - x);
+	x += draw_denied(browser, canvas, x, area.y, end - x);
 	strbuf_clear(&text);
 	add_age(browser, browser->now_ns, &text);
 	if (text.data && canvas_text_width(canvas, text.data) <= end - x)

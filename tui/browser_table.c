@@ -7,6 +7,8 @@
 
 #define COLUMNS_MAX 24
 #define PRIORITIES  4
+/* What is rarely wanted has to leave so much to the columns that take what is left over. */
+#define SPARE 30
 
 /* Where the columns stand; those without room have a width of 0. */
 struct layout {
@@ -27,13 +29,15 @@ static int choose_columns(const struct browser *browser, int room, struct layout
 	bool missed = false;
 
 	for (int priority = 0; priority < PRIORITIES && !missed; priority++) {
+		int spare = priority == PRIORITIES - 1 ? SPARE : 0;
+
 		for (int i = 0; i < kind->n_columns; i++) {
 			const struct browser_column *column = &kind->columns[i];
 			int need = column->width + gap(column, i);
 
 			if (column->priority != priority || (i > 0 && i <= browser->column_offset))
 				continue;
-			if (need > room && i > 0) {
+			if (need + spare > room && i > 0) {
 				missed = true;
 				continue;
 			}

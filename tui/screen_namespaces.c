@@ -235,6 +235,11 @@ static uint64_t read_at(const struct inventory *inventory)
 	return inventory->namespaces->boottime_ns;
 }
 
+static uint32_t denied(const struct inventory *inventory)
+{
+	return inventory->namespaces->n_denied;
+}
+
 static uint32_t parent_of(const struct namespaces *set, uint32_t index, int tree)
 {
 	if (tree == TREE_OWNER)
@@ -321,6 +326,7 @@ static const struct browser_kind kind = {
 	.mark = mark,
 	.word = fits_word,
 	.target = get_target,
+	.denied = denied,
 	.read_at = read_at,
 };
 

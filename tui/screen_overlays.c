@@ -316,6 +316,11 @@ static uint64_t read_at(const struct inventory *inventory)
 	return inventory->overlays->boottime_ns;
 }
 
+static uint32_t denied(const struct inventory *inventory)
+{
+	return inventory->overlays->n_denied;
+}
+
 /* The item of that key, which is added if it is new. -ENOMEM. */
 static int64_t find_or_add(struct browser *browser, const struct browser_item *item)
 {
@@ -457,6 +462,7 @@ static const struct browser_kind kind = {
 	.mark = mark,
 	.word = fits_word,
 	.target = get_target,
+	.denied = denied,
 	.read_at = read_at,
 };
 
