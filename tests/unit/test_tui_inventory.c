@@ -191,6 +191,13 @@ static void test_fold_namespaces(void **state)
 	assert_selected(&scene, "user 4026532206");
 	press(&scene, '1');
 	assert_int_equal(top(&scene)->n_rows, 1);
+	/* A filter shows every match, however it is folded. */
+	press(&scene, '/');
+	type(&scene, "ipc");
+	press(&scene, K_ENTER);
+	assert_int_equal(top(&scene)->n_rows, 3);
+	press(&scene, K_ESCAPE);
+	assert_int_equal(top(&scene)->n_rows, 1);
 	press(&scene, '0');
 	assert_int_equal(top(&scene)->n_rows, 21);
 	close_scene(&scene);

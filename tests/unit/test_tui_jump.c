@@ -83,6 +83,40 @@ static void test_there_and_back_over_three_screens(void **state)
 	close_scene(&scene);
 }
 
+/* One screen lies twice on the way: each time it is about something else. */
+static void test_same_screen_twice(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	open_inventory(&scene, 80, 24);
+	select_cgroup(&scene, FAKE_WEB_CGROUP);
+	press(&scene, 'n');
+	press(&scene, '/');
+	type(&scene, "uts");
+	press(&scene, K_ENTER);
+	assert_int_equal(top(&scene)->n_matched, 1);
+	press(&scene, 'o');
+	press(&scene, 'n');
+	assert_int_equal(top(&scene)->n_matched, 1);
+	assert_selected(&scene, "mnt 4026531830");
+	press(&scene, 'n');
+	assert_int_equal(top(&scene)->n_matched, 9);
+	press(&scene, 'q');
+	assert_selected(&scene, "mnt 4026531830");
+	assert_int_equal(top(&scene)->n_matched, 1);
+	press(&scene, 'q');
+	assert_screen(&scene, SCREEN_OVERLAYS);
+	press(&scene, 'q');
+	assert_selected(&scene, "uts 4026532203");
+	assert_int_equal(top(&scene)->n_matched, 1);
+	press(&scene, K_ESCAPE);
+	assert_int_equal(top(&scene)->n_matched, 8);
+	press(&scene, K_ESCAPE);
+	assert_string_equal(selected_path(&scene), FAKE_WEB_CGROUP);
+	close_scene(&scene);
+}
+
 static void test_namespace_to_overlay_and_cgroup(void **state)
 {
 	struct scene scene;
@@ -132,6 +166,7 @@ static void test_jump_unfolds(void **state)
 
 static void test_processes_of_namespace_and_overlay(void **state)
 {
+	struct namespaces *set;
 	struct scene scene;
 
 	(void)state;
@@ -156,6 +191,14 @@ static void test_processes_of_namespace_and_overlay(void **state)
 	select_row(&scene, "net 4026532209");
 	press(&scene, 'z');
 	assert_true(is_drawn(&scene, "1 processes of net 4026532209"));
+	press(&scene, K_ESCAPE);
+	/* One of the cgroup's two leaves it. */
+	set = scene.inventory->namespaces;
+	set->processes[namespaces_find_process(set, 201)].ns[NS_NET] = set->host[NS_NET];
+	select_row(&scene, "net 4026532201");
+	press(&scene, 'z');
+	assert_true(is_drawn(&scene, "1 processes of net 4026532201"));
+	assert_false(is_drawn(&scene, "www-data"));
 	close_scene(&scene);
 }
 
@@ -239,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cgroup_to_namespaces_and_back),
 		cmocka_unit_test(test_there_and_back_over_three_screens),
+		cmocka_unit_test(test_same_screen_twice),
 		cmocka_unit_test(test_namespace_to_overlay_and_cgroup),
 		cmocka_unit_test(test_jump_unfolds),
 		cmocka_unit_test(test_processes_of_namespace_and_overlay),
