@@ -127,19 +127,12 @@ static void build(struct detail *detail, const struct snapshot *snapshot,
 		detail_build_overlay(detail, snapshot, overlay);
 }
 
-static bool is_there(const struct snapshot *snapshot, const struct target *target)
-{
-	return target_find_node(snapshot, target) != NODE_NONE ||
-	       target_find_namespace(snapshot, target) != NS_NONE ||
-	       target_find_overlay(snapshot, target);
-}
-
 bool detail_update(struct detail *detail, const struct snapshot *snapshot,
 		   const struct target *target, const struct canvas *canvas, int width)
 {
 	bool same = target_equal(&detail->target, target);
 
-	if (!is_there(snapshot, target)) {
+	if (!target_is_there(snapshot, target)) {
 		/* The last lines of the same thing stay; those of another one would be lies. */
 		if (!same)
 			clear(detail);

@@ -13,6 +13,7 @@ static const char *const titles[] = {
 	[TARGET_CGROUP] = "Everything about one cgroup",
 	[TARGET_NAMESPACE] = "Everything about one namespace",
 	[TARGET_OVERLAY] = "Everything about one overlay",
+	[TARGET_PROCESS] = "Everything about one process",
 };
 
 static void open_detail(struct app *app, void *data)

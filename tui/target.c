@@ -71,6 +71,23 @@ const struct overlay *target_find_overlay(const struct snapshot *snapshot,
 	return overlays_find_device(set, target->id);
 }
 
+uint32_t target_find_process(const struct snapshot *snapshot, const struct target *target)
+{
+	const struct namespaces *set = snapshot_namespaces(snapshot);
+
+	if (!set || target->kind != TARGET_PROCESS)
+		return NS_NONE;
+	return namespaces_find_process(set, (pid_t)target->id);
+}
+
+bool target_is_there(const struct snapshot *snapshot, const struct target *target)
+{
+	return target_find_node(snapshot, target) != NODE_NONE ||
+	       target_find_namespace(snapshot, target) != NS_NONE ||
+	       target_find_process(snapshot, target) != NS_NONE ||
+	       target_find_overlay(snapshot, target);
+}
+
 static void add_escaped(struct strbuf *text, const char *what, const char *name)
 {
 	strbuf_add_string(text, what);
@@ -82,6 +99,7 @@ void target_describe(const struct snapshot *snapshot, const struct target *targe
 {
 	const struct overlay *overlay = target_find_overlay(snapshot, target);
 	uint32_t node = target_find_node(snapshot, target);
+	uint32_t process = target_find_process(snapshot, target);
 	const struct container *container = NULL;
 
 	if (node != NODE_NONE && snapshot->join)
@@ -96,6 +114,11 @@ void target_describe(const struct snapshot *snapshot, const struct target *targe
 		add_escaped(text, "cgroup ", snapshot->tree->nodes[node]->path);
 	else if (overlay)
 		add_escaped(text, "overlay ", overlay_mountpoint(overlay));
+	else if (process != NS_NONE)
+		add_escaped(text, "process ",
+			    snapshot_namespaces(snapshot)->processes[process].comm);
+	else if (target->kind == TARGET_PROCESS)
+		strbuf_printf(text, "process %llu", (unsigned long long)target->id);
 	else
 		strbuf_add_string(text, target->kind == TARGET_CGROUP ? "a cgroup that is gone"
 								      : "what is gone");
@@ -145,6 +168,7 @@ uint32_t target_mark_processes(const struct snapshot *snapshot, const struct tar
 	}
 	for (uint32_t i = 0; overlay && overlay->processes && i < overlay->n_processes; i++)
 		n += mark(marks, overlay->processes[i]);
+	n += mark(marks, target_find_process(snapshot, target));
 	return n + mark_processes_of_ns(set, target_find_namespace(snapshot, target), marks);
 }
 
@@ -282,6 +306,7 @@ uint32_t target_mark_nodes(const struct snapshot *snapshot, const struct target 
 	const struct overlay *overlay = target_find_overlay(snapshot, target);
 	uint32_t node = target_find_node(snapshot, target);
 	uint32_t ns = target_find_namespace(snapshot, target), n = 0;
+	uint32_t process = target_find_process(snapshot, target);
 
 	if (node != NODE_NONE)
 		return mark(marks, node);
@@ -289,6 +314,8 @@ uint32_t target_mark_nodes(const struct snapshot *snapshot, const struct target 
 		return 0;
 	if (ns != NS_NONE)
 		return mark_nodes_of_ns(snapshot, ns, marks);
+	if (process != NS_NONE)
+		return mark(marks, join_process_node(snapshot->join, process));
 	if (!overlay)
 		return 0;
 	n = mark(marks, join_overlay_node(snapshot->join, overlay));

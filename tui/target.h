@@ -10,6 +10,7 @@ enum target_kind {
 	TARGET_CGROUP,	  /* id: serial */
 	TARGET_NAMESPACE, /* type and inode */
 	TARGET_OVERLAY,	  /* id: device */
+	TARGET_PROCESS,	  /* id: pid, as long as the inventory has it */
 };
 
 struct target {
@@ -33,6 +34,11 @@ uint32_t target_find_node(const struct snapshot *snapshot, const struct target *
 uint32_t target_find_namespace(const struct snapshot *snapshot, const struct target *target);
 const struct overlay *target_find_overlay(const struct snapshot *snapshot,
 					  const struct target *target);
+
+/* An index into the processes of the inventory, or NS_NONE. */
+uint32_t target_find_process(const struct snapshot *snapshot, const struct target *target);
+/* True if any of these finds it. */
+bool target_is_there(const struct snapshot *snapshot, const struct target *target);
 
 /* "cgroup /a/b", "net 4026532205", "overlay /mnt": safe for a terminal. */
 void target_describe(const struct snapshot *snapshot, const struct target *target,

@@ -178,6 +178,13 @@ static void test_processes_of_namespace_and_overlay(void **state)
 	assert_true(is_drawn(&scene, "2 processes of net 4026532201"));
 	assert_true(is_drawn(&scene, "www-data"));
 	/* From there on, and the way back. */
+	press(&scene, 'n');
+	assert_true(is_drawn(&scene, "of process nginx"));
+	assert_int_equal(top(&scene)->n_matched, 8);
+	press(&scene, K_ESCAPE);
+	press(&scene, 'c');
+	assert_string_equal(selected_path(&scene), FAKE_WEB_CGROUP);
+	press(&scene, K_ESCAPE);
 	press(&scene, 'o');
 	assert_screen(&scene, SCREEN_OVERLAYS);
 	press(&scene, K_F(5));
