@@ -101,6 +101,22 @@ uint32_t namespaces_find_process(const struct namespaces *set, pid_t pid)
 	return NS_NONE;
 }
 
+uint32_t namespaces_process_parent(const struct namespaces *set, uint32_t index)
+{
+	const struct ns_namespace *ns = &set->list[index];
+	uint32_t process = namespaces_find_process(set, ns->pid);
+
+	/* Parents were read at different moments: they may go round in a circle. */
+	for (uint32_t steps = 0; process != NS_NONE && steps < set->n_processes; steps++) {
+		uint32_t in = set->processes[process].ns[ns->type];
+
+		if (in != index && in != NS_NONE)
+			return in;
+		process = namespaces_find_process(set, set->processes[process].ppid);
+	}
+	return NS_NONE;
+}
+
 double ns_limit_ratio(const struct ns_limit *limit)
 {
 	if (!limit->limit_known)

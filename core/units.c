@@ -206,3 +206,11 @@ void format_human(struct strbuf *buffer, enum unit unit, double value, bool per_
 	else
 		format_scaled(buffer, value, 1000, " kMGTPE");
 }
+
+void format_age(struct strbuf *buffer, double seconds)
+{
+	if (seconds < 60)
+		strbuf_printf(buffer, "%ds", seconds > 0 ? (int)seconds : 0);
+	else
+		format_seconds(buffer, seconds);
+}

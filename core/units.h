@@ -41,3 +41,5 @@ int parse_u64(const char *text, uint64_t *ret_value);
  * nothing to the text but turns seconds per second into a percentage of one core.
  */
 void format_human(struct strbuf *buffer, enum unit unit, double base_value, bool per_second);
+/* How old something is, in whole units: "0s", "42s", "5m12s", "3d04h". */
+void format_age(struct strbuf *buffer, double seconds);

@@ -38,6 +38,7 @@ static void *top_state(struct app *app)
 int app_init(struct app *app, const struct tui_source *source, const struct tui_options *options)
 {
 	*app = (struct app){ .source = source, .options = options };
+	app->detail.users = &app->users;
 	view_init(&app->view);
 	app->interval_usec = options->interval_usec;
 	if (options->glob) {
@@ -65,8 +66,34 @@ void app_done(struct app *app)
 	}
 	view_done(&app->view);
 	detail_done(&app->detail);
+	users_done(&app->users);
 	snapshot_unref(app->snapshot);
 	*app = (struct app){ 0 };
+}
+
+/* The tree shows containers by name. */
+static bool has_containers(const struct snapshot *snapshot)
+{
+	const struct tree *tree = snapshot ? snapshot->tree : NULL;
+
+	for (uint32_t i = 0; tree && i < tree->n; i++) {
+		if (tree->nodes[i]->container_id)
+			return true;
+	}
+	return false;
+}
+
+static void sync_inventory(struct app *app)
+{
+	const struct screen *screen = top_screen(app);
+	unsigned int parts = has_containers(app->snapshot) ? INVENTORY_CONTAINERS : 0;
+
+	if (screen->inventory)
+		parts |= screen->inventory(app, top_state(app));
+	if (parts == app->inventory || !app->source->want_inventory)
+		return;
+	app->inventory = parts;
+	app->source->want_inventory(app->source->data, parts);
 }
 
 /* Tells the source when other columns are needed than before. */
@@ -79,6 +106,7 @@ static void sync_wanted(struct app *app)
 	view_needs(&app->view, &set);
 	if (screen->needs)
 		screen->needs(app, top_state(app), &set);
+	sync_inventory(app);
 	if (metric_set_equal(&set, &app->wanted))
 		return;
 	app->wanted = set;
@@ -112,13 +140,61 @@ uint32_t app_selected(const struct app *app)
 	return app->snapshot ? view_selected(&app->view) : NODE_NONE;
 }
 
-void app_open_screen(struct app *app, int id)
+bool app_target(struct app *app, struct target *ret_target)
 {
-	if (app->depth + 1 >= APP_STACK || app->stack[app->depth] == (enum screen_id)id)
+	const struct screen *screen = top_screen(app);
+
+	return screen->target && screen->target(app, top_state(app), ret_target);
+}
+
+/* Remembers where one is on the screen on top. */
+static void leave(struct app *app)
+{
+	struct place *place = &app->places[app->depth];
+
+	*place = (struct place){ 0 };
+	if (!top_screen(app)->save)
 		return;
-	app->stack[++app->depth] = (enum screen_id)id;
+	top_screen(app)->save(app, top_state(app), place);
+	place->valid = true;
+}
+
+/* After a screen came to the top again, or anew. */
+static void arrive(struct app *app)
+{
+	const struct place *place = &app->places[app->depth];
+
+	if (place->valid && top_screen(app)->restore)
+		top_screen(app)->restore(app, top_state(app), place);
+	app_update_view(app);
+}
+
+void app_open_for(struct app *app, enum screen_id id, const struct target *target)
+{
+	leave(app);
+	/* The way back may be long; what it loses is where it began, but for the bottom. */
+	if (app->depth + 1 == APP_STACK) {
+		for (int i = 1; i + 1 < APP_STACK; i++) {
+			app->stack[i] = app->stack[i + 1];
+			app->places[i] = app->places[i + 1];
+		}
+		app->depth--;
+	}
+	app->stack[++app->depth] = id;
+	app->target = *target;
+	app->places[app->depth].valid = false;
 	if (top_screen(app)->open)
 		top_screen(app)->open(app, top_state(app));
+}
+
+void app_open_screen(struct app *app, int id)
+{
+	struct target target = { .kind = TARGET_NONE };
+
+	if (app->stack[app->depth] == (enum screen_id)id)
+		return;
+	app_target(app, &target);
+	app_open_for(app, (enum screen_id)id, &target);
 }
 
 void app_close_screen(struct app *app, int unused)
@@ -129,7 +205,46 @@ void app_close_screen(struct app *app, int unused)
 	if (top_screen(app)->close)
 		top_screen(app)->close(app, top_state(app));
 	app->depth--;
-	app_update_view(app);
+	arrive(app);
+}
+
+void app_back(struct app *app, int unused)
+{
+	if (app->depth == 0)
+		app_quit(app, unused);
+	else
+		app_close_screen(app, unused);
+}
+
+void app_show_tab(struct app *app, int id)
+{
+	while (app->depth > 0)
+		app_close_screen(app, 0);
+	if (app->stack[0] == (enum screen_id)id)
+		return;
+	leave(app);
+	/* Where one was on each of them is kept beside: the bottom has one place only. */
+	app->tabs[app->stack[0]] = app->places[0];
+	app->stack[0] = (enum screen_id)id;
+	app->places[0] = app->tabs[id];
+	app->target = (struct target){ .kind = TARGET_NONE };
+	if (top_screen(app)->open)
+		top_screen(app)->open(app, top_state(app));
+	arrive(app);
+}
+
+enum screen_id app_tab(const struct app *app)
+{
+	int depth = app->depth;
+
+	while (depth > 0 && app->stack[depth] >= SCREEN_TABS)
+		depth--;
+	return app->stack[depth];
+}
+
+void app_step_tab(struct app *app, int by)
+{
+	app_show_tab(app, ((int)app_tab(app) + by + SCREEN_TABS) % SCREEN_TABS);
 }
 
 void app_set_status(struct app *app, enum role role, const char *format, ...)
@@ -190,10 +305,8 @@ static void handle_prompt(struct app *app, uint32_t key)
 
 static bool run_binding(struct app *app, uint32_t key)
 {
-	const struct binding *binding = keymap_find(&top_screen(app)->keys, key);
+	const struct binding *binding = screen_find_key(top_screen(app), key);
 
-	if (!binding)
-		binding = keymap_find(&screen_common_keys, key);
 	if (!binding)
 		return false;
 	binding->action(app, binding->argument);
@@ -210,6 +323,11 @@ static void handle_click(struct app *app, const struct key_event *event)
 
 		if (key != K_NONE)
 			run_binding(app, key);
+	} else if (event->y < body->y) {
+		enum screen_id tab = header_tab_at(app, body->width, event->x, event->y);
+
+		if (tab != SCREEN_TABS)
+			app_show_tab(app, (int)tab);
 	} else if (screen->click && event->y >= body->y) {
 		screen->click(app, top_state(app), event->x, event->y);
 	}

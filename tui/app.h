@@ -7,9 +7,10 @@
 #include "tui/screen.h"
 #include "tui/theme.h"
 #include "tui/tui.h"
+#include "tui/users.h"
 #include "tui/view.h"
 
-#define APP_STACK 8
+#define APP_STACK 32
 
 #define APP_MIN_WIDTH  40
 #define APP_MIN_HEIGHT 8
@@ -25,11 +26,16 @@ struct app {
 	struct snapshot *snapshot; /* NULL before the first */
 	struct view view;
 	struct detail detail;
+	struct users users;
 	struct metric_set wanted;
 	uint64_t interval_usec;
 	bool paused, quit, repaint;
 	enum screen_id stack[APP_STACK];
-	int depth; /* index of the screen on top */
+	struct place places[APP_STACK]; /* where one was on each when it was left */
+	struct place tabs[SCREEN_TABS];
+	int depth;		/* index of the screen on top */
+	struct target target;	/* what the screen that is being opened is opened for */
+	unsigned int inventory; /* parts asked for, as the source knows */
 	void *states[SCREEN_COUNT];
 	struct prompt prompt;
 	char status[256];
@@ -50,8 +56,20 @@ int app_timeout_ms(const struct app *app);
 
 /* For screens. */
 void *app_state(struct app *app, enum screen_id id);
+/* Opens it for what is selected on the one below. */
 void app_open_screen(struct app *app, int id);
+/* Opens it for that target, also above itself. */
+void app_open_for(struct app *app, enum screen_id id, const struct target *target);
+/* What is selected on the screen on top, for which `target` may be opened. False: nothing. */
+bool app_target(struct app *app, struct target *ret_target);
+/* The screens that lie below all others: to the next, the one before. */
+void app_step_tab(struct app *app, int by);
+void app_show_tab(struct app *app, int id);
+/* The last of them on the way to the screen on top: jumps lead from one to another. */
+enum screen_id app_tab(const struct app *app);
 void app_close_screen(struct app *app, int unused);
+/* The same; at the bottom it leaves the program. */
+void app_back(struct app *app, int unused);
 bool app_is_on_top(const struct app *app, enum screen_id id);
 /* Works the rows out anew after the view changed. */
 void app_update_view(struct app *app);

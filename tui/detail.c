@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/escape.h"
+#include "core/inventory.h"
+
 #define NAME_WIDTH_NARROW 26
 #define NARROW		  70
 #define VALUE_WIDTH	  9
@@ -24,12 +27,21 @@ void detail_done(struct detail *detail)
 {
 	clear(detail);
 	free(detail->lines);
-	*detail = (struct detail){ 0 };
+	*detail = (struct detail){ .users = detail->users };
 }
 
-void detail_needs(struct metric_set *set)
+void detail_needs(enum target_kind kind, struct metric_set *set)
 {
-	metric_set_add_all(set);
+	if (kind == TARGET_CGROUP)
+		metric_set_add_all(set);
+}
+
+unsigned int detail_inventory(enum target_kind kind)
+{
+	const unsigned int join = INVENTORY_NAMESPACES | INVENTORY_OVERLAYS | INVENTORY_USAGE |
+				  INVENTORY_CONTAINERS;
+
+	return kind == TARGET_NAMESPACE ? join | INVENTORY_HOLDERS : join;
 }
 
 /* NULL if there is no memory: the line is left out. */
@@ -70,24 +82,77 @@ void detail_add_fact(struct detail *detail, const char *name, const char *text, 
 	} while (*text);
 }
 
-void detail_update(struct detail *detail, const struct snapshot *snapshot, uint32_t index,
-		   const struct canvas *canvas, int width)
+void detail_add_section(struct detail *detail, const char *name)
 {
-	uint64_t serial = snapshot->tree->nodes[index]->serial;
+	struct detail_line *line;
 
-	if (detail->n > 0 && detail->serial == serial && detail->sequence == snapshot->sequence &&
-	    detail->made_with_absent == detail->show_absent && detail->width == width)
+	if (detail->n > 0)
+		detail_add(detail, "");
+	line = detail_add(detail, name);
+	if (line)
+		line->section = true;
+}
+
+void detail_take_fact(struct detail *detail, const char *name, struct strbuf *value, enum role role)
+{
+	if (!value->failed)
+		detail_add_fact(detail, name, value->data ? value->data : "", role);
+	strbuf_done(value);
+	strbuf_init(value);
+}
+
+void detail_add_text(struct detail *detail, const char *name, const char *text)
+{
+	struct strbuf value;
+
+	if (!text)
 		return;
-	if (detail->serial != serial)
+	strbuf_init(&value);
+	escape_terminal_append(&value, text, strlen(text));
+	detail_take_fact(detail, name, &value, ROLE_DEFAULT);
+}
+
+static void build(struct detail *detail, const struct snapshot *snapshot,
+		  const struct target *target)
+{
+	uint32_t node = target_find_node(snapshot, target);
+	uint32_t ns = target_find_namespace(snapshot, target);
+	const struct overlay *overlay = target_find_overlay(snapshot, target);
+
+	if (node != NODE_NONE)
+		detail_build_cgroup(detail, snapshot, node);
+	else if (ns != NS_NONE)
+		detail_build_namespace(detail, snapshot, ns);
+	else if (overlay)
+		detail_build_overlay(detail, snapshot, overlay);
+}
+
+bool detail_update(struct detail *detail, const struct snapshot *snapshot,
+		   const struct target *target, const struct canvas *canvas, int width)
+{
+	bool same = target_equal(&detail->target, target);
+
+	if (!target_is_there(snapshot, target)) {
+		/* The last lines of the same thing stay; those of another one would be lies. */
+		if (!same)
+			clear(detail);
+		detail->target = *target;
+		return false;
+	}
+	if (detail->n > 0 && same && detail->sequence == snapshot->sequence &&
+	    detail->made_with_absent == detail->show_absent && detail->width == width)
+		return true;
+	if (!same)
 		detail->list.top = 0;
 	clear(detail);
-	detail->serial = serial;
+	detail->target = *target;
 	detail->sequence = snapshot->sequence;
 	detail->made_with_absent = detail->show_absent;
 	detail->canvas = canvas;
 	detail->width = width;
-	detail_build(detail, snapshot, index);
+	build(detail, snapshot, target);
 	detail->canvas = NULL;
+	return true;
 }
 
 static void draw_line(const struct detail_line *line, struct canvas *canvas, int x, int y,

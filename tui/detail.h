@@ -4,7 +4,9 @@
 #include "core/snapshot.h"
 #include "tui/canvas.h"
 #include "tui/list.h"
+#include "tui/target.h"
 #include "tui/theme.h"
+#include "tui/users.h"
 
 /* Columns that a metric's name takes where there is room. */
 #define DETAIL_NAME_WIDTH 34
@@ -19,32 +21,51 @@ struct detail_line {
 	bool fact; /* the value is words, takes the rest of the line and goes on below */
 };
 
-/* Everything about one cgroup, as lines. */
+/* Everything about one cgroup, namespace or overlay, as lines. */
 struct detail {
 	struct detail_line *lines;
 	size_t n, capacity;
 	struct list list;
-	bool show_absent; /* also what this kernel does not have */
+	bool show_absent;    /* also what this kernel does not have */
+	struct users *users; /* the program's */
 	/* what the lines were made from */
-	uint64_t serial, sequence;
+	struct target target;
+	uint64_t sequence;
 	bool made_with_absent;
 	const struct canvas *canvas; /* for widths; only while lines are made */
 	int width;
 };
 
 void detail_done(struct detail *detail);
-/* The columns that the lines are made from. */
-void detail_needs(struct metric_set *set);
+/* The columns that the lines about such a thing are made from. */
+void detail_needs(enum target_kind kind, struct metric_set *set);
+/* The parts of the inventory, likewise. */
+unsigned int detail_inventory(enum target_kind kind);
 /*
- * Makes the lines anew if the cgroup, the snapshot, the choice or the width is another one.
- * `canvas` is only asked how wide texts are.
+ * Makes the lines anew if the target, the snapshot, the choice or the width is another one.
+ * `canvas` is only asked how wide texts are. False if the target is not in the snapshot (any
+ * more): the lines stay as they are.
  */
-void detail_update(struct detail *detail, const struct snapshot *snapshot, uint32_t index,
-		   const struct canvas *canvas, int width);
+bool detail_update(struct detail *detail, const struct snapshot *snapshot,
+		   const struct target *target, const struct canvas *canvas, int width);
 void detail_draw(struct detail *detail, struct canvas *canvas, struct rect area);
 
-/* For the builder in detail_lines.c. */
+/* For the builders. */
 struct detail_line *detail_add(struct detail *detail, const char *name);
+/* A heading, after an empty line. */
+void detail_add_section(struct detail *detail, const char *name);
 /* A fact, on as many lines as it needs. */
 void detail_add_fact(struct detail *detail, const char *name, const char *text, enum role role);
-void detail_build(struct detail *detail, const struct snapshot *snapshot, uint32_t index);
+/* The same with the text in `value`, which is empty afterwards. */
+void detail_take_fact(struct detail *detail, const char *name, struct strbuf *value,
+		      enum role role);
+/* The same with bytes from outside; NULL adds nothing. */
+void detail_add_text(struct detail *detail, const char *name, const char *text);
+/* Facts, each in a file of its own. */
+void detail_build_cgroup(struct detail *detail, const struct snapshot *snapshot, uint32_t index);
+void detail_build_namespace(struct detail *detail, const struct snapshot *snapshot, uint32_t ns);
+void detail_build_overlay(struct detail *detail, const struct snapshot *snapshot,
+			  const struct overlay *overlay);
+/* Those of a cgroup that the inventory knows: who it is; its namespaces and its overlay. */
+void detail_add_owner(struct detail *detail, const struct snapshot *snapshot, uint32_t index);
+void detail_add_join(struct detail *detail, const struct snapshot *snapshot, uint32_t index);

@@ -19,37 +19,6 @@ static const struct {
 	{ M_PIDS_LIMIT, M_PIDS_LIMIT_USED, "Processes", "" },
 };
 
-static void add_section(struct detail *detail, const char *name)
-{
-	struct detail_line *line;
-
-	if (detail->n > 0)
-		detail_add(detail, "");
-	line = detail_add(detail, name);
-	if (line)
-		line->section = true;
-}
-
-/* Takes the text in `value` and leaves it empty for the next. */
-static void add_fact(struct detail *detail, const char *name, struct strbuf *value, enum role role)
-{
-	if (!value->failed)
-		detail_add_fact(detail, name, value->data ? value->data : "", role);
-	strbuf_done(value);
-	strbuf_init(value);
-}
-
-static void add_text_fact(struct detail *detail, const char *name, const char *text)
-{
-	struct strbuf value;
-
-	if (!text)
-		return;
-	strbuf_init(&value);
-	escape_terminal_append(&value, text, strlen(text));
-	add_fact(detail, name, &value, ROLE_DEFAULT);
-}
-
 static void add_ids(struct detail *detail, const struct tree *tree, const struct node *node)
 {
 	struct strbuf value;
@@ -68,7 +37,7 @@ static void add_ids(struct detail *detail, const struct tree *tree, const struct
 		}
 		strbuf_add_u64(&value, node->ids[i]);
 	}
-	add_fact(detail, "Ids", &value, ROLE_DEFAULT);
+	detail_take_fact(detail, "Ids", &value, ROLE_DEFAULT);
 }
 
 static void add_identity(struct detail *detail, const struct snapshot *snapshot, uint32_t index)
@@ -78,21 +47,16 @@ static void add_identity(struct detail *detail, const struct snapshot *snapshot,
 	struct strbuf value;
 	uint32_t children = 0;
 
-	add_text_fact(detail, "Path", node->path);
-	add_text_fact(detail, "Kind", node_kind_name(node->kind));
-	add_text_fact(detail, "Unit", node->unit);
-	strbuf_init(&value);
-	if (node->container_id) {
-		if (node->runtime)
-			strbuf_printf(&value, "%s ", node->runtime);
-		escape_terminal_append(&value, node->container_id, strlen(node->container_id));
-		add_fact(detail, "Container", &value, ROLE_CONTAINER);
-	}
+	detail_add_text(detail, "Path", node->path);
+	detail_add_text(detail, "Kind", node_kind_name(node->kind));
+	detail_add_text(detail, "Unit", node->unit);
+	detail_add_owner(detail, snapshot, index);
 	add_ids(detail, tree, node);
+	strbuf_init(&value);
 	for (uint32_t i = index + 1; i < tree->end[index]; i = tree->end[i])
 		children++;
 	strbuf_printf(&value, "%u children, %u below", children, tree->end[index] - index - 1);
-	add_fact(detail, "Tree", &value, ROLE_DEFAULT);
+	detail_take_fact(detail, "Tree", &value, ROLE_DEFAULT);
 }
 
 /* "512M, set by /batch; 45.0% of it in use" */
@@ -111,7 +75,7 @@ static void add_limit(struct detail *detail, const struct snapshot *snapshot, ui
 	strbuf_init(&text);
 	if (state != VALUE_OK) {
 		strbuf_add_string(&text, value_state_reason(state));
-		add_fact(detail, limits[which].name, &text, ROLE_MISSING);
+		detail_take_fact(detail, limits[which].name, &text, ROLE_MISSING);
 		return;
 	}
 	metric_add_human(id, value, state, &text);
@@ -129,7 +93,7 @@ static void add_limit(struct detail *detail, const struct snapshot *snapshot, ui
 		format_human(&text, UNIT_RATIO, used, false);
 		role = meaning_of_ratio(used);
 	}
-	add_fact(detail, limits[which].name, &text, role);
+	detail_take_fact(detail, limits[which].name, &text, role);
 }
 
 static char *take_cell(const struct snapshot *snapshot, enum metric_id id, uint32_t index,
@@ -220,7 +184,7 @@ static void add_group_heading(struct detail *detail, const char *name)
 	char group[32];
 
 	snprintf(group, sizeof(group), "%.*s", (int)strcspn(name, "."), name);
-	add_section(detail, group);
+	detail_add_section(detail, group);
 }
 
 /* What the screen leaves out unless asked: what this kernel does not have. */
@@ -301,13 +265,14 @@ static void add_metrics(struct detail *detail, const struct snapshot *snapshot, 
 		return;
 	snprintf(note, sizeof(note), "%u more have no value on this kernel (m shows them)",
 		 left_out);
-	add_section(detail, note);
+	detail_add_section(detail, note);
 }
 
-void detail_build(struct detail *detail, const struct snapshot *snapshot, uint32_t index)
+void detail_build_cgroup(struct detail *detail, const struct snapshot *snapshot, uint32_t index)
 {
 	add_identity(detail, snapshot, index);
-	add_section(detail, "binding limits");
+	detail_add_join(detail, snapshot, index);
+	detail_add_section(detail, "binding limits");
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
 		add_limit(detail, snapshot, index, i);
 	add_metrics(detail, snapshot, index);

@@ -34,18 +34,20 @@ static size_t insert_hint(const struct binding **hints, size_t n, const struct b
 /* The rows that have a word for the bottom line; a key that the screen has itself counts once. */
 static size_t collect_hints(const struct app *app, const struct binding *hints[HINTS_MAX])
 {
-	const struct keymap *own = &screens[app->stack[app->depth]]->keys;
-	size_t n = 0;
+	const struct screen *screen = screens[app->stack[app->depth]];
+	const struct keymap *maps[SCREEN_SHARED_KEYS + 2] = { &screen->keys };
+	size_t n = 0, n_maps = 1;
 
-	for (size_t i = 0; i < own->n && n < HINTS_MAX; i++) {
-		if (own->list[i].hint)
-			n = insert_hint(hints, n, &own->list[i]);
-	}
-	for (size_t i = 0; i < screen_common_keys.n && n < HINTS_MAX; i++) {
-		const struct binding *binding = &screen_common_keys.list[i];
+	for (size_t i = 0; i < SCREEN_SHARED_KEYS && screen->shared[i]; i++)
+		maps[n_maps++] = screen->shared[i];
+	maps[n_maps++] = &screen_common_keys;
+	for (size_t m = 0; m < n_maps; m++) {
+		for (size_t i = 0; i < maps[m]->n && n < HINTS_MAX; i++) {
+			const struct binding *binding = &maps[m]->list[i];
 
-		if (binding->hint && !keymap_find(own, binding->keys[0]))
-			n = insert_hint(hints, n, binding);
+			if (binding->hint && screen_find_key(screen, binding->keys[0]) == binding)
+				n = insert_hint(hints, n, binding);
+		}
 	}
 	return n;
 }
@@ -66,7 +68,7 @@ static uint32_t walk_hints(const struct app *app, int width, int wanted_x, struc
 		keymap_add_key_name(hints[i]->keys[0], &key);
 		key_width = (int)key.length;
 		if (key.failed || x + key_width + word_width > width)
-			break;
+			continue;
 		if (draw_on) {
 			canvas_text(draw_on, x, y, key_width, key.data, ROLE_HINT_KEY);
 			canvas_fill(draw_on, x + key_width, y, word_width, ROLE_HINT);

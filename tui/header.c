@@ -10,6 +10,7 @@
 
 #define FULL_FROM_HEIGHT 14
 #define FULL_LINES	 3
+#define TABS_FROM_WIDTH	 70
 
 int header_height(int height)
 {
@@ -163,7 +164,7 @@ static void draw_totals(const struct app *app, struct canvas *canvas, struct rec
 	strbuf_done(&of);
 }
 
-/* What is shown: the order, the filter, what is left out. */
+/* What is shown of the cgroups: the order, the filter, what is left out. */
 static void draw_view(const struct app *app, struct canvas *canvas, struct rect area)
 {
 	const struct view *view = &app->view;
@@ -189,11 +190,61 @@ static void draw_view(const struct app *app, struct canvas *canvas, struct rect 
 	canvas_printf(canvas, x, area.y, end - x, ROLE_DEFAULT, "  %u match", view->n_matched);
 }
 
-void header_draw(const struct app *app, struct canvas *canvas, struct rect area)
+/* Where the names of the tabs begin; past the edge if there is no room for them. */
+static int tabs_x(int width)
 {
+	int need = 0;
+
+	if (width < TABS_FROM_WIDTH)
+		return width;
+	for (int i = 0; i < SCREEN_TABS; i++)
+		need += (int)strlen(screens[i]->name) + 2;
+	return width - need;
+}
+
+enum screen_id header_tab_at(const struct app *app, int width, int x, int y)
+{
+	int left = tabs_x(width);
+
+	if (y != FULL_LINES - 1 || app->body.y < FULL_LINES)
+		return SCREEN_TABS;
+	for (int i = 0; i < SCREEN_TABS; i++) {
+		int right = left + (int)strlen(screens[i]->name) + 2;
+
+		if (x >= left && x < right)
+			return (enum screen_id)i;
+		left = right;
+	}
+	return SCREEN_TABS;
+}
+
+static void draw_tabs(const struct app *app, struct canvas *canvas, int y)
+{
+	int x = tabs_x(canvas->width);
+
+	for (int i = 0; i < SCREEN_TABS && x < canvas->width; i++) {
+		unsigned int style = i == (int)app_tab(app) ? ROLE_HEADING_SORT : ROLE_HINT;
+		int width = (int)strlen(screens[i]->name) + 2;
+
+		canvas_fill(canvas, x, y, width, style);
+		canvas_text(canvas, x + 1, y, width - 1, screens[i]->name, style);
+		x += width;
+	}
+}
+
+void header_draw(struct app *app, struct canvas *canvas, struct rect area)
+{
+	enum screen_id shown = screens[app->stack[app->depth]]->summary ? app->stack[app->depth]
+									: app_tab(app);
+	struct rect line = { area.x, area.y + FULL_LINES - 1, tabs_x(area.width) - 1, 1 };
+
 	draw_host(app, canvas, area, draw_sample(app, canvas, area));
 	if (area.height < FULL_LINES)
 		return;
 	draw_totals(app, canvas, (struct rect){ area.x, area.y + 1, area.width, 1 });
-	draw_view(app, canvas, (struct rect){ area.x, area.y + 2, area.width, 1 });
+	if (screens[shown]->summary)
+		screens[shown]->summary(app, app_state(app, shown), canvas, line);
+	else
+		draw_view(app, canvas, line);
+	draw_tabs(app, canvas, line.y);
 }

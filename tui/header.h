@@ -5,7 +5,9 @@
 
 /* Lines that the header takes on a screen of that height. */
 int header_height(int height);
-void header_draw(const struct app *app, struct canvas *canvas, struct rect area);
+void header_draw(struct app *app, struct canvas *canvas, struct rect area);
+/* The tab whose name stands there in the header, or SCREEN_TABS. */
+enum screen_id header_tab_at(const struct app *app, int width, int x, int y);
 /* The metrics of the root that the header shows. */
 void header_needs(struct metric_set *set);
 /* "1s", "250ms", "1m": an interval for people. */

@@ -6,11 +6,9 @@
 #include <string.h>
 
 #include "tui/app.h"
+#include "tui/jump.h"
+#include "tui/pane.h"
 #include "tui/view_table.h"
-
-/* From that width on the pane stands beside the table, not below. */
-#define PANE_BESIDE_FROM 150
-#define PANE_WIDTH	 74
 
 struct cgroups_state {
 	bool pane;
@@ -25,48 +23,16 @@ static struct cgroups_state *state_of(struct app *app)
 	return app_state(app, SCREEN_CGROUPS);
 }
 
-static struct rect split(struct rect *area)
-{
-	struct rect pane = *area;
-
-	if (area->width >= PANE_BESIDE_FROM) {
-		area->width -= PANE_WIDTH + 1;
-		pane.x += area->width + 1;
-		pane.width = PANE_WIDTH;
-	} else {
-		area->height = (area->height - 1) / 2;
-		pane.y += area->height + 1;
-		pane.height -= area->height + 1;
-	}
-	return pane;
-}
-
-static void draw_pane(struct app *app, struct canvas *canvas, struct rect pane)
-{
-	uint32_t index = app_selected(app);
-	bool beside = pane.x > 0;
-
-	for (int i = 0; beside && i < pane.height; i++)
-		canvas_text(canvas, pane.x - 1, pane.y + i, 1, canvas_glyph(canvas, GLYPH_WALL),
-			    ROLE_TREE);
-	for (int i = 0; !beside && i < pane.width; i++)
-		canvas_text(canvas, pane.x + i, pane.y - 1, 1, canvas_glyph(canvas, GLYPH_RULE),
-			    ROLE_TREE);
-	if (index == NODE_NONE)
-		return;
-	detail_update(&app->detail, app->snapshot, index, canvas, pane.width);
-	detail_draw(&app->detail, canvas, pane);
-}
-
 static void draw_cgroups(struct app *app, void *data, struct canvas *canvas, struct rect area)
 {
 	struct cgroups_state *state = data;
+	struct target target = target_cgroup(app->snapshot, app_selected(app));
 	struct rect pane = { 0 };
 
 	if (!app->snapshot)
 		return;
 	if (state->pane)
-		pane = split(&area);
+		pane = pane_split(&area);
 	view_table_draw(&app->view, canvas, area, app->snapshot, app->now_ns);
 	if (app->view.n_rows == 0)
 		canvas_text(canvas, area.x, area.y + 2, area.width,
@@ -74,7 +40,7 @@ static void draw_cgroups(struct app *app, void *data, struct canvas *canvas, str
 					      : "  no cgroup to show",
 			    ROLE_STATUS);
 	if (state->pane)
-		draw_pane(app, canvas, pane);
+		pane_draw(app, &target, canvas, pane);
 }
 
 static void needs_cgroups(struct app *app, void *data, struct metric_set *set)
@@ -83,7 +49,51 @@ static void needs_cgroups(struct app *app, void *data, struct metric_set *set)
 
 	(void)app;
 	if (state->pane)
-		detail_needs(set);
+		detail_needs(TARGET_CGROUP, set);
+}
+
+/* The keys that jump need to know what there is to jump to; it is asked for when they are used. */
+static unsigned int inventory_cgroups(struct app *app, void *data)
+{
+	struct cgroups_state *state = data;
+
+	(void)app;
+	return state->pane ? detail_inventory(TARGET_CGROUP) : 0;
+}
+
+static bool target_cgroups(struct app *app, void *data, struct target *ret_target)
+{
+	(void)data;
+	*ret_target = target_cgroup(app->snapshot, app_selected(app));
+	return ret_target->kind != TARGET_NONE;
+}
+
+/* Opened by a jump: there it is. */
+static void open_cgroups(struct app *app, void *data)
+{
+	uint32_t node = target_find_node(app->snapshot, &app->target);
+
+	(void)data;
+	if (node != NODE_NONE && view_reveal(&app->view, app->snapshot, node, app->now_ns) < 0)
+		app_set_status(app, ROLE_ERROR, "out of memory");
+}
+
+static void save_cgroups(struct app *app, void *data, struct place *place)
+{
+	(void)data;
+	place->key_id = app->view.selected;
+	place->pinned = app->view.pinned;
+	memcpy(place->filter, app->view.filter, sizeof(place->filter));
+	place->filter_is_glob = app->view.filter_is_glob;
+}
+
+static void restore_cgroups(struct app *app, void *data, const struct place *place)
+{
+	(void)data;
+	app->view.selected = place->key_id;
+	app->view.pinned = place->pinned;
+	memcpy(app->view.filter, place->filter, sizeof(app->view.filter));
+	app->view.filter_is_glob = place->filter_is_glob;
 }
 
 static struct list *list_cgroups(struct app *app, void *data)
@@ -135,7 +145,7 @@ static void click_cgroups(struct app *app, void *data, int x, int y)
 	struct list *list = &app->view.list;
 
 	if (state->pane)
-		split(&area);
+		pane_split(&area);
 	x -= area.x;
 	y -= area.y;
 	if (!app->snapshot || x >= area.width || y >= area.height)
@@ -198,10 +208,10 @@ static void fold(struct app *app, int way)
 		return;
 	}
 	node = app->snapshot->tree->nodes[index];
-	folded = folds_is_folded(&view->folds, node);
+	folded = folds_is_folded(&view->folds, node->serial, node->depth);
 	if (walk(app, index, folded, (enum fold_way)way))
 		return;
-	folds_set(&view->folds, node,
+	folds_set(&view->folds, node->serial, node->depth,
 		  way == FOLD_TOGGLE ? !folded : way == FOLD_CLOSE || way == FOLD_OUT);
 	view->pinned = true;
 	app_update_view(app);
@@ -297,10 +307,13 @@ static void ask_filter(struct app *app, int unused)
 		   filter_done);
 }
 
-static void clear_filter(struct app *app, int unused)
+/* First the filter goes, then one goes back to where one jumped from. */
+static void escape(struct app *app, int unused)
 {
-	(void)unused;
-	filter_changed(app, "");
+	if (*app->view.filter)
+		filter_changed(app, "");
+	else
+		app_close_screen(app, unused);
 }
 
 /* ---- the rest --------------------------------------------------------------------------- */
@@ -377,8 +390,7 @@ static const struct binding keys[] = {
 	{ { 'K' }, NULL, scroll_pane, LIST_WHEEL_UP, NULL },
 	{ { K_ENTER }, NULL, app_open_screen, SCREEN_DETAIL, "the same on the whole screen" },
 	{ { K_F(4), '/' }, "Filter", ask_filter, 0, "show only paths with a text in them, or a glob (/a/**)" },
-	{ { K_ESCAPE }, NULL, clear_filter, 0, "clear the filter" },
-	{ { K_F(5), 'z' }, "Procs", app_open_screen, SCREEN_PROCESSES, "processes of the selected cgroup" },
+	{ { K_ESCAPE }, NULL, escape, 0, "clear the filter; without one, back to where you were" },
 	{ { K_F(6), 's' }, "Sort", app_open_screen, SCREEN_SORT, "choose the column to sort by" },
 	{ { '<', ',' }, NULL, step_sort, -1, "sort by the column to the left, right" },
 	{ { '>', '.' }, NULL, step_sort, 1, NULL },
@@ -409,7 +421,6 @@ static const struct binding keys[] = {
 	{ { K_SHIFT_RIGHT, 'L' }, NULL, scroll_columns, 1, NULL },
 	{ { 'e' }, NULL, toggle_empty, 0, "hide cgroups without a process" },
 	{ { 'x' }, NULL, toggle_spark, 0, "small history of the column that is sorted by" },
-	{ { 'q' }, NULL, app_quit, 0, "leave the program" },
 };
 /* clang-format on */
 
@@ -421,5 +432,11 @@ const struct screen screen_cgroups = {
 	.list = list_cgroups,
 	.moved = moved_cgroups,
 	.click = click_cgroups,
+	.open = open_cgroups,
+	.inventory = inventory_cgroups,
+	.target = target_cgroups,
+	.save = save_cgroups,
+	.restore = restore_cgroups,
 	.keys = { keys, ARRAY_SIZE(keys) },
+	.shared = { &jump_keys },
 };

@@ -2,34 +2,58 @@
 #include "tui/screen.h"
 
 #include "tui/app.h"
+#include "tui/jump.h"
 
 struct detail_state {
-	uint64_t serial; /* of the cgroup the screen was opened for */
+	struct target target; /* what the screen was opened for */
+};
+
+static const char *const titles[] = {
+	[TARGET_NONE] = "Nothing is selected",
+	[TARGET_CGROUP] = "Everything about one cgroup",
+	[TARGET_NAMESPACE] = "Everything about one namespace",
+	[TARGET_OVERLAY] = "Everything about one overlay",
+	[TARGET_PROCESS] = "Everything about one process",
 };
 
 static void open_detail(struct app *app, void *data)
 {
 	struct detail_state *state = data;
 
-	state->serial = app->view.selected;
+	state->target = app->target;
 	app->detail.list.top = 0;
+}
+
+static void save_detail(struct app *app, void *data, struct place *place)
+{
+	struct detail_state *state = data;
+
+	(void)app;
+	place->scope = state->target;
+}
+
+static void restore_detail(struct app *app, void *data, const struct place *place)
+{
+	struct detail_state *state = data;
+
+	(void)app;
+	state->target = place->scope;
 }
 
 static void draw_detail(struct app *app, void *data, struct canvas *canvas, struct rect area)
 {
 	struct detail_state *state = data;
-	uint32_t index = NODE_NONE;
+	int used;
 
 	canvas_fill(canvas, area.x, area.y, area.width, ROLE_HEADING);
-	canvas_text(canvas, area.x, area.y, area.width, "Everything about one cgroup",
-		    ROLE_HEADING);
-	if (app->snapshot)
-		index = tree_find_serial(app->snapshot->tree, state->serial);
-	if (index != NODE_NONE)
-		detail_update(&app->detail, app->snapshot, index, canvas, area.width);
-	else
-		canvas_text(canvas, area.x + 32, area.y, area.width,
-			    "it is gone; these are its last numbers", ROLE_HEADING_SORT);
+	used = canvas_text(canvas, area.x, area.y, area.width, titles[state->target.kind],
+			   ROLE_HEADING);
+	if (!app->snapshot ||
+	    !detail_update(&app->detail, app->snapshot, &state->target, canvas, area.width))
+		canvas_text(canvas, area.x + used + 5, area.y, area.width,
+			    app->detail.n ? "it is gone; these are its last numbers"
+					  : "it is not there",
+			    ROLE_HEADING_SORT);
 	area.y++;
 	area.height--;
 	detail_draw(&app->detail, canvas, area);
@@ -37,9 +61,27 @@ static void draw_detail(struct app *app, void *data, struct canvas *canvas, stru
 
 static void needs_detail(struct app *app, void *data, struct metric_set *set)
 {
+	struct detail_state *state = data;
+
 	(void)app;
-	(void)data;
-	detail_needs(set);
+	detail_needs(state->target.kind, set);
+}
+
+static unsigned int inventory_detail(struct app *app, void *data)
+{
+	struct detail_state *state = data;
+
+	(void)app;
+	return detail_inventory(state->target.kind);
+}
+
+static bool target_detail(struct app *app, void *data, struct target *ret_target)
+{
+	struct detail_state *state = data;
+
+	(void)app;
+	*ret_target = state->target;
+	return state->target.kind != TARGET_NONE;
 }
 
 static struct list *list_detail(struct app *app, void *data)
@@ -57,8 +99,7 @@ static void toggle_absent(struct app *app, int unused)
 /* clang-format off */
 static const struct binding keys[] = {
 	{ { 'm' }, NULL, toggle_absent, 0, "show all metrics, also what this kernel or a controller does not give" },
-	{ { K_F(3), K_ENTER, 'i' }, "Back", app_close_screen, 0, "back to the tree" },
-	{ { K_F(5), 'z' }, "Procs", app_open_screen, SCREEN_PROCESSES, "its processes" },
+	{ { K_F(3), K_ENTER, 'i' }, "Back", app_close_screen, 0, "back to where you were" },
 };
 /* clang-format on */
 
@@ -69,5 +110,10 @@ const struct screen screen_detail = {
 	.draw = draw_detail,
 	.needs = needs_detail,
 	.list = list_detail,
+	.inventory = inventory_detail,
+	.target = target_detail,
+	.save = save_detail,
+	.restore = restore_detail,
 	.keys = { keys, ARRAY_SIZE(keys) },
+	.shared = { &jump_cgroup_keys, &jump_keys },
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tui/app.h"
+#include "tui/browser.h"
 #include "tui/view_table.h"
 
 #define KEYS_WIDTH 18
@@ -109,6 +110,15 @@ static void add_columns(struct help_state *state, const struct view *view)
 	}
 }
 
+/* All of a screen with rows from the inventory. */
+static void add_browser_columns(struct help_state *state, const struct browser_kind *kind)
+{
+	add(state, NULL, "", ROLE_DEFAULT);
+	add(state, NULL, "Columns", ROLE_SECTION);
+	for (int i = 0; i < kind->n_columns; i++)
+		add(state, strdup(kind->columns[i].title), kind->columns[i].help, ROLE_DEFAULT);
+}
+
 static void add_colors(struct help_state *state)
 {
 	static const struct {
@@ -139,6 +149,8 @@ static void open_help(struct app *app, void *data)
 	snprintf(heading, sizeof(heading), "Keys of the screen \"%s\"", screens[below]->name);
 	add(state, NULL, heading, ROLE_SECTION);
 	add_keymap(state, &screens[below]->keys);
+	for (int i = 0; i < SCREEN_SHARED_KEYS && screens[below]->shared[i]; i++)
+		add_keymap(state, screens[below]->shared[i]);
 	add(state, NULL, "", ROLE_DEFAULT);
 	add(state, NULL, "Keys everywhere", ROLE_SECTION);
 	add_keymap(state, &screen_common_keys);
@@ -146,7 +158,10 @@ static void open_help(struct app *app, void *data)
 	    ROLE_DEFAULT);
 	add_colors(state);
 	add_marks(state);
-	add_columns(state, &app->view);
+	if (screens[below]->browser)
+		add_browser_columns(state, screens[below]->browser);
+	else
+		add_columns(state, &app->view);
 }
 
 static void draw_help(struct app *app, void *data, struct canvas *canvas, struct rect area)

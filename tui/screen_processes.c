@@ -7,25 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cleanup.h"
 #include "core/escape.h"
 #include "tui/app.h"
-#include "tui/users.h"
-
-/* With all below: no more cgroups than that are asked in one go. */
-#define BELOW_MAX 2000
-
-/* A process with the CPU it used since the list before. */
-struct row {
-	struct process process; /* texts owned */
-	double cpu;		/* of one CPU; below 0: not known yet */
-};
+#include "tui/jump.h"
+#include "tui/process_rows.h"
 
 struct processes_state {
 	struct list list;
-	struct row *rows;
-	size_t n, capacity;
-	uint64_t serial, taken_ns;
-	struct users users;
+	struct process_rows rows;
+	struct target of; /* whose processes: a cgroup's, a namespace's, an overlay's */
+	struct users *users;
 	int sort;
 	bool ascending, below;
 	int error;
@@ -34,25 +26,28 @@ struct processes_state {
 	uint64_t selected_start;
 };
 
-static const char *name_of(struct processes_state *state, const struct row *row)
+static const char *name_of(struct processes_state *state, const struct process_row *row)
 {
-	return users_name(&state->users, row->process.uid);
+	return users_name(state->users, row->process.uid);
 }
 
 /* ---- the columns ------------------------------------------------------------------------ */
 
-static void add_pid(struct processes_state *state, const struct row *row, struct strbuf *text)
+static void add_pid(struct processes_state *state, const struct process_row *row,
+		    struct strbuf *text)
 {
 	(void)state;
 	strbuf_printf(text, "%d", (int)row->process.pid);
 }
 
-static void add_user(struct processes_state *state, const struct row *row, struct strbuf *text)
+static void add_user(struct processes_state *state, const struct process_row *row,
+		     struct strbuf *text)
 {
 	strbuf_add_string(text, name_of(state, row));
 }
 
-static void add_status(struct processes_state *state, const struct row *row, struct strbuf *text)
+static void add_status(struct processes_state *state, const struct process_row *row,
+		       struct strbuf *text)
 {
 	(void)state;
 	strbuf_add_char(text, row->process.state >= 'A' && row->process.state <= 'z'
@@ -60,13 +55,15 @@ static void add_status(struct processes_state *state, const struct row *row, str
 				      : '?');
 }
 
-static void add_threads(struct processes_state *state, const struct row *row, struct strbuf *text)
+static void add_threads(struct processes_state *state, const struct process_row *row,
+			struct strbuf *text)
 {
 	(void)state;
 	strbuf_printf(text, "%u", row->process.threads);
 }
 
-static void add_cpu(struct processes_state *state, const struct row *row, struct strbuf *text)
+static void add_cpu(struct processes_state *state, const struct process_row *row,
+		    struct strbuf *text)
 {
 	(void)state;
 	if (row->cpu < 0)
@@ -75,13 +72,15 @@ static void add_cpu(struct processes_state *state, const struct row *row, struct
 		format_human(text, UNIT_RATIO, row->cpu, false);
 }
 
-static void add_rss(struct processes_state *state, const struct row *row, struct strbuf *text)
+static void add_rss(struct processes_state *state, const struct process_row *row,
+		    struct strbuf *text)
 {
 	(void)state;
 	format_human(text, UNIT_BYTES, (double)row->process.rss_bytes, false);
 }
 
-static void add_command(struct processes_state *state, const struct row *row, struct strbuf *text)
+static void add_command(struct processes_state *state, const struct process_row *row,
+			struct strbuf *text)
 {
 	const char *command = row->process.command;
 
@@ -92,27 +91,27 @@ static void add_command(struct processes_state *state, const struct row *row, st
 }
 
 /* Numbers to compare by; texts are compared as texts. */
-static double number_pid(const struct row *row)
+static double number_pid(const struct process_row *row)
 {
 	return row->process.pid;
 }
 
-static double number_status(const struct row *row)
+static double number_status(const struct process_row *row)
 {
 	return row->process.state;
 }
 
-static double number_threads(const struct row *row)
+static double number_threads(const struct process_row *row)
 {
 	return row->process.threads;
 }
 
-static double number_cpu(const struct row *row)
+static double number_cpu(const struct process_row *row)
 {
 	return row->cpu;
 }
 
-static double number_rss(const struct row *row)
+static double number_rss(const struct process_row *row)
 {
 	return (double)row->process.rss_bytes;
 }
@@ -122,9 +121,10 @@ enum { COLUMN_CPU = 4 };
 static const struct process_column {
 	const char *title;
 	int width;
-	void (*add)(struct processes_state *state, const struct row *row, struct strbuf *text);
-	double (*number)(const struct row *row); /* NULL: a text */
-	bool ascending;				 /* the order people want first */
+	void (*add)(struct processes_state *state, const struct process_row *row,
+		    struct strbuf *text);
+	double (*number)(const struct process_row *row); /* NULL: a text */
+	bool ascending;					 /* the order people want first */
 } columns[] = {
 	{ "PID", 8, add_pid, number_pid, true },
 	{ "USER", 10, add_user, NULL, true },
@@ -137,87 +137,7 @@ static const struct process_column {
 
 #define N_COLUMNS ((int)ARRAY_SIZE(columns))
 
-/* ---- taking the list --------------------------------------------------------------------- */
-
-static void free_rows(struct row *rows, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		free(rows[i].process.command);
-		free(rows[i].process.cgroup);
-	}
-	free(rows);
-}
-
-static int compare_pids(const void *a, const void *b)
-{
-	const struct row *x = a, *y = b;
-
-	return (x->process.pid > y->process.pid) - (x->process.pid < y->process.pid);
-}
-
-/* Moves the processes out of `processes` into rows. -ENOMEM. */
-static int take_list(struct processes_state *state, struct process_list *processes)
-{
-	size_t need = state->n + processes->n;
-
-	if (need > state->capacity) {
-		struct row *grown = realloc(state->rows, need * 2 * sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		state->rows = grown;
-		state->capacity = need * 2;
-	}
-	for (size_t i = 0; i < processes->n; i++) {
-		state->rows[state->n++] = (struct row){ .process = processes->list[i], .cpu = -1 };
-		processes->list[i].command = processes->list[i].cgroup = NULL;
-	}
-	return 0;
-}
-
-static int collect(struct app *app, struct processes_state *state, uint32_t index)
-{
-	const struct tree *tree = app->snapshot->tree;
-	uint32_t end = state->below ? tree->end[index] : index + 1;
-
-	for (uint32_t i = index; i < end && i < index + BELOW_MAX; i++) {
-		struct process_list processes = { 0 };
-		int r = app->source->processes(app->source->data, tree->nodes[i], &processes);
-
-		if (r >= 0)
-			r = take_list(state, &processes);
-		process_list_done(&processes);
-		/* A cgroup below that went away meanwhile has no processes to show. */
-		if (r < 0 && (i == index || r == -ENOMEM))
-			return r;
-	}
-	return 0;
-}
-
-/* Over less than that the kernel's clock ticks make no rate: the one before is kept. */
-#define ELAPSED_MIN_NS UINT64_C(100000000)
-
-static void compute_cpu(struct processes_state *state, struct row *before, size_t n_before,
-			uint64_t elapsed_ns)
-{
-	if (n_before == 0)
-		return;
-	qsort(before, n_before, sizeof(*before), compare_pids);
-	for (size_t i = 0; i < state->n; i++) {
-		struct row *row = &state->rows[i];
-		const struct row *old = bsearch(row, before, n_before, sizeof(*before),
-						compare_pids);
-
-		if (!old || old->process.start_time != row->process.start_time ||
-		    row->process.cpu_usec < old->process.cpu_usec)
-			continue;
-		if (elapsed_ns < ELAPSED_MIN_NS)
-			row->cpu = old->cpu;
-		else
-			row->cpu = (double)(row->process.cpu_usec - old->process.cpu_usec) * 1e3 /
-				   (double)elapsed_ns;
-	}
-}
+/* ---- the rows ---------------------------------------------------------------------------- */
 
 static int compare_rows(const void *a, const void *b, void *data)
 {
@@ -240,42 +160,32 @@ static int compare_rows(const void *a, const void *b, void *data)
 		strbuf_done(&x);
 		strbuf_done(&y);
 	}
-	return order ? order * sign : compare_pids(a, b);
+	return order ? order * sign : process_rows_compare(a, b);
 }
 
 static void sort_rows(struct processes_state *state)
 {
-	if (state->n > 0)
-		qsort_r(state->rows, state->n, sizeof(*state->rows), compare_rows, state);
-	for (size_t i = 0; i < state->n && state->selected; i++) {
-		if (state->rows[i].process.pid == state->selected &&
-		    state->rows[i].process.start_time == state->selected_start)
+	if (state->rows.n > 0)
+		qsort_r(state->rows.list, state->rows.n, sizeof(*state->rows.list), compare_rows,
+			state);
+	for (size_t i = 0; i < state->rows.n && state->selected; i++) {
+		if (state->rows.list[i].process.pid == state->selected &&
+		    state->rows.list[i].process.start_time == state->selected_start)
 			state->list.cursor = (int64_t)i;
 	}
-	list_fit(&state->list, (int64_t)state->n, state->list.page);
+	list_fit(&state->list, (int64_t)state->rows.n, state->list.page);
 }
 
 static void update_processes(struct app *app, void *data)
 {
 	struct processes_state *state = data;
-	struct row *before = state->rows;
-	size_t n_before = state->n;
-	uint64_t elapsed = state->taken_ns ? app->now_ns - state->taken_ns : 0;
-	uint32_t index;
 
 	if (!app->snapshot)
 		return;
-	index = tree_find_serial(app->snapshot->tree, state->serial);
-	state->gone = index == NODE_NONE;
-	if (state->gone)
-		return;
-	state->rows = NULL;
-	state->n = state->capacity = 0;
-	state->taken_ns = app->now_ns;
-	state->error = collect(app, state, index);
-	compute_cpu(state, before, n_before, elapsed);
-	free_rows(before, n_before);
-	sort_rows(state);
+	state->error = process_rows_update(&state->rows, app, &state->of, state->below);
+	state->gone = state->error == -ENOENT;
+	if (!state->gone)
+		sort_rows(state);
 }
 
 static void close_processes(struct app *app, void *data)
@@ -283,8 +193,7 @@ static void close_processes(struct app *app, void *data)
 	struct processes_state *state = data;
 
 	(void)app;
-	free_rows(state->rows, state->n);
-	users_done(&state->users);
+	process_rows_done(&state->rows);
 	*state = (struct processes_state){ .sort = state->sort, .ascending = state->ascending };
 }
 
@@ -292,10 +201,58 @@ static void open_processes(struct app *app, void *data)
 {
 	struct processes_state *state = data;
 
+	/* Opened above itself: what was there is another one's. */
+	close_processes(app, state);
 	if (state->sort == 0 && !state->ascending)
 		state->sort = COLUMN_CPU;
-	state->serial = app->view.selected;
+	state->users = &app->users;
+	state->of = app->target;
 	update_processes(app, state);
+}
+
+static void save_processes(struct app *app, void *data, struct place *place)
+{
+	struct processes_state *state = data;
+
+	(void)app;
+	place->scope = state->of;
+	place->pinned = state->below;
+}
+
+static void restore_processes(struct app *app, void *data, const struct place *place)
+{
+	struct processes_state *state = data;
+
+	if (target_equal(&state->of, &place->scope))
+		return;
+	app->target = place->scope;
+	open_processes(app, state);
+	state->below = place->pinned;
+}
+
+/* What a selected process lives in: without that the jumps would have nowhere to go. */
+static unsigned int inventory_processes(struct app *app, void *data)
+{
+	struct processes_state *state = data;
+
+	(void)app;
+	return state->of.kind == TARGET_CGROUP
+		       ? INVENTORY_NAMESPACES
+		       : INVENTORY_NAMESPACES | INVENTORY_OVERLAYS | INVENTORY_CONTAINERS;
+}
+
+static bool target_processes(struct app *app, void *data, struct target *ret_target)
+{
+	struct processes_state *state = data;
+
+	(void)app;
+	if (state->rows.n == 0)
+		return false;
+	*ret_target = (struct target){
+		.kind = TARGET_PROCESS,
+		.id = (uint64_t)state->rows.list[state->list.cursor].process.pid,
+	};
+	return true;
 }
 
 /* ---- drawing ----------------------------------------------------------------------------- */
@@ -303,24 +260,24 @@ static void open_processes(struct app *app, void *data)
 static void draw_title(struct app *app, struct processes_state *state, struct canvas *canvas,
 		       struct rect area)
 {
-	uint32_t index = NODE_NONE;
-	char path[512] = "";
+	uint32_t node = target_find_node(app->snapshot, &state->of);
+	_cleanup_(strbuf_done) struct strbuf text = { 0 };
 	int x = area.x;
 
-	if (app->snapshot)
-		index = tree_find_serial(app->snapshot->tree, state->serial);
-	if (index != NODE_NONE) {
-		const char *raw = app->snapshot->tree->nodes[index]->path;
+	if (node != NODE_NONE) {
+		const char *path = app->snapshot->tree->nodes[node]->path;
 
-		escape_terminal(raw, strlen(raw), path, sizeof(path));
+		escape_terminal_append(&text, path, strlen(path));
+	} else if (state->of.kind != TARGET_CGROUP) {
+		target_describe(app->snapshot, &state->of, &text);
 	}
 	x += canvas_printf(canvas, x, area.y, area.width, ROLE_LABEL, "%zu processes of ",
-			   state->n);
-	x += canvas_text_cut(canvas, x, area.y, area.width - (x - area.x) - 28, path, CUT_START,
-			     ROLE_TITLE);
-	if (state->gone)
+			   state->rows.n);
+	x += canvas_text_cut(canvas, x, area.y, area.width - (x - area.x) - 28,
+			     text.data ? text.data : "", CUT_START, ROLE_TITLE);
+	if (state->gone && state->of.kind == TARGET_CGROUP)
 		canvas_text(canvas, x, area.y, 28, "a cgroup that is gone", ROLE_STATUS);
-	else if (state->error < 0)
+	else if (state->error < 0 && !state->gone)
 		canvas_printf(canvas, x, area.y, 28, ROLE_ERROR, "  %s", strerror(-state->error));
 	else if (state->below)
 		canvas_text(canvas, x, area.y, 28, " and all below", ROLE_LABEL);
@@ -345,7 +302,7 @@ static void draw_headings(const struct processes_state *state, struct canvas *ca
 }
 
 static void draw_row(struct processes_state *state, struct canvas *canvas, struct rect line,
-		     const struct row *row)
+		     const struct process_row *row)
 {
 	struct strbuf text;
 	int x = line.x;
@@ -376,11 +333,11 @@ static void draw_processes(struct app *app, void *data, struct canvas *canvas, s
 
 	draw_title(app, state, canvas, area);
 	draw_headings(state, canvas, (struct rect){ area.x, area.y + 1, area.width, 1 });
-	list_fit(&state->list, (int64_t)state->n, area.height - 2);
+	list_fit(&state->list, (int64_t)state->rows.n, area.height - 2);
 	for (int i = 0; i < area.height - 2 && state->list.top + i < state->list.n; i++) {
 		struct rect line = { area.x, area.y + 2 + i, area.width, 1 };
 
-		draw_row(state, canvas, line, &state->rows[state->list.top + i]);
+		draw_row(state, canvas, line, &state->rows.list[state->list.top + i]);
 		if (state->list.top + i == state->list.cursor)
 			canvas_mark(canvas, line.x, line.y, line.width, STYLE_SELECTED);
 	}
@@ -399,11 +356,12 @@ static void moved_processes(struct app *app, void *data)
 	struct processes_state *state = data;
 
 	(void)app;
-	if (state->n == 0)
+	if (state->rows.n == 0)
 		return;
 	/* On the first row the cursor stays with the row, elsewhere with the process. */
-	state->selected = state->list.cursor > 0 ? state->rows[state->list.cursor].process.pid : 0;
-	state->selected_start = state->rows[state->list.cursor].process.start_time;
+	state->selected = state->list.cursor > 0 ? state->rows.list[state->list.cursor].process.pid
+						 : 0;
+	state->selected_start = state->rows.list[state->list.cursor].process.start_time;
 }
 
 static void sort_column(struct processes_state *state, int column)
@@ -479,5 +437,10 @@ const struct screen screen_processes = {
 	.list = list_processes,
 	.moved = moved_processes,
 	.click = click_processes,
+	.inventory = inventory_processes,
+	.target = target_processes,
+	.save = save_processes,
+	.restore = restore_processes,
 	.keys = { keys, ARRAY_SIZE(keys) },
+	.shared = { &jump_cgroup_keys, &jump_keys },
 };

@@ -2,17 +2,39 @@
 #include "tui/screen.h"
 
 #include "tui/app.h"
+#include "tui/browser_screen.h"
 #include "tui/view_table.h"
 
 struct sort_state {
-	struct list list; /* row 0 is the name, then the columns shown */
+	struct list list;	 /* of cgroups row 0 is the name, then the columns shown */
+	struct browser *browser; /* of the screen below, or NULL: the cgroups */
 };
+
+/* The browser of the screen that this one lies above, or NULL. */
+static struct browser *browser_below(struct app *app)
+{
+	enum screen_id id = app->depth > 0 ? app->stack[app->depth - 1] : SCREEN_CGROUPS;
+
+	return screens[id]->browser ? app_state(app, id) : NULL;
+}
+
+static int64_t n_rows(const struct app *app, const struct sort_state *state)
+{
+	return state->browser ? state->browser->kind->n_columns : (int64_t)app->view.n_columns + 1;
+}
 
 static void open_sort(struct app *app, void *data)
 {
 	struct sort_state *state = data;
 	const struct view *view = &app->view;
 
+	state->browser = browser_below(app);
+	if (state->browser) {
+		state->list = (struct list){ .n = n_rows(app, state),
+					     .page = 1,
+					     .cursor = state->browser->sort };
+		return;
+	}
 	state->list = (struct list){ .n = (int64_t)view->n_columns + 1, .page = 1 };
 	for (size_t i = 0; i < view->n_columns && !view->by_path; i++) {
 		if (view->columns[i] == view->sort)
@@ -41,6 +63,14 @@ static void draw_row(struct canvas *canvas, struct rect line, enum metric_id id)
 			ROLE_DEFAULT);
 }
 
+static void draw_column(struct canvas *canvas, struct rect line,
+			const struct browser_column *column)
+{
+	canvas_text_cut(canvas, line.x + 2, line.y, 13, column->title, CUT_END, ROLE_TITLE);
+	canvas_text_cut(canvas, line.x + 16, line.y, line.width - 16, column->help, CUT_END,
+			ROLE_DEFAULT);
+}
+
 static void draw_sort(struct app *app, void *data, struct canvas *canvas, struct rect area)
 {
 	struct sort_state *state = data;
@@ -48,14 +78,17 @@ static void draw_sort(struct app *app, void *data, struct canvas *canvas, struct
 
 	canvas_fill(canvas, area.x, area.y, area.width, ROLE_HEADING);
 	canvas_text(canvas, area.x, area.y, area.width, "Sort by", ROLE_HEADING);
-	list_fit(&state->list, (int64_t)view->n_columns + 1, area.height - 1);
+	list_fit(&state->list, n_rows(app, state), area.height - 1);
 	for (int i = 0; i < area.height - 1; i++) {
 		struct rect line = { area.x, area.y + 1 + i, area.width, 1 };
 		int64_t row = state->list.top + i;
 
 		if (row >= state->list.n)
 			break;
-		draw_row(canvas, line, row == 0 ? M_NONE : view->columns[row - 1]);
+		if (state->browser)
+			draw_column(canvas, line, &state->browser->kind->columns[row]);
+		else
+			draw_row(canvas, line, row == 0 ? M_NONE : view->columns[row - 1]);
 		if (row == state->list.cursor)
 			canvas_mark(canvas, line.x, line.y, line.width, STYLE_SELECTED);
 	}
@@ -72,8 +105,15 @@ static void choose(struct app *app, int unused)
 	struct sort_state *state = app_state(app, SCREEN_SORT);
 	struct view *view = &app->view;
 	int64_t row = state->list.cursor;
+	struct browser *browser = state->browser;
 
 	(void)unused;
+	if (browser) {
+		app_close_screen(app, 0);
+		if (browser->sort != (int)row)
+			browser_screen_sort(app, browser, (int)row);
+		return;
+	}
 	view->by_path = row == 0;
 	view->ascending = false;
 	if (row > 0 && row <= (int64_t)view->n_columns)

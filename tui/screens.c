@@ -4,9 +4,12 @@
 #include "tui/app.h"
 
 const struct screen *const screens[SCREEN_COUNT] = {
-	[SCREEN_CGROUPS] = &screen_cgroups,	[SCREEN_DETAIL] = &screen_detail,
+	[SCREEN_CGROUPS] = &screen_cgroups,	[SCREEN_NAMESPACES] = &screen_namespaces,
+	[SCREEN_OVERLAYS] = &screen_overlays,	[SCREEN_DETAIL] = &screen_detail,
 	[SCREEN_PROCESSES] = &screen_processes, [SCREEN_COLUMNS] = &screen_columns,
 	[SCREEN_SORT] = &screen_sort,		[SCREEN_HELP] = &screen_help,
+	[SCREEN_LIMITS] = &screen_limits,	[SCREEN_STORAGE] = &screen_storage,
+	[SCREEN_ROUTES] = &screen_routes,
 };
 
 /* clang-format off */
@@ -22,10 +25,22 @@ static const struct binding common[] = {
 	{ { ']' }, NULL, app_step_interval, 1, NULL },
 	{ { 'd' }, NULL, app_ask_interval, 0, "ask for the interval" },
 	{ { K_CONTROL('l') }, NULL, app_repaint, 0, "draw the whole screen anew" },
+	{ { K_TAB }, NULL, app_step_tab, 1, "to the next of the screens Cgroups, Namespaces, Overlays, and back" },
+	{ { K_SHIFT_TAB }, NULL, app_step_tab, -1, NULL },
 	{ { K_F(1), '?', 'h' }, "Help", app_open_screen, SCREEN_HELP, "this help" },
-	{ { K_ESCAPE, 'q' }, NULL, app_close_screen, 0, "back" },
+	{ { K_ESCAPE, K_BACKSPACE }, NULL, app_close_screen, 0, "back to where you were" },
+	{ { 'q' }, NULL, app_back, 0, "the same; where there is no way back, leave the program" },
 	{ { K_F(10), K_CONTROL('c') }, "Quit", app_quit, 0, "leave the program" },
 };
 /* clang-format on */
 
 const struct keymap screen_common_keys = { common, ARRAY_SIZE(common) };
+
+const struct binding *screen_find_key(const struct screen *screen, uint32_t key)
+{
+	const struct binding *binding = keymap_find(&screen->keys, key);
+
+	for (size_t i = 0; !binding && i < SCREEN_SHARED_KEYS && screen->shared[i]; i++)
+		binding = keymap_find(screen->shared[i], key);
+	return binding ? binding : keymap_find(&screen_common_keys, key);
+}

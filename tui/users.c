@@ -34,23 +34,46 @@ static char *look_up(uid_t uid)
 	return strdup(safe);
 }
 
-const char *users_name(struct users *users, uid_t uid)
+static const char *find(const struct users *users, uid_t uid)
 {
 	for (size_t i = 0; i < users->n; i++) {
 		if (users->list[i].uid == uid)
 			return users->list[i].name;
 	}
-	if (users->n == users->capacity) {
+	return NULL;
+}
+
+/* Takes the name over. */
+static void add(struct users *users, uid_t uid, char *name)
+{
+	if (name && users->n == users->capacity) {
 		size_t capacity = users->capacity ? 2 * users->capacity : 16;
 		struct user *grown = realloc(users->list, capacity * sizeof(*grown));
 
-		if (!grown)
-			return "?";
-		users->list = grown;
-		users->capacity = capacity;
+		if (grown) {
+			users->list = grown;
+			users->capacity = capacity;
+		}
 	}
-	users->list[users->n] = (struct user){ uid, look_up(uid) };
-	if (!users->list[users->n].name)
-		return "?";
-	return users->list[users->n++].name;
+	if (name && users->n < users->capacity)
+		users->list[users->n++] = (struct user){ uid, name };
+	else
+		free(name);
+}
+
+void users_set(struct users *users, uid_t uid, const char *name)
+{
+	if (!find(users, uid))
+		add(users, uid, strdup(name));
+}
+
+const char *users_name(struct users *users, uid_t uid)
+{
+	const char *name = find(users, uid);
+
+	if (name)
+		return name;
+	add(users, uid, look_up(uid));
+	name = find(users, uid);
+	return name ? name : "?";
 }

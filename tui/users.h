@@ -11,5 +11,7 @@ struct users {
 };
 
 void users_done(struct users *users);
+/* From now on that is the user's name, whatever the system says. Without memory nothing changes. */
+void users_set(struct users *users, uid_t uid, const char *name);
 /* The user's name, safe for a terminal, or the number. Valid until users_done(). */
 const char *users_name(struct users *users, uid_t uid);

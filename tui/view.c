@@ -65,7 +65,7 @@ bool view_can_fold(const struct view *view)
 
 static bool is_folded(const struct node *node, void *data)
 {
-	return folds_is_folded(data, node);
+	return folds_is_folded(data, node->serial, node->depth);
 }
 
 static void run_query(struct view *view, const struct snapshot *snapshot)
@@ -185,6 +185,7 @@ bool view_is_new(const struct view *view, const struct node *node, uint64_t now_
 int view_update(struct view *view, const struct snapshot *snapshot, uint64_t now_ns)
 {
 	int r = reserve(view, snapshot->tree->n);
+	uint64_t below = 0;
 
 	if (r < 0)
 		return r;
@@ -193,8 +194,9 @@ int view_update(struct view *view, const struct snapshot *snapshot, uint64_t now
 	run_query(view, snapshot);
 	if (view->hide_empty)
 		drop_empty(view, snapshot);
-	if (view->tree)
-		view_tree_lines(snapshot->tree, view->rows, view->n_rows, view->lines);
+	for (uint32_t row = view->n_rows; view->tree && row-- > 0;)
+		view->lines[row] = view_tree_line(&below,
+						  snapshot->tree->nodes[view->rows[row]]->depth);
 	view->n_matched = 0;
 	for (uint32_t row = 0; row < view->n_rows; row++)
 		view->n_matched += view->matched[row];
@@ -231,4 +233,24 @@ void view_set_filter(struct view *view, const char *text)
 {
 	snprintf(view->filter, sizeof(view->filter), "%s", text);
 	view->filter_is_glob = strchr(text, '*') != NULL;
+}
+
+int view_reveal(struct view *view, const struct snapshot *snapshot, uint32_t index, uint64_t now_ns)
+{
+	const struct tree *tree = snapshot->tree;
+	int r;
+
+	for (uint32_t up = tree->parent[index]; up != NODE_NONE; up = tree->parent[up])
+		folds_set(&view->folds, tree->nodes[up]->serial, tree->nodes[up]->depth, false);
+	view->selected = tree->nodes[index]->serial;
+	view->pinned = true;
+	r = view_update(view, snapshot, now_ns);
+	if (r < 0 || view_selected(view) == index)
+		return r;
+	/* A filter hides it. */
+	view_set_filter(view, "");
+	view->hide_empty = false;
+	view->selected = tree->nodes[index]->serial;
+	view->pinned = true;
+	return view_update(view, snapshot, now_ns);
 }

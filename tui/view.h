@@ -60,6 +60,12 @@ uint32_t view_selected(const struct view *view);
 void view_pin(struct view *view, const struct snapshot *snapshot);
 /* Moves the cursor to the row of that node, if it has one. */
 bool view_select(struct view *view, const struct snapshot *snapshot, uint32_t index);
+/*
+ * The same for a node that may have none: unfolds what it is folded into and drops the filter if
+ * that hides it. -ENOMEM.
+ */
+int view_reveal(struct view *view, const struct snapshot *snapshot, uint32_t index,
+		uint64_t now_ns);
 /* Text is part of the path; with a '*' in it, a glob. */
 void view_set_filter(struct view *view, const char *text);
 /* True for a cgroup that appeared a moment ago. */

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/cleanup.h"
 #include "core/escape.h"
+#include "core/inventory.h"
 #include "tui/meaning.h"
 
 #define NAME_TITLE  "CGROUP"
@@ -133,31 +135,71 @@ static enum role name_role(const struct view *view, const struct snapshot *snaps
 	return kind_roles[node->kind];
 }
 
+/* What the runtime calls the container that a cgroup is (not: lives in), or NULL. */
+static const struct container *named_container(const struct snapshot *snapshot, uint32_t index)
+{
+	const struct node *node = snapshot->tree->nodes[index];
+	const struct container *container;
+
+	if (node->kind != NODE_CONTAINER || !node->container_id || !snapshot->inventory)
+		return NULL;
+	container = containers_find(snapshot->inventory->containers, node->container_id);
+	return container && container->name ? container : NULL;
+}
+
+/* "web (nginx:1.25)" tells more than 64 digits do; the detail has those. */
+static void add_label(const struct snapshot *snapshot, uint32_t index, struct strbuf *text)
+{
+	const struct container *container = named_container(snapshot, index);
+
+	if (!container) {
+		strbuf_add_string(text, snapshot->tree->nodes[index]->label);
+		return;
+	}
+	escape_terminal_append(text, container->name, strlen(container->name));
+	if (!container->image)
+		return;
+	strbuf_add_string(text, " (");
+	escape_terminal_append(text, container->image, strlen(container->image));
+	strbuf_add_char(text, ')');
+}
+
+/* Behind a path, whose end is what is always to be seen. */
+static void add_name_behind(const struct snapshot *snapshot, uint32_t index, struct strbuf *text)
+{
+	const struct container *container = named_container(snapshot, index);
+
+	if (!container)
+		return;
+	strbuf_add_string(text, "  ");
+	escape_terminal_append(text, container->name, strlen(container->name));
+}
+
 static void draw_name(const struct view *view, struct canvas *canvas, int x, int y, int width,
 		      const struct snapshot *snapshot, uint32_t row, uint64_t now_ns)
 {
 	uint32_t index = view->rows[row], below = snapshot->tree->end[index] - index - 1;
 	const struct node *node = snapshot->tree->nodes[index];
 	enum role role = name_role(view, snapshot, row, now_ns);
-	bool folded = below > 0 && view_can_fold(view) && folds_is_folded(&view->folds, node);
-	struct strbuf path;
+	bool folded = below > 0 && view_can_fold(view) &&
+		      folds_is_folded(&view->folds, node->serial, node->depth);
+	_cleanup_(strbuf_done) struct strbuf text = { 0 };
 	int used;
 
 	if (view->tree) {
 		/* However deep, half of the width stays for the name. */
-		used = view_tree_draw(canvas, x, y, width / 2, node, view->lines[row], folded,
-				      ROLE_TREE);
-		used += canvas_text_cut(canvas, x + used, y, width - used, node->label, CUT_END,
-					role);
+		used = view_tree_draw(canvas, (struct rect){ x, y, width / 2, 1 }, node->depth,
+				      view->lines[row], folded);
+		add_label(snapshot, index, &text);
+		used += canvas_text_cut(canvas, x + used, y, width - used,
+					text.data ? text.data : node->label, CUT_END, role);
 		if (folded)
 			canvas_printf(canvas, x + used, y, width - used, ROLE_TREE, " +%u", below);
 		return;
 	}
-	strbuf_init(&path);
-	escape_terminal_append(&path, node->path, strlen(node->path));
-	canvas_text_cut(canvas, x, y, width, path.failed ? node->label : path.data, CUT_START,
-			role);
-	strbuf_done(&path);
+	escape_terminal_append(&text, node->path, strlen(node->path));
+	add_name_behind(snapshot, index, &text);
+	canvas_text_cut(canvas, x, y, width, text.data ? text.data : node->label, CUT_START, role);
 }
 
 static void draw_cells(const struct view *view, struct canvas *canvas, struct rect area,

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tui/theme.h"
+
 #define DEEPEST 63
 
 void folds_done(struct folds *folds)
@@ -41,9 +43,9 @@ static bool is_toggled(const struct folds *folds, uint64_t serial)
 	return at < folds->n && folds->toggled[at] == serial;
 }
 
-bool folds_is_folded(const struct folds *folds, const struct node *node)
+bool folds_is_folded(const struct folds *folds, uint64_t serial, uint32_t depth)
 {
-	return (node->depth >= folds->depth) != is_toggled(folds, node->serial);
+	return (depth >= folds->depth) != is_toggled(folds, serial);
 }
 
 static void insert(struct folds *folds, size_t at, uint64_t serial)
@@ -64,14 +66,14 @@ static void insert(struct folds *folds, size_t at, uint64_t serial)
 	folds->n++;
 }
 
-void folds_set(struct folds *folds, const struct node *node, bool folded)
+void folds_set(struct folds *folds, uint64_t serial, uint32_t depth, bool folded)
 {
-	size_t at = position(folds, node->serial);
+	size_t at = position(folds, serial);
 
-	if (folds_is_folded(folds, node) == folded)
+	if (folds_is_folded(folds, serial, depth) == folded)
 		return;
-	if (!is_toggled(folds, node->serial)) {
-		insert(folds, at, node->serial);
+	if (!is_toggled(folds, serial)) {
+		insert(folds, at, serial);
 		return;
 	}
 	folds->n--;
@@ -79,22 +81,18 @@ void folds_set(struct folds *folds, const struct node *node, bool folded)
 		(folds->n - at) * sizeof(*folds->toggled));
 }
 
-static unsigned int depth_of(const struct node *node)
+static unsigned int clip_depth(uint32_t depth)
 {
-	return node->depth < DEEPEST ? node->depth : DEEPEST;
+	return depth < DEEPEST ? depth : DEEPEST;
 }
 
-void view_tree_lines(const struct tree *tree, const uint32_t *rows, uint32_t n, uint64_t *ret_lines)
+uint64_t view_tree_line(uint64_t *below, uint32_t depth)
 {
-	uint64_t below = 0; /* depths at which a line comes up from the rows below */
+	/* `below`: depths at which a line comes up from the rows below. */
+	uint64_t own = UINT64_C(1) << clip_depth(depth), lines = *below & (own | (own - 1));
 
-	for (uint32_t row = n; row-- > 0;) {
-		unsigned int depth = depth_of(tree->nodes[rows[row]]);
-		uint64_t own = UINT64_C(1) << depth;
-
-		ret_lines[row] = below & (own | (own - 1));
-		below = (below & (own - 1)) | own;
-	}
+	*below = (*below & (own - 1)) | own;
+	return lines;
 }
 
 static enum glyph branch_glyph(bool more, bool folded)
@@ -104,30 +102,27 @@ static enum glyph branch_glyph(bool more, bool folded)
 	return more ? GLYPH_BRANCH : GLYPH_LAST;
 }
 
-int view_tree_draw(struct canvas *canvas, int x, int y, int width, const struct node *node,
-		   uint64_t lines, bool folded, unsigned int style)
+static int draw_glyph(struct canvas *canvas, struct rect line, int used, enum glyph glyph)
 {
-	unsigned int depth = depth_of(node), first = 1;
-	int used = 0, room = width > 2 ? width / 2 : 1;
+	return used + canvas_text(canvas, line.x + used, line.y, line.width - used,
+				  canvas_glyph(canvas, glyph), ROLE_TREE);
+}
+
+int view_tree_draw(struct canvas *canvas, struct rect line, uint32_t deep, uint64_t lines,
+		   bool folded)
+{
+	unsigned int depth = clip_depth(deep), first = 1;
+	int used = 0, room = line.width > 2 ? line.width / 2 : 1;
 
 	if (depth == 0)
-		return folded ? canvas_text(canvas, x, y, width,
-					    canvas_glyph(canvas, GLYPH_FOLDED_ROOT), style)
-			      : 0;
+		return folded ? draw_glyph(canvas, line, 0, GLYPH_FOLDED_ROOT) : 0;
 	/* Too deep for the space: the outermost levels go, a mark says so. */
 	if ((int)depth > room) {
 		first = depth - (unsigned int)room + 2;
-		used += canvas_text(canvas, x, y, width, canvas_glyph(canvas, GLYPH_ELLIPSIS),
-				    style);
+		used = draw_glyph(canvas, line, used, GLYPH_ELLIPSIS);
 	}
-	for (unsigned int level = first; level < depth; level++) {
-		bool goes_on = lines >> level & 1;
-
-		used += canvas_text(canvas, x + used, y, width - used,
-				    canvas_glyph(canvas, goes_on ? GLYPH_PIPE : GLYPH_BLANK),
-				    style);
-	}
-	return used + canvas_text(canvas, x + used, y, width - used,
-				  canvas_glyph(canvas, branch_glyph(lines >> depth & 1, folded)),
-				  style);
+	for (unsigned int level = first; level < depth; level++)
+		used = draw_glyph(canvas, line, used,
+				  lines >> level & 1 ? GLYPH_PIPE : GLYPH_BLANK);
+	return draw_glyph(canvas, line, used, branch_glyph(lines >> depth & 1, folded));
 }

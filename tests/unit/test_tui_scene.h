@@ -21,6 +21,8 @@
 #include "core/escape.h"
 #include "core/cleanup.h"
 #include "core/derive.h"
+#include "core/join.h"
+#include "fake_inventory.h"
 #include "fake_snapshot.h"
 #include "tui/app.h"
 
@@ -29,13 +31,15 @@
 struct fake_source {
 	struct metric_set wanted;
 	unsigned int n_wants;
+	unsigned int parts, n_part_wants; /* of the inventory */
 	uint64_t interval_usec;
 	bool paused;
 	int freezes;
 	bool frozen;
 	char frozen_path[256];
-	uint64_t cpu_usec; /* that each process has used */
-	pid_t swap_pid;	   /* this pid is another process now */
+	uint64_t cpu_usec;		     /* that each process has used */
+	pid_t swap_pid;			     /* this pid is another process now */
+	const struct namespaces *namespaces; /* NULL: processes are made up */
 };
 
 static inline struct snapshot *source_latest(void *data)
@@ -52,6 +56,14 @@ static inline void source_want(void *data, const struct metric_set *columns)
 	fake->n_wants++;
 }
 
+static inline void source_want_inventory(void *data, unsigned int parts)
+{
+	struct fake_source *fake = data;
+
+	fake->parts = parts;
+	fake->n_part_wants++;
+}
+
 static inline void source_set_interval(void *data, uint64_t usec)
 {
 	((struct fake_source *)data)->interval_usec = usec;
@@ -60,6 +72,26 @@ static inline void source_set_interval(void *data, uint64_t usec)
 static inline void source_set_paused(void *data, bool paused)
 {
 	((struct fake_source *)data)->paused = paused;
+}
+
+/* The processes of the inventory that are in that cgroup. */
+static inline int source_known_processes(const struct namespaces *set, const struct node *node,
+					 struct process_list *ret_processes)
+{
+	ret_processes->list = calloc(set->n_processes, sizeof(*ret_processes->list));
+	for (uint32_t i = 0; i < set->n_processes; i++) {
+		const struct ns_process *process = &set->processes[i];
+
+		if (process->cgroup && strcmp(process->cgroup, node->path) == 0)
+			ret_processes->list[ret_processes->n++] =
+				(struct process){ .pid = process->pid,
+						  .uid = process->uid,
+						  .state = 'S',
+						  .threads = process->threads,
+						  .start_time = 77,
+						  .command = strdup(process->comm) };
+	}
+	return 0;
 }
 
 static inline int source_processes(void *data, const struct node *node,
@@ -71,6 +103,8 @@ static inline int source_processes(void *data, const struct node *node,
 	};
 	struct fake_source *fake = data;
 
+	if (fake->namespaces)
+		return source_known_processes(fake->namespaces, node, ret_processes);
 	if (strcmp(node->path, "/init.scope") == 0)
 		return -EACCES;
 	ret_processes->n = ARRAY_SIZE(commands);
@@ -113,6 +147,8 @@ struct scene {
 	struct canvas canvas;
 	struct tree *tree;
 	uint64_t sequence;
+	struct inventory *inventory; /* NULL: none yet */
+	uint64_t shift_ns;	     /* the clock is that far ahead: ages fit the inventory */
 	void (*fill)(struct snapshot *snapshot, uint64_t sequence);
 };
 
@@ -125,7 +161,12 @@ static inline void feed(struct scene *scene)
 		scene->fill(snapshot, scene->sequence);
 	derive_all(snapshot);
 	assert_int_equal(snapshot_finish_parts(snapshot), 0);
-	scene->app.now_ns = fake_time_ns(scene->sequence) + 300000000;
+	snapshot->boottime_ns += scene->shift_ns;
+	if (scene->inventory) {
+		snapshot->inventory = inventory_ref(scene->inventory);
+		assert_int_equal(join_new(snapshot->tree, scene->inventory, &snapshot->join), 0);
+	}
+	scene->app.now_ns = snapshot->boottime_ns + 300000000;
 	app_set_snapshot(&scene->app, snapshot);
 }
 
@@ -134,10 +175,15 @@ static inline void open_scene(struct scene *scene, const char *const *paths, uin
 			      void (*fill)(struct snapshot *snapshot, uint64_t sequence))
 {
 	*scene = (struct scene){ 0 };
-	scene->source = (struct tui_source){ &scene->fake,	  -1,
-					     source_latest,	  source_want,
-					     source_set_interval, source_set_paused,
-					     source_processes,	  source_freeze };
+	scene->source = (struct tui_source){ .data = &scene->fake,
+					     .event_fd = -1,
+					     .latest = source_latest,
+					     .want = source_want,
+					     .want_inventory = source_want_inventory,
+					     .set_interval = source_set_interval,
+					     .set_paused = source_set_paused,
+					     .processes = source_processes,
+					     .freeze = source_freeze };
 	scene->options = (struct tui_options){ .interval_usec = 1000000,
 					       .hostname = "host\x1b[31m",
 					       .kernel = "Linux 6.18",
@@ -159,6 +205,7 @@ static inline void close_scene(struct scene *scene)
 	app_done(&scene->app);
 	canvas_done(&scene->canvas);
 	tree_unref(scene->tree);
+	inventory_unref(scene->inventory);
 }
 
 /* Keys as text, with the special ones as numbers above Unicode. */
@@ -378,6 +425,19 @@ static inline void fill_machine(struct snapshot *snapshot, uint64_t sequence)
 static inline void open_machine(struct scene *scene, int width, int height)
 {
 	open_scene(scene, machine, ARRAY_SIZE(machine), width, height, fill_machine);
+}
+
+/* The machine of fake_inventory.h. Before the inventory is there: set it to NULL and feed. */
+static inline void open_inventory(struct scene *scene, int width, int height)
+{
+	open_scene(scene, fake_inventory_paths, fake_inventory_n_paths, width, height, NULL);
+	users_set(&scene->app.users, 0, "root");
+	users_set(&scene->app.users, 33, "www-data");
+	users_set(&scene->app.users, 1000, "ann");
+	scene->inventory = fake_inventory();
+	scene->fake.namespaces = scene->inventory->namespaces;
+	scene->shift_ns = FAKE_NOW_NS - fake_time_ns(0);
+	feed(scene);
 }
 
 static const char *const hostile[] = {
