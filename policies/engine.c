@@ -314,14 +314,21 @@ static int tick_one(struct moment *moment, struct watch *watch, uint32_t at, boo
 	return r;
 }
 
+static bool is_gap(const struct engine *engine, uint64_t now)
+{
+	uint64_t pause = now - engine->last_now;
+
+	return engine->interval && engine->last_now && pause > 2 * engine->interval &&
+	       pause > ENGINE_GAP_USEC;
+}
+
 int engine_tick(struct engine *engine, const struct snapshot *snapshot, uint64_t now,
 		struct decisions *decisions)
 {
 	struct moment moment = {
 		.engine = engine, .snapshot = snapshot, .now = now, .decisions = decisions
 	};
-	bool gap = engine->interval && engine->last_now &&
-		   now - engine->last_now > 2 * engine->interval;
+	bool gap = is_gap(engine, now);
 	int r = 0;
 
 	if (!engine->matched || engine->generation != snapshot->tree->generation)

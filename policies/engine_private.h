@@ -35,7 +35,11 @@ struct engine {
 	uint64_t last_now;
 };
 
-enum { ENGINE_RETRY_USEC = 10000000 };
+enum {
+	ENGINE_RETRY_USEC = 10000000,
+	/* Ticks of a busy machine come late: no shorter pause of them is a gap. */
+	ENGINE_GAP_USEC = 10000000,
+};
 
 /* The highest rung that is held plus one; 0 if none is. */
 static inline unsigned int track_next_rung(const struct track *track)

@@ -126,7 +126,7 @@ status() {
 }
 
 wait_for() {
-	for _ in $(seq 100); do
+	for _ in $(seq 1200); do
 		"$@" && return 0
 		sleep 0.1
 	done
@@ -152,7 +152,7 @@ kill -HUP "$agent"
 wait_for says 'reloaded' || { echo "FAILED: not reloaded"; failed=$((failed + 1)); }
 expect 0 'policy second' status
 # A second agent on the same state directory is refused.
-expect 1 'in use' timeout 30 "$build/cgwatchd" --config /dev/null --state "$work/state" \
+expect 1 'in use' timeout 300 "$build/cgwatchd" --config /dev/null --state "$work/state" \
 	--web.listen-address none
 kill -TERM "$agent"
 wait "$agent" || { echo "FAILED: the agent ended with $?"; failed=$((failed + 1)); }

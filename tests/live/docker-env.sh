@@ -28,7 +28,7 @@ docker_daemon() {
 # Also chooses the client: another one may come first in PATH that this server does not speak to.
 docker_wait() {
 	local tries client
-	for ((tries = 0; tries < 300; tries++)); do
+	for ((tries = 0; tries < 1200; tries++)); do
 		kill -0 "$docker_pid" 2>/dev/null || break
 		if [[ -S $docker_dir/docker.sock ]]; then
 			while read -r client; do
@@ -121,7 +121,7 @@ docker_end_survivors() {
 # A cgroup can be removed once the last process is reaped.
 docker_wait_empty() {
 	local tries mount id left
-	for ((tries = 0; tries < 30; tries++)); do
+	for ((tries = 0; tries < 300; tries++)); do
 		left=''
 		while read -r mount; do
 			for id; do left+=$(cat "$mount/docker/$id/cgroup.procs" 2>/dev/null || :); done

@@ -175,11 +175,10 @@ void live_remove(struct live *live, const char *name)
 
 		snprintf(path, sizeof(path), "%s%s%s%s", live->hierarchies[i].path, live->top,
 			 *name ? "/" : "", name);
-		for (int attempt = 0; attempt < 200; attempt++) {
-			if (rmdir(path) == 0 || errno != EBUSY)
-				break;
+		/* A process that was killed leaves when it gets to run. */
+		for (double end = live_now() + LIVE_PATIENCE;
+		     rmdir(path) < 0 && errno == EBUSY && live_now() < end;)
 			live_wait(0.01);
-		}
 	}
 }
 
@@ -255,6 +254,7 @@ int live_write(const struct live *live, const char *controller, const char *name
 
 pid_t live_start(struct live *live, const char *name, void (*work)(void))
 {
+	double end = live_now() + LIVE_PATIENCE;
 	char want[24];
 	pid_t pid;
 
@@ -275,7 +275,7 @@ pid_t live_start(struct live *live, const char *name, void (*work)(void))
 	live->children[live->n_children++] = pid;
 	/* Until it has arrived everywhere: the last hierarchy is entered last. */
 	snprintf(want, sizeof(want), "\n%d\n", (int)pid);
-	for (int i = 0; i < 500; i++) {
+	while (live_now() < end) {
 		char *text = live_read(live, live->hierarchies[live->n_hierarchies - 1].controller,
 				       name, "cgroup.procs");
 		char padded[16400];
@@ -353,6 +353,9 @@ void live_allocate(void)
 		_exit(98);
 	for (size_t i = 0; i < size; i += 4096)
 		memory[i] = 1;
+	/* Or the kernel may swap out what nobody uses. */
+	if (mlock(memory, size) < 0)
+		_exit(97);
 	for (;;)
 		pause();
 }
@@ -526,6 +529,7 @@ static void print_log(const struct live *live)
 
 void live_agent(struct live *live, const char *policies)
 {
+	double end = live_now() + LIVE_PATIENCE;
 	char path[256], text[8192];
 
 	snprintf(path, sizeof(path), "%s/policies.ini", live->state);
@@ -545,7 +549,7 @@ void live_agent(struct live *live, const char *policies)
 		chmod(path, 0600);
 	}
 	start_agent(live);
-	for (int i = 0; i < 100; i++) {
+	while (live_now() < end) {
 		char *output;
 		int code = live_cgwatch(live, &output, "policy status 2>/dev/null");
 

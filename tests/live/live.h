@@ -13,6 +13,12 @@
  */
 enum { LIVE_MAX = 32, LIVE_HIERARCHIES = 16 };
 
+/*
+ * Seconds that a test waits for what has to come. Long, since it is only waited for in vain when
+ * something is wrong, while a busy or emulated machine may need most of it.
+ */
+enum { LIVE_PATIENCE = 120 };
+
 struct live {
 	bool v2;
 	char top[64];	 /* "/cgwatch-test-123" */
@@ -60,7 +66,7 @@ void live_sleep(void);
 
 /* CPU time of TOP/name in seconds, from the kernel's file. */
 double live_cpu(const struct live *live, const char *name);
-/* CPU use of TOP/name over `seconds`, in cores. */
+/* CPU use of TOP/name over at least `seconds`, in cores; rather too little than too much. */
 double live_cpu_rate(const struct live *live, const char *name, double seconds);
 double live_now(void);
 void live_wait(double seconds);
@@ -81,5 +87,5 @@ void live_agent(struct live *live, const char *policies);
 void live_config(const struct live *live, const char *keys);
 /* Sends the signal and waits for its end; the wait status. */
 int live_agent_end(struct live *live, int signal);
-/* Waits until `check` says true, at most `seconds`. */
+/* Waits until `check` says true, at most `seconds`: rather LIVE_PATIENCE than less. */
 bool live_until(const struct live *live, bool (*check)(const struct live *live), double seconds);

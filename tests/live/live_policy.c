@@ -14,11 +14,15 @@
 
 #include "live.h"
 
+/*
+ * What a burner surely uses and an empty cgroup surely does not: on a busy machine its share of a
+ * core may be a small one.
+ */
 static const char throttle[] = "[policy throttle]\n"
 			       "match = %s/burner\n"
-			       "when = cpu.usage.rate > 50%\n"
+			       "when = cpu.usage.rate > 1%\n"
 			       "for = 400ms\n"
-			       "clear_when = cpu.usage.rate < 5%\n"
+			       "clear_when = cpu.usage.rate < 0.1%\n"
 			       "clear_for = 400ms\n"
 			       "action = cpu.quota 20%\n"
 			       "cooldown = 1m\n"
@@ -36,8 +40,8 @@ static const char freeze_short[] = "[policy freeze]\n"
 				   "match = %s/forker\n"
 				   "when = pids.current > 0\n"
 				   "for = 400ms\n"
-				   "action = freeze lease=2s\n"
-				   "cooldown = 5m\n"
+				   "action = freeze lease=10s\n"
+				   "cooldown = 1m\n"
 				   "mode = enforce\n";
 
 static const char freeze_long[] = "[policy freeze]\n"
@@ -45,7 +49,7 @@ static const char freeze_long[] = "[policy freeze]\n"
 				  "when = pids.current > 0\n"
 				  "for = 400ms\n"
 				  "action = freeze lease=5m\n"
-				  "cooldown = 5m\n"
+				  "cooldown = 1m\n"
 				  "mode = enforce\n";
 
 /* What the kernel says now. */
@@ -140,7 +144,7 @@ static void start_three(struct live *live)
 	assert_true(all_free(live));
 	snprintf(policies, sizeof(policies), "%s%s%s", throttle, limit, freeze_long);
 	live_agent(live, policies);
-	assert_true(live_until(live, all_held, 30));
+	assert_true(live_until(live, all_held, LIVE_PATIENCE));
 }
 
 static void test_throttle_and_clear(void **state)
@@ -152,13 +156,14 @@ static void test_throttle_and_clear(void **state)
 	live_cgroup(live, "burner");
 	pid = live_start(live, "burner", live_burn);
 	live_agent(live, throttle);
-	assert_true(live_until(live, is_throttled, 20));
+	assert_true(live_until(live, is_throttled, LIVE_PATIENCE));
 	live_wait(0.3);
 	rate = live_cpu_rate(live, "burner", 4);
 	printf("burner under the policy: %.4f of one core\n", rate);
-	assert_true(rate > 0.17 && rate < 0.23);
+	/* How much less it gets is up to what else runs on the machine. */
+	assert_true(rate > 0 && rate < 0.23);
 	live_end(live, pid);
-	assert_true(live_until(live, is_unthrottled, 20));
+	assert_true(live_until(live, is_unthrottled, LIVE_PATIENCE));
 	assert_int_equal(live_agent_end(live, SIGTERM), 0);
 }
 
@@ -169,7 +174,7 @@ static void test_limit_and_exit(void **state)
 	live_cgroup(live, "allocator");
 	live_start(live, "allocator", live_allocate);
 	live_agent(live, limit);
-	assert_true(live_until(live, is_limited, 20));
+	assert_true(live_until(live, is_limited, LIVE_PATIENCE));
 	assert_int_equal(live_agent_end(live, SIGTERM), 0);
 	assert_true(is_unlimited(live));
 }
@@ -221,13 +226,25 @@ static void test_freeze_with_lease(void **state)
 	live_cgroup(live, "forker");
 	live_start(live, "forker", live_fork);
 	live_agent(live, freeze_short);
-	assert_true(live_until(live, is_frozen, 20));
+	assert_true(live_until(live, is_frozen, LIVE_PATIENCE));
+	/* Far from the end of the lease, or a machine that holds us up would be taken for a thaw.
+	 */
 	live_wait(0.5);
 	assert_true(is_frozen(live));
-	assert_true(live_until(live, is_thawed, 10));
+	assert_true(live_until(live, is_thawed, LIVE_PATIENCE));
 	live_wait(1);
 	assert_true(is_thawed(live));
 	live_agent_end(live, SIGTERM);
+}
+
+/* The agent has decided, and said that it would act. */
+static bool is_shadowed(const struct live *live)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "grep -q 'shadow, nothing written' '%s/log'",
+		 live->state);
+	return system(command) == 0;
 }
 
 static void test_shadow_writes_nothing(void **state)
@@ -240,7 +257,8 @@ static void test_shadow_writes_nothing(void **state)
 	snprintf(policies, sizeof(policies), "%.*s", (int)(strstr(throttle, "mode =") - throttle),
 		 throttle);
 	live_agent(live, policies);
-	live_wait(3);
+	assert_true(live_until(live, is_shadowed, LIVE_PATIENCE));
+	live_wait(1);
 	assert_true(is_unthrottled(live));
 	assert_int_equal(live_cgwatch(live, &output, "policy explain %s/burner", live->top), 0);
 	assert_non_null(strstr(output, "throttle"));
@@ -255,7 +273,7 @@ static void test_sigkill(void **state)
 
 	start_three(live);
 	live_agent_end(live, SIGKILL);
-	assert_true(live_until(live, all_free, 15));
+	assert_true(live_until(live, all_free, LIVE_PATIENCE));
 }
 
 /* The agent's only child. */
@@ -292,7 +310,7 @@ static void test_restart_restores(void **state)
 	start_three(live);
 	kill_both(live);
 	live_agent(live, "# nothing\n");
-	assert_true(live_until(live, all_free, 15));
+	assert_true(live_until(live, all_free, LIVE_PATIENCE));
 	live_agent_end(live, SIGTERM);
 	assert_true(all_free(live));
 }
@@ -307,7 +325,7 @@ static void test_release_all_without_agent(void **state)
 	assert_int_equal(live_cgwatch(live, &output, "policy release-all"), 0);
 	printf("%s", output);
 	free(output);
-	assert_true(live_until(live, all_free, 5));
+	assert_true(live_until(live, all_free, LIVE_PATIENCE));
 }
 
 static void test_release_all_with_agent(void **state)
@@ -329,7 +347,7 @@ static void test_conflict(void **state)
 	live_cgroup(live, "burner");
 	live_start(live, "burner", live_burn);
 	live_agent(live, throttle);
-	assert_true(live_until(live, is_throttled, 20));
+	assert_true(live_until(live, is_throttled, LIVE_PATIENCE));
 	assert_int_equal(live->v2 ? live_write(live, "cpu", "burner", "cpu.max", "70000 100000")
 				  : live_write(live, "cpu", "burner", "cpu.cfs_quota_us", "70000"),
 			 0);
@@ -345,13 +363,13 @@ static void test_two_freezes(void **state)
 	live_cgroup(live, "forker");
 	live_start(live, "forker", live_fork);
 	live_agent(live, "[policy short]\nmatch = %s/forker\nwhen = pids.current > 0\n"
-			 "action = freeze lease=2s\ncooldown = 5m\nmode = enforce\n"
+			 "action = freeze lease=2s\ncooldown = 1m\nmode = enforce\n"
 			 "[policy long]\nmatch = %s/forker\nwhen = pids.current > 0\n"
-			 "action = freeze lease=6s\ncooldown = 5m\nmode = enforce\n");
-	assert_true(live_until(live, is_frozen, 20));
-	live_wait(4);
+			 "action = freeze lease=20s\ncooldown = 1m\nmode = enforce\n");
+	assert_true(live_until(live, is_frozen, LIVE_PATIENCE));
+	live_wait(6);
 	assert_true(is_frozen(live));
-	assert_true(live_until(live, is_thawed, 10));
+	assert_true(live_until(live, is_thawed, LIVE_PATIENCE));
 	assert_int_equal(live_agent_end(live, SIGTERM), 0);
 }
 
@@ -363,18 +381,19 @@ static void test_dry_run_by_reload(void **state)
 
 	live_cgroup(live, "burner");
 	live_start(live, "burner", live_burn);
-	live_agent(live, "[policy throttle]\nmatch = %s/burner\nwhen = cpu.usage.rate > 10%\n"
-			 "clear_when = cpu.usage.rate < 1%\naction = cpu.quota 20%\ncooldown = 1s\n"
-			 "mode = enforce\n");
-	assert_true(live_until(live, is_throttled, 20));
+	live_agent(live,
+		   "[policy throttle]\nmatch = %s/burner\nwhen = cpu.usage.rate > 1%\n"
+		   "clear_when = cpu.usage.rate < 0.1%\naction = cpu.quota 20%\ncooldown = 1s\n"
+		   "mode = enforce\n");
+	assert_true(live_until(live, is_throttled, LIVE_PATIENCE));
 	live_config(live, "interval = 200ms\ndry_run = yes\n");
 	kill(live->agent, SIGHUP);
-	assert_true(live_until(live, is_unthrottled, 10));
+	assert_true(live_until(live, is_unthrottled, LIVE_PATIENCE));
 	live_wait(3);
 	assert_true(is_unthrottled(live));
 	live_config(live, "interval = 200ms\n");
 	kill(live->agent, SIGHUP);
-	assert_true(live_until(live, is_throttled, 20));
+	assert_true(live_until(live, is_throttled, LIVE_PATIENCE));
 	assert_int_equal(live_agent_end(live, SIGTERM), 0);
 	assert_true(is_unthrottled(live));
 }
@@ -386,12 +405,12 @@ static void test_interval_by_reload(void **state)
 
 	live_cgroup(live, "burner");
 	live_start(live, "burner", live_burn);
-	live_agent(live, "[policy throttle]\nmatch = %s/burner\nwhen = cpu.usage.rate > 10%\n"
-			 "for = 5s\nclear_when = cpu.usage.rate < 1%\naction = cpu.quota 20%\n"
+	live_agent(live, "[policy throttle]\nmatch = %s/burner\nwhen = cpu.usage.rate > 1%\n"
+			 "for = 5s\nclear_when = cpu.usage.rate < 0.1%\naction = cpu.quota 20%\n"
 			 "cooldown = 1m\nmode = enforce\n");
 	live_config(live, "interval = 1500ms\n");
 	kill(live->agent, SIGHUP);
-	assert_true(live_until(live, is_throttled, 20));
+	assert_true(live_until(live, is_throttled, LIVE_PATIENCE));
 	assert_int_equal(live_agent_end(live, SIGTERM), 0);
 }
 
@@ -404,7 +423,7 @@ static void test_recreated_is_not_restored(void **state)
 	live_cgroup(live, "burner");
 	pid = live_start(live, "burner", live_burn);
 	live_agent(live, throttle);
-	assert_true(live_until(live, is_throttled, 20));
+	assert_true(live_until(live, is_throttled, LIVE_PATIENCE));
 	kill(live->agent, SIGSTOP);
 	live_end(live, pid);
 	live_remove(live, "burner");

@@ -10,6 +10,10 @@
 set -u
 
 seconds=${CGWATCH_PROMETHEUS_SECONDS:-60}
+# Between two scrapes, and the time one may take: each has to succeed, also on a busy machine.
+interval=10
+# How long is waited for what has to come.
+patience=120
 name=cgwatch-test-$$
 dir=$(mktemp -d)
 daemon_pid='' prometheus_pid='' holder_pid=''
@@ -79,7 +83,7 @@ is_open() {
 	(exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-# A port nobody listens on now. Who loses the race to it says so and fails.
+# A port nobody listens on now. Who loses the race to it tries another one.
 free_port() {
 	local port
 	while :; do
@@ -141,9 +145,22 @@ scraped_after() {
 	awk -v now="$(value 'timestamp(up{job="cgwatch"})')" -v then="$1" 'BEGIN { exit !(now > then) }'
 }
 
-daemon_is_ready() {
-	kill -0 "$daemon_pid" 2>/dev/null || fail 'cgwatchd ended'
-	answers "$daemon_port" /-/ready
+# in_use LOG: it ended, since somebody else was faster at its port.
+in_use() {
+	grep -q 'ddress already in use' "$dir/$1.log"
+}
+
+# is_ready PID PORT: true also when it has ended.
+is_ready() {
+	! kill -0 "$1" 2>/dev/null || answers "$2" /-/ready
+}
+
+# await_ready LOG PID PORT: 1 if the port was taken.
+await_ready() {
+	wait_for $patience is_ready "$2" "$3" || fail "$1 is not ready after $patience s"
+	kill -0 "$2" 2>/dev/null && return
+	in_use "$1" || fail "$1 ended"
+	return 1
 }
 
 start_daemon() {
@@ -158,26 +175,30 @@ start_daemon() {
 		[inventory]
 		period = 1s
 	END
-	daemon_port=$(free_port)
-	"$1/cgwatchd" --config "$dir/cgwatch.ini" --web.listen-address "127.0.0.1:$daemon_port" \
-		>"$dir/cgwatchd.log" 2>&1 &
-	daemon_pid=$!
-	wait_for 20 daemon_is_ready || fail 'cgwatchd is not ready after 20 s'
+	until
+		daemon_port=$(free_port)
+		"$1/cgwatchd" --config "$dir/cgwatch.ini" \
+			--web.listen-address "127.0.0.1:$daemon_port" >"$dir/cgwatchd.log" 2>&1 &
+		daemon_pid=$!
+		await_ready cgwatchd "$daemon_pid" "$daemon_port"
+	do :; done
 }
 
 start_prometheus() {
 	cat >"$dir/prometheus.yml" <<-END
-		global: { scrape_interval: 1s, scrape_timeout: 1s }
+		global: { scrape_interval: ${interval}s, scrape_timeout: ${interval}s }
 		scrape_configs:
 		  - job_name: cgwatch
 		    static_configs: [ { targets: [ "127.0.0.1:$daemon_port" ] } ]
 	END
-	prometheus_port=$(free_port)
-	prometheus --config.file "$dir/prometheus.yml" --storage.tsdb.path "$dir/data" \
-		--web.listen-address "127.0.0.1:$prometheus_port" >"$dir/prometheus.log" 2>&1 &
-	prometheus_pid=$!
-	wait_for 30 answers "$prometheus_port" /-/ready || fail 'prometheus is not ready after 30 s'
-	wait_for 20 has_series 'up{job="cgwatch"}' || fail 'nothing was scraped in 20 s'
+	until
+		prometheus_port=$(free_port)
+		prometheus --config.file "$dir/prometheus.yml" --storage.tsdb.path "$dir/data" \
+			--web.listen-address "127.0.0.1:$prometheus_port" >"$dir/prometheus.log" 2>&1 &
+		prometheus_pid=$!
+		await_ready prometheus "$prometheus_pid" "$prometheus_port"
+	do :; done
+	wait_for $patience has_series 'up{job="cgwatch"}' || fail "nothing was scraped in $patience s"
 }
 
 # Samples are "name value" or "name{labels} value", with nothing behind the value.
@@ -204,9 +225,9 @@ make_cgroups() {
 
 check_appears() {
 	make_cgroups
-	wait_for 20 has_series "cgwatch_cgroup_info{cgroup=\"/$name\"}" ||
-		fail 'the new cgroup is not in Prometheus after 20 s'
-	wait_for 20 has_series "cgwatch_cgroup_info{cgroup=~\"/$name/quote.*\"}" ||
+	wait_for $patience has_series "cgwatch_cgroup_info{cgroup=\"/$name\"}" ||
+		fail "the new cgroup is not in Prometheus after $patience s"
+	wait_for $patience has_series "cgwatch_cgroup_info{cgroup=~\"/$name/quote.*\"}" ||
 		fail 'the cgroup with the hostile name is not in Prometheus'
 	say "a new cgroup appears: $(query "count({cgroup=\"/$name\"})" | sed 's/.*=> //; s/ .*//') series"
 	check_exposition
@@ -216,9 +237,9 @@ check_appears() {
 check_disappears() {
 	local gone
 	remove_cgroups
-	wait_for 20 exposition_lacks "\"/$name" || fail 'the removed cgroup is still in /metrics'
+	wait_for $patience exposition_lacks "\"/$name" || fail 'the removed cgroup is still in /metrics'
 	gone=$(date +%s.%N)
-	wait_for 20 scraped_after "$gone" || fail 'no scrape in 20 s'
+	wait_for $patience scraped_after "$gone" || fail "no scrape in $patience s"
 	! has_series "{cgroup=~\"/$name.*\"}" ||
 		fail "still there after the next scrape: $(query "{cgroup=~\"/$name.*\"}" | head -n 1)"
 	say 'its series are gone at the next scrape'
