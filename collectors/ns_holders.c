@@ -247,8 +247,9 @@ static int read_fds(struct ns_scanner *scanner, struct ns_task *task)
 		return 0; /* gone, or no right: then "unknown" may be the answer */
 	dir = fdopendir(fd);
 	if (!dir) {
+		r = errno == ENOMEM ? -ENOMEM : 0; /* since 6.2 fstat() tells that it has gone */
 		close(fd);
-		return -ENOMEM;
+		return r;
 	}
 	while (r == 0 && (entry = readdir(dir))) {
 		struct ns_fd found;

@@ -281,8 +281,9 @@ static int read_threads(struct ns_scanner *scanner, int proc_fd, const char *pid
 	fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir) {
+		r = fd >= 0 && errno == ENOMEM ? -ENOMEM : 0;
 		closep(&fd);
-		return fd < 0 ? 0 : -ENOMEM;
+		return r;
 	}
 	while (r == 0 && (entry = readdir(dir))) {
 		if (!is_number(entry->d_name))
