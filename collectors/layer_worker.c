@@ -17,11 +17,11 @@
 #include "core/cleanup.h"
 
 enum {
-	SLICE_MS = 10,	   /* of the budget in one go */
+	SLICE_MS = 10,	    /* of the budget in one go */
 	CHILD_POLL_MS = 20, /* how often a child is looked after */
-	SETTLE_MS = 50,	   /* events are let gather for that long */
-	MAX_CHILDREN = 4,  /* running at the same time */
-	MAX_LEFT = 16,	   /* stuck ones left behind, of layers that are gone */
+	SETTLE_MS = 50,	    /* events are let gather for that long */
+	MAX_CHILDREN = 4,   /* running at the same time */
+	MAX_LEFT = 16,	    /* stuck ones left behind, of layers that are gone */
 };
 
 static const uint64_t MS = 1000000, SECOND = 1000000000, DEFAULT_RATE = 50000,
@@ -47,7 +47,8 @@ bool layer_records_add(struct layer_records *records, struct layer_record *recor
 {
 	if (records->n == records->max) {
 		size_t max = records->max ? records->max * 2 : 16;
-		struct layer_record **list = realloc(records->list, max * sizeof(struct layer_record *));
+		struct layer_record **list = realloc(records->list,
+						     max * sizeof(struct layer_record *));
 
 		if (!list)
 			return false;
@@ -173,7 +174,8 @@ static void pay(struct layer_worker *worker, uint64_t entries)
 static int begin_walk(struct layer_worker *worker, struct layer_record *record)
 {
 	struct layer_walk_options options = { .keep_nodes = worker->watch != NULL,
-					      .own_cwd = worker->own_cwd };
+					      .own_cwd = worker->own_cwd,
+					      .known = &record->known };
 	uint64_t none = 0;
 	int r;
 

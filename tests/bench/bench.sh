@@ -3,9 +3,14 @@
 # Makes 1,000 and 10,000 cgroups and prints, in one run, what a sample costs: CPU time and system calls
 # a cgroup for cgwatch and for systemd-cgtop, resident memory, and the time of a scrape.
 # Usage: bench.sh BUILD_DIR [CGROUPS …]
+#        bench.sh BUILD_DIR layers [FILES]: what it costs to know what a writable layer holds
 set -euo pipefail
 build=$1
 shift
+if [[ ${1-} == layers ]]; then
+	shift
+	exec "$build/bench_layers" "$@"
+fi
 sizes=("${@:-1000}")
 [[ $# -eq 0 ]] && sizes=(1000 10000)
 root=/sys/fs/cgroup
