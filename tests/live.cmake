@@ -24,6 +24,17 @@ add_test(NAME live.containerd_join
 set_tests_properties(live.docker_join live.containerd_join PROPERTIES TIMEOUT 1800 RUN_SERIAL ON SKIP_RETURN_CODE 77
 	LABELS live ENVIRONMENT "${live_environment}")
 
+# What writable layers hold: on overlays of their own, without cgroups.
+foreach(name live_layers live_layers_watch live_layers_diff)
+	add_executable(${name} live/${name}.c live/layer_scene.c)
+	target_include_directories(${name} PRIVATE live)
+	set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+	target_compile_options(${name} PRIVATE $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
+	target_link_libraries(${name} PRIVATE cgw_collectors PkgConfig::CMOCKA)
+	add_test(NAME live.${name} COMMAND ${name})
+	set_tests_properties(live.${name} PROPERTIES TIMEOUT 900 RUN_SERIAL ON LABELS live)
+endforeach()
+
 # Pure cgroup v2 on another kernel: the same programs inside an emulated machine.
 set(VM_CACHE ${CMAKE_BINARY_DIR}/vm-cache CACHE PATH "Kernel packages and images for the VM tests")
 add_test(NAME vm.v2 COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/vm/v2.sh ${CMAKE_BINARY_DIR} ${VM_CACHE})

@@ -4,11 +4,12 @@
 # a cgroup for cgwatch and for systemd-cgtop, resident memory, and the time of a scrape.
 # "ns": 4,000 processes in 1,000 namespaces instead, beside lsns.
 # "overlay": what a pass over many overlay mounts costs.
-# Usage: bench.sh BUILD_DIR [CGROUPS … | ns [ROUNDS] | overlay [OVERLAYS [LAYERS]]]
+# "layers": what it costs to know what a writable layer holds.
+# Usage: bench.sh BUILD_DIR [CGROUPS … | ns [ROUNDS] | overlay [OVERLAYS [LAYERS]] | layers [FILES]]
 set -euo pipefail
 build=$1
 shift
-if [[ ${1:-} == ns || ${1:-} == overlay ]]; then
+if [[ ${1:-} == ns || ${1:-} == overlay || ${1:-} == layers ]]; then
 	exec "$build/bench_$1" "${@:2}"
 fi
 sizes=("${@:-1000}")
