@@ -104,30 +104,51 @@ void layer_watch_keep(struct layer_watch *watch, const dev_t *devices, size_t n)
 	}
 }
 
-/* The directory in an event, as (part of) its information records say. */
-static bool directory_of(const struct fanotify_event_metadata *event, struct layer_handle *handle)
+/*
+ * The directory in an event, as (part of) its information records say. The kernel aligns events and
+ * records to 4 bytes only: they are copied before they are looked at.
+ */
+static bool directory_of(const char *at, const char *end, struct layer_handle *handle)
 {
-	const char *at = (const char *)event + event->metadata_len,
-		   *end = (const char *)event + event->event_len;
-
 	while ((size_t)(end - at) >= sizeof(struct fanotify_event_info_header)) {
-		const struct fanotify_event_info_fid *fid = (const void *)at;
-		const struct file_handle *from = (const void *)fid->handle;
+		const char *record = at;
+		struct fanotify_event_info_fid fid;
+		struct file_handle from;
 
-		if (fid->hdr.len < sizeof(fid->hdr))
+		memcpy(&fid.hdr, record, sizeof(fid.hdr));
+		if (fid.hdr.len < sizeof(fid.hdr) || fid.hdr.len > (size_t)(end - at))
 			return false;
-		at += fid->hdr.len;
-		if (fid->hdr.info_type != FAN_EVENT_INFO_TYPE_DFID &&
-		    fid->hdr.info_type != FAN_EVENT_INFO_TYPE_DFID_NAME)
+		at += fid.hdr.len;
+		if (fid.hdr.info_type != FAN_EVENT_INFO_TYPE_DFID &&
+		    fid.hdr.info_type != FAN_EVENT_INFO_TYPE_DFID_NAME)
 			continue;
-		if (from->handle_bytes > LAYER_HANDLE_MAX)
+		if (fid.hdr.len < sizeof(fid) + sizeof(from))
 			return false;
-		handle->type = from->handle_type;
-		handle->length = from->handle_bytes;
-		memcpy(handle->bytes, from->f_handle, from->handle_bytes);
+		record += sizeof(fid);
+		memcpy(&from, record, sizeof(from));
+		if (from.handle_bytes > LAYER_HANDLE_MAX ||
+		    from.handle_bytes > (size_t)(at - record) - sizeof(from))
+			return false;
+		handle->type = from.handle_type;
+		handle->length = from.handle_bytes;
+		memcpy(handle->bytes, record + sizeof(from), from.handle_bytes);
 		return true;
 	}
 	return false;
+}
+
+/* Copies the event at `at` and returns its end; NULL if there is no whole one before `end`. */
+static const char *next_event(const char *at, const char *end,
+			      struct fanotify_event_metadata *ret_event)
+{
+	if ((size_t)(end - at) < sizeof(*ret_event))
+		return NULL;
+	memcpy(ret_event, at, sizeof(*ret_event));
+	if (ret_event->event_len < sizeof(*ret_event) ||
+	    ret_event->metadata_len > ret_event->event_len ||
+	    ret_event->event_len > (size_t)(end - at))
+		return NULL;
+	return at + ret_event->event_len;
 }
 
 static uint64_t read_group(int fd, dev_t device, layer_watch_report *report, void *argument)
@@ -136,18 +157,20 @@ static uint64_t read_group(int fd, dev_t device, layer_watch_report *report, voi
 	uint64_t n = 0;
 
 	for (int i = 0; i < MAX_READS; i++) {
-		const struct fanotify_event_metadata *event = (const void *)buffer;
 		ssize_t length = read(fd, buffer, sizeof(buffer));
+		const char *at = buffer, *end = buffer + (length > 0 ? length : 0), *next;
+		struct fanotify_event_metadata event;
 
 		if (length <= 0)
 			break;
-		for (; FAN_EVENT_OK(event, length); event = FAN_EVENT_NEXT(event, length)) {
+		for (; (next = next_event(at, end, &event)); at = next) {
 			struct layer_event one = { .device = device };
 
 			n++;
-			one.overflow = event->mask & FAN_Q_OVERFLOW;
-			one.gone = event->mask & FAN_DELETE_SELF;
-			if (one.overflow || directory_of(event, &one.directory))
+			one.overflow = event.mask & FAN_Q_OVERFLOW;
+			one.gone = event.mask & FAN_DELETE_SELF;
+			if (one.overflow ||
+			    directory_of(at + event.metadata_len, next, &one.directory))
 				report(argument, &one);
 		}
 	}
@@ -197,17 +220,16 @@ static int private_overlay(void)
 static uint64_t seen_by(int group)
 {
 	char buffer[4096] __attribute__((aligned(8)));
-	const struct fanotify_event_metadata *event = (const void *)buffer;
 	ssize_t length = read(group, buffer, sizeof(buffer));
+	const char *at = buffer, *end = buffer + (length > 0 ? length : 0), *next;
+	struct fanotify_event_metadata event;
 	uint64_t seen = 0;
 
-	if (length <= 0)
-		return 0;
-	for (; FAN_EVENT_OK(event, length); event = FAN_EVENT_NEXT(event, length)) {
+	for (; (next = next_event(at, end, &event)); at = next) {
 		struct layer_handle handle;
 
-		if (directory_of(event, &handle))
-			seen |= event->mask;
+		if (directory_of(at + event.metadata_len, next, &handle))
+			seen |= event.mask;
 	}
 	return seen;
 }
