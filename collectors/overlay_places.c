@@ -10,8 +10,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "collectors/mount_space.h"
 #include "core/cleanup.h"
+#include "core/hash.h"
 
 #define RETRY_NS (60 * UINT64_C(1000000000))
 
@@ -104,7 +104,7 @@ static int root_of(struct overlay_places *places, pid_t pid)
 
 static uint32_t hash_of(pid_t pid, const char *path)
 {
-	return (uint32_t)mount_hash(path, strlen(path)) ^ (uint32_t)pid * UINT32_C(0x9e3779b1);
+	return (uint32_t)hash_string(path) ^ (uint32_t)pid * UINT32_C(0x9e3779b1);
 }
 
 static void grow_table(struct overlay_places *places)
