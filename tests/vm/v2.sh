@@ -16,6 +16,7 @@ cgwatch doctor || exit 1
 live_numbers || exit 1
 live_tree || exit 1
 live_policy || exit 1
+modprobe -q fuse
 live_layers || exit 1
 live_layers_watch || exit 1
 live_layers_diff || exit 1
