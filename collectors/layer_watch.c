@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,50 +106,47 @@ void layer_watch_keep(struct layer_watch *watch, const dev_t *devices, size_t n)
 }
 
 /*
- * The directory in an event, as (part of) its information records say. The kernel aligns events and
- * records to 4 bytes only: they are copied before they are looked at.
+ * Takes the next event off a buffer: what happened, and in which directory, as the information
+ * records behind it say. Events are not aligned. False at the end.
  */
-static bool directory_of(const char *at, const char *end, struct layer_handle *handle)
+static bool next_event(const char **at, const char *end, uint64_t *ret_mask,
+		       struct layer_handle *ret_directory)
 {
-	while ((size_t)(end - at) >= sizeof(struct fanotify_event_info_header)) {
-		const char *record = at;
-		struct fanotify_event_info_fid fid;
-		struct file_handle from;
+	struct fanotify_event_metadata event;
+	const char *info, *next;
 
-		memcpy(&fid.hdr, record, sizeof(fid.hdr));
-		if (fid.hdr.len < sizeof(fid.hdr) || fid.hdr.len > (size_t)(end - at))
-			return false;
-		at += fid.hdr.len;
+	*ret_directory = (struct layer_handle){ 0 };
+	if ((size_t)(end - *at) < sizeof(event))
+		return false;
+	memcpy(&event, *at, sizeof(event));
+	if (event.event_len < sizeof(event) || event.event_len > (size_t)(end - *at))
+		return false;
+	info = *at + event.metadata_len;
+	next = *at + event.event_len;
+	while (info < next && (size_t)(next - info) >= sizeof(struct fanotify_event_info_fid)) {
+		struct fanotify_event_info_fid fid;
+		struct file_handle head;
+		const char *handle = info + offsetof(struct fanotify_event_info_fid, handle);
+
+		memcpy(&fid, info, sizeof(fid));
+		if (fid.hdr.len < sizeof(fid) + sizeof(head) || fid.hdr.len > next - info)
+			break;
+		info += fid.hdr.len;
 		if (fid.hdr.info_type != FAN_EVENT_INFO_TYPE_DFID &&
 		    fid.hdr.info_type != FAN_EVENT_INFO_TYPE_DFID_NAME)
 			continue;
-		if (fid.hdr.len < sizeof(fid) + sizeof(from))
-			return false;
-		record += sizeof(fid);
-		memcpy(&from, record, sizeof(from));
-		if (from.handle_bytes > LAYER_HANDLE_MAX ||
-		    from.handle_bytes > (size_t)(at - record) - sizeof(from))
-			return false;
-		handle->type = from.handle_type;
-		handle->length = from.handle_bytes;
-		memcpy(handle->bytes, record + sizeof(from), from.handle_bytes);
-		return true;
+		memcpy(&head, handle, sizeof(head));
+		if (head.handle_bytes > LAYER_HANDLE_MAX ||
+		    head.handle_bytes > fid.hdr.len - sizeof(fid) - sizeof(head))
+			break;
+		ret_directory->type = head.handle_type;
+		ret_directory->length = head.handle_bytes;
+		memcpy(ret_directory->bytes, handle + sizeof(head), head.handle_bytes);
+		break;
 	}
-	return false;
-}
-
-/* Copies the event at `at` and returns its end; NULL if there is no whole one before `end`. */
-static const char *next_event(const char *at, const char *end,
-			      struct fanotify_event_metadata *ret_event)
-{
-	if ((size_t)(end - at) < sizeof(*ret_event))
-		return NULL;
-	memcpy(ret_event, at, sizeof(*ret_event));
-	if (ret_event->event_len < sizeof(*ret_event) ||
-	    ret_event->metadata_len > ret_event->event_len ||
-	    ret_event->event_len > (size_t)(end - at))
-		return NULL;
-	return at + ret_event->event_len;
+	*ret_mask = event.mask;
+	*at = next;
+	return true;
 }
 
 static uint64_t read_group(int fd, dev_t device, layer_watch_report *report, void *argument)
@@ -158,20 +156,18 @@ static uint64_t read_group(int fd, dev_t device, layer_watch_report *report, voi
 
 	for (int i = 0; i < MAX_READS; i++) {
 		ssize_t length = read(fd, buffer, sizeof(buffer));
-		const char *at = buffer, *end = buffer + (length > 0 ? length : 0), *next;
-		struct fanotify_event_metadata event;
+		struct layer_event event = { .device = device };
+		const char *at = buffer;
+		uint64_t mask;
 
 		if (length <= 0)
 			break;
-		for (; (next = next_event(at, end, &event)); at = next) {
-			struct layer_event one = { .device = device };
-
+		while (next_event(&at, buffer + length, &mask, &event.directory)) {
 			n++;
-			one.overflow = event.mask & FAN_Q_OVERFLOW;
-			one.gone = event.mask & FAN_DELETE_SELF;
-			if (one.overflow ||
-			    directory_of(at + event.metadata_len, next, &one.directory))
-				report(argument, &one);
+			event.overflow = mask & FAN_Q_OVERFLOW;
+			event.gone = mask & FAN_DELETE_SELF;
+			if (event.overflow || event.directory.length > 0)
+				report(argument, &event);
 		}
 	}
 	return n;
@@ -216,21 +212,17 @@ static int private_overlay(void)
 	return 0;
 }
 
-/* What was reported of the upper directory since the last call. */
+/* What was reported of directories since the last call. */
 static uint64_t seen_by(int group)
 {
 	char buffer[4096] __attribute__((aligned(8)));
 	ssize_t length = read(group, buffer, sizeof(buffer));
-	const char *at = buffer, *end = buffer + (length > 0 ? length : 0), *next;
-	struct fanotify_event_metadata event;
-	uint64_t seen = 0;
+	struct layer_handle directory;
+	const char *at = buffer;
+	uint64_t seen = 0, mask;
 
-	for (; (next = next_event(at, end, &event)); at = next) {
-		struct layer_handle handle;
-
-		if (directory_of(at + event.metadata_len, next, &handle))
-			seen |= event.mask;
-	}
+	while (length > 0 && next_event(&at, buffer + length, &mask, &directory))
+		seen |= directory.length > 0 ? mask : 0;
 	return seen;
 }
 

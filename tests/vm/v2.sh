@@ -20,10 +20,10 @@ live_namespaces || exit 1
 live_namespaces_held || exit 1
 live_namespaces_change || exit 1
 live_inventory || exit 1
+modprobe -q fuse
 live_layers || exit 1
 live_layers_watch || exit 1
 live_layers_diff || exit 1
-modprobe -q fuse
 live_overlays || exit 1
 live_overlay_spaces || exit 1
 JOB
