@@ -36,7 +36,8 @@ static void close_between(unsigned int first, unsigned int last)
 		close((int)fd);
 }
 
-/* Nothing of the parent's must stay open in a process that may live for long: no socket, no pipe. */
+/* Nothing of the parent's must stay open in a process that may live for long: no socket, no pipe.
+ */
 static void close_all_but(int kept)
 {
 	if (kept >= 0 && kept != LAYER_CHILD_FD)

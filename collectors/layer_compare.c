@@ -41,7 +41,8 @@ static bool same_bytes(const struct layer_compare *how, int a, int b, int *error
 	char left[BLOCK], right[BLOCK];
 
 	for (off_t at = 0;;) {
-		ssize_t n = pread(a, left, sizeof(left), at), m = pread(b, right, sizeof(right), at);
+		ssize_t n = pread(a, left, sizeof(left), at),
+			m = pread(b, right, sizeof(right), at);
 
 		if (how->progress)
 			atomic_fetch_add_explicit(how->progress, 1, memory_order_relaxed);
@@ -118,7 +119,8 @@ static ssize_t value_of(const struct layer_thing *thing, const char *name, char 
 
 	if (path_of(thing, path, sizeof(path)) < 0)
 		return -1;
-	return thing->name ? lgetxattr(path, name, value, VALUE) : getxattr(path, name, value, VALUE);
+	return thing->name ? lgetxattr(path, name, value, VALUE)
+			   : getxattr(path, name, value, VALUE);
 }
 
 struct differing {

@@ -184,7 +184,8 @@ int layer_diff_run(const struct overlay *overlay, const struct layer_diff_option
 		options = &defaults;
 	record = overlay_upper(overlay) ? layer_record_new(overlay) : NULL;
 	if (!record || !record->source.upper || pipe2(fds, O_CLOEXEC) < 0) {
-		r = !overlay_upper(overlay) || (record && !record->source.upper) ? -ENOENT : -ENOMEM;
+		r = !overlay_upper(overlay) || (record && !record->source.upper) ? -ENOENT
+										 : -ENOMEM;
 		layer_record_free(record);
 		return r;
 	}
@@ -231,10 +232,14 @@ const char *layer_diff_change_name(unsigned int bit)
 		unsigned int bit;
 		const char *name;
 	} names[] = {
-		{ LAYER_DIFF_CONTENT, "content" },   { LAYER_DIFF_TYPE, "type" },
-		{ LAYER_DIFF_MODE, "mode" },	     { LAYER_DIFF_OWNER, "owner" },
-		{ LAYER_DIFF_TIME, "time" },	     { LAYER_DIFF_XATTRS, "xattrs" },
-		{ LAYER_DIFF_CAPABILITY, "capability" }, { LAYER_DIFF_DEVICE, "device" },
+		{ LAYER_DIFF_CONTENT, "content" },
+		{ LAYER_DIFF_TYPE, "type" },
+		{ LAYER_DIFF_MODE, "mode" },
+		{ LAYER_DIFF_OWNER, "owner" },
+		{ LAYER_DIFF_TIME, "time" },
+		{ LAYER_DIFF_XATTRS, "xattrs" },
+		{ LAYER_DIFF_CAPABILITY, "capability" },
+		{ LAYER_DIFF_DEVICE, "device" },
 		{ LAYER_DIFF_REPLACED, "replaced" },
 	};
 

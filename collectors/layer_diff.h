@@ -40,7 +40,7 @@ struct layer_diff_side {
 
 struct layer_diff_entry {
 	enum layer_diff_kind kind;
-	char docker; /* what `docker diff` shows for it: 'A', 'C' or 'D'; 0: nothing */
+	char docker;	      /* what `docker diff` shows for it: 'A', 'C' or 'D'; 0: nothing */
 	bool metacopy;	      /* only its metadata were copied up */
 	unsigned int changes; /* enum layer_diff_changes, of CHANGED */
 	struct layer_diff_side before, after;
@@ -61,8 +61,9 @@ typedef int layer_diff_report(void *argument, const struct layer_diff_entry *ent
 /*
  * Compares the upper layer of an overlay with the lower ones, through the resolved paths of its
  * layers. A directory comes before what is in it (but one in which only what docker does not show
- * was changed, as an xattr, comes after it), names in a directory sorted by bytes. All reading is done in a child process, so that a filesystem that does not
- * answer holds up nobody; memory is bounded by the largest directory.
+ * was changed, as an xattr, comes after it), names in a directory sorted by bytes. All reading is
+ * done in a child process, so that a filesystem that does not answer holds up nobody; memory is
+ * bounded by the largest directory.
  *
  * 0; what `report` returned; -ECANCELED; -ETIMEDOUT: a filesystem does not answer; -ENOENT: it has
  * no upper layer, or it is not there; or -errno. `ret_error` (may be NULL) is 0, or the first

@@ -122,8 +122,7 @@ static struct layer_level *push_level(struct layer_lower *lower, size_t n)
 
 	if (lower->depth == lower->max_depth)
 		return NULL;
-	level = layer_stack_push(&lower->memory,
-				 sizeof(*level) + n * sizeof(struct layer_place));
+	level = layer_stack_push(&lower->memory, sizeof(*level) + n * sizeof(struct layer_place));
 	if (!level)
 		return NULL;
 	level->memory = memory;

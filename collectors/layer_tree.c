@@ -20,7 +20,7 @@ static const size_t TEXTS_SIZE = (size_t)1 << 30, ITEMS_SIZE = (size_t)1 << 30,
 
 /* A directory of the upper layer on the way down. */
 struct frame {
-	int fd; /* -1: closed to save descriptors */
+	int fd;	     /* -1: closed to save descriptors */
 	size_t path; /* length of its path */
 	bool xwhiteouts;
 	/*
@@ -122,9 +122,8 @@ static int report(struct tree *tree, struct layer_diff_entry *entry)
  */
 static bool docker_changed(const struct stat *was, const struct stat *is, unsigned int changes)
 {
-	if (was->st_mode != is->st_mode || was->st_uid != is->st_uid ||
-	    was->st_gid != is->st_gid || was->st_rdev != is->st_rdev ||
-	    changes & LAYER_DIFF_CAPABILITY)
+	if (was->st_mode != is->st_mode || was->st_uid != is->st_uid || was->st_gid != is->st_gid ||
+	    was->st_rdev != is->st_rdev || changes & LAYER_DIFF_CAPABILITY)
 		return true;
 	if ((was->st_mode & S_IFDIR) == S_IFDIR)
 		return false;
@@ -312,13 +311,13 @@ static int enter(struct tree *tree, int fd, const char *name, const struct attri
 	layer_names_begin(&frame->names, &tree->texts, &tree->items);
 	if (r >= 0)
 		r = layer_names_read(&frame->names, &tree->texts, &tree->items, fd, false);
-	for (uint32_t i = 0; r >= 0 && attributes->opaque == 'y' &&
-			     i < layer_lower_level(&tree->lower)->n;
-	     i++) {
+	for (uint32_t i = 0;
+	     r >= 0 && attributes->opaque == 'y' && i < layer_lower_level(&tree->lower)->n; i++) {
 		int place = layer_lower_fd(&tree->lower, i);
 
 		if (place >= 0)
-			r = layer_names_read(&frame->names, &tree->texts, &tree->items, place, true);
+			r = layer_names_read(&frame->names, &tree->texts, &tree->items, place,
+					     true);
 	}
 	if (tree->depth > OPEN_FRAMES + 1) {
 		struct frame *far = frame_at(tree, tree->depth - OPEN_FRAMES - 1);
@@ -532,12 +531,12 @@ int layer_tree_compare(const struct layer_tree_job *job, int *ret_error)
 	if (r == 0 && ((source->device && status.st_dev != source->device) ||
 		       (source->inode && status.st_ino != source->inode)))
 		r = -ESTALE;
-	if (r == 0 && (layer_stack_init(&tree.texts, TEXTS_SIZE) < 0 ||
-		       layer_stack_init(&tree.items, ITEMS_SIZE) < 0 ||
-		       layer_stack_init(&tree.frames, FRAMES_SIZE) < 0 ||
-		       layer_stack_init(&tree.path, PATH_SIZE) < 0 ||
-		       layer_lower_init(&tree.lower, source->lower, source->n_lower,
-					source->format) < 0))
+	if (r == 0 &&
+	    (layer_stack_init(&tree.texts, TEXTS_SIZE) < 0 ||
+	     layer_stack_init(&tree.items, ITEMS_SIZE) < 0 ||
+	     layer_stack_init(&tree.frames, FRAMES_SIZE) < 0 ||
+	     layer_stack_init(&tree.path, PATH_SIZE) < 0 ||
+	     layer_lower_init(&tree.lower, source->lower, source->n_lower, source->format) < 0))
 		r = -ENOMEM;
 	if (r == 0)
 		r = run(&tree);

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "collectors/mount_space.h"
 #include "core/cleanup.h"
+#include "core/hash.h"
 
 /* Ways to look at a path are few: our own root and a process in each namespace that has the mount.
  */
@@ -27,11 +27,10 @@ struct views {
 
 uint64_t overlay_entry_hash(const struct mount_entry *entry)
 {
-	uint64_t hash = mount_hash(entry->super_options, strlen(entry->super_options));
+	uint64_t hash = hash_string(entry->super_options);
 
 	for (size_t i = 0; entry->option_array && entry->option_array[i]; i++)
-		hash = hash * 31 +
-		       mount_hash(entry->option_array[i], strlen(entry->option_array[i]));
+		hash = hash * 31 + hash_string(entry->option_array[i]);
 	return hash;
 }
 

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "collectors/mount_space.h"
 #include "collectors/overlay_backing.h"
 #include "collectors/overlay_body.h"
 #include "collectors/overlay_owner.h"

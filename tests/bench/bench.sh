@@ -5,11 +5,12 @@
 # Usage: bench.sh BUILD_DIR [CGROUPS …]
 #        bench.sh BUILD_DIR ns [ROUNDS]                    4,000 processes in 1,000 namespaces beside lsns
 #        bench.sh BUILD_DIR overlay [OVERLAYS [LAYERS]]    what a pass over many overlay mounts costs
+#        bench.sh BUILD_DIR layers [FILES]                 what a writable layer of many files costs
 set -euo pipefail
 build=$1
 shift
 case ${1:-} in
-ns | overlay) exec "$build/bench_$1" "${@:2}" ;;
+layers | ns | overlay) exec "$build/bench_$1" "${@:2}" ;;
 esac
 sizes=("${@:-1000}")
 [[ $# -eq 0 ]] && sizes=(1000 10000)

@@ -356,7 +356,7 @@ static void test_changes(void **state)
 	assert_false(scene_find(scene, "m")->read_only);
 
 	generation = mount_table_generation(scene->table);
-	must(mount(NULL, "m", NULL, MS_REMOUNT | MS_RDONLY, NULL));
+	must(mount(NULL, "m", NULL, MS_REMOUNT | MS_RDONLY | MS_NOSUID, NULL));
 	scene_scan(scene);
 	assert_true(mount_table_generation(scene->table) > generation);
 	assert_true(scene_find(scene, "m")->read_only);

@@ -112,7 +112,7 @@ static void make_docker(struct world *world)
 	char path[256];
 
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-		snprintf(path, sizeof(path), "%s%s", DOCKER + 1, dirs[i]);
+		snprintf(path, sizeof(path), "%s%s", &DOCKER[1], dirs[i]);
 		machine_mkdir(&world->machine, path);
 	}
 	link_to(world, "../aaaa-init/diff", "var/lib/docker/overlay2/l/INIT");
@@ -259,7 +259,6 @@ static void test_unresolved(void **state)
 	assert_int_equal(overlay->flags, 0);
 	assert_null(overlay->layers[0].resolved);
 	assert_null(overlay->layers[1].resolved);
-	/* Relative ones appear once they are there. */
 	assert_int_equal(overlay->usage.state, LAYER_NONE);
 }
 
