@@ -78,10 +78,9 @@ void config_parse(const char *text, const struct config_wanted *wanted)
 
 int config_read_at(int dir_fd, const char *name, const struct config_wanted *wanted)
 {
-	_cleanup_(strbuf_done) struct strbuf text;
+	_cleanup_(strbuf_done) struct strbuf text = { 0 };
 	int r;
 
-	strbuf_init(&text);
 	r = state_read_at(dir_fd, name, STATE_FILE_MAX, &text);
 	if (r == 0 && text.data)
 		config_parse(text.data, wanted);

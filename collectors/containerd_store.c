@@ -36,7 +36,7 @@ static int find_orphans(struct containerd *containerd, struct runtime_store *sto
 }
 
 /* Layers are counted again only when one came or went. */
-static void count(struct runtime_store *store, int fd)
+static void count(struct runtime_store *store, int fd, int64_t now_ns)
 {
 	struct file_stamp stamp;
 	struct stat status;
@@ -47,7 +47,7 @@ static void count(struct runtime_store *store, int fd)
 	if (file_stamp_same(&stamp, &store->layers_stamp))
 		return;
 	store->n_layers = storage_count_directories(fd, NULL);
-	store->layers_stamp = stamp;
+	file_stamp_keep(&store->layers_stamp, &stamp, now_ns);
 }
 
 /* containerd makes the directories of all snapshotters it knows: those without a layer are none. */
@@ -71,7 +71,7 @@ static int add_store(struct containerd *containerd, const char *directory)
 	store = key ? runtime_store(containerd->pass, "containerd", key) : NULL;
 	if (!store)
 		return 0;
-	count(store, fd);
+	count(store, fd, containerd->pass->now_ns);
 	if (store->n_layers == 0)
 		return 0;
 	driver.n_layers = store->n_layers;

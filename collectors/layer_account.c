@@ -79,9 +79,8 @@ static uint32_t new_node(struct layer_account *account, uint32_t parent, uint64_
 		drop_nodes(account);
 		return LAYER_NO_NODE;
 	}
-	account->nodes[node] = (struct layer_node){ .handle = *handle,
-						    .key = key,
-						    .parent = parent };
+	account->nodes[node] =
+		(struct layer_node){ .handle = *handle, .key = key, .parent = parent };
 	account->n_nodes++;
 	if (parent != LAYER_NO_NODE) {
 		account->nodes[parent].children++;

@@ -28,33 +28,39 @@ struct layer_child {
 	uint64_t seen_progress, seen_ns;
 };
 
-/* Nothing of the parent's must stay open in a process that may live for long: no socket, no pipe. */
-static void close_all(void)
+static void close_between(unsigned int first, unsigned int last)
 {
-	if (close_range(0, ~0U, 0) < 0) {
-		for (int fd = 0; fd < 65536; fd++)
-			close(fd);
-	}
+	if (close_range(first, last, 0) == 0)
+		return;
+	for (unsigned int fd = first; fd <= last && fd < 65536; fd++)
+		close((int)fd);
 }
 
-static void run(layer_child_work *work, void *argument, struct shared *shared, pid_t parent)
+/* Nothing of the parent's must stay open in a process that may live for long: no socket, no pipe.
+ */
+static void close_all_but(int kept)
+{
+	if (kept >= 0 && kept != LAYER_CHILD_FD)
+		dup2(kept, LAYER_CHILD_FD);
+	close_between(0, kept < 0 ? LAYER_CHILD_FD : LAYER_CHILD_FD - 1);
+	close_between(LAYER_CHILD_FD + 1, ~0U);
+}
+
+static void run(layer_child_work *work, void *argument, struct shared *shared, int fd)
 {
 	sigset_t none;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(0);
 	for (int signal = 1; signal < NSIG; signal++)
 		sigaction(signal, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	close_all();
+	close_all_but(fd);
 	shared->value = work(argument, shared->result, &shared->progress);
 	atomic_store(&shared->ended, 1);
 	_exit(0);
 }
 
-int layer_child_start(layer_child_work *work, void *argument, size_t size,
+int layer_child_start(layer_child_work *work, void *argument, size_t size, int fd,
 		      struct layer_child **ret_child)
 {
 	struct layer_child *child = calloc(1, sizeof(*child));
@@ -77,8 +83,12 @@ int layer_child_start(layer_child_work *work, void *argument, size_t size,
 		free(child);
 		return r;
 	}
-	if (child->pid == 0)
-		run(work, argument, child->shared, self);
+	if (child->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != self)
+			_exit(0);
+		run(work, argument, child->shared, fd);
+	}
 	*ret_child = child;
 	return 0;
 }
@@ -96,7 +106,8 @@ static bool reap(struct layer_child *child)
 
 int layer_child_poll(struct layer_child *child, int *ret_result)
 {
-	if (!reap(child))
+	/* What it has to say may be there although closing its files takes forever. */
+	if (!reap(child) && !atomic_load(&child->shared->ended))
 		return 0;
 	*ret_result = atomic_load(&child->shared->ended) ? child->shared->value : -EIO;
 	return 1;

@@ -12,6 +12,8 @@
  */
 struct layer_child;
 
+enum { LAYER_CHILD_FD = 3 };
+
 /*
  * The work: fills `result` (`size` bytes that both processes see) and calls atomic_fetch_add() on
  * `progress` now and then. It must use nothing that a thread of the parent may hold: no heap, no
@@ -19,8 +21,10 @@ struct layer_child;
  */
 typedef int layer_child_work(void *argument, void *result, atomic_uint_fast64_t *progress);
 
-/* -errno. `argument` only has to be valid during the call: the process has a copy of everything. */
-int layer_child_start(layer_child_work *work, void *argument, size_t size,
+/*
+ * -errno. No descriptor stays open in the process but `fd` (-1: none), which is LAYER_CHILD_FD in
+ * it. `argument` only has to be valid during the call: the process has a copy of everything. */
+int layer_child_start(layer_child_work *work, void *argument, size_t size, int fd,
 		      struct layer_child **ret_child);
 /* 1: it ended, and `ret_result` is its return value (-EIO if it died); 0: not yet. Never waits. */
 int layer_child_poll(struct layer_child *child, int *ret_result);

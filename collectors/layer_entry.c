@@ -22,9 +22,8 @@ static bool lower_here(struct layer_walk *walk)
 		struct layer_above above = {
 			.name = walk->names.base + frame->name,
 			.opaque = frame->opaque,
-			.redirect = frame->redirect != SIZE_MAX
-					    ? walk->names.base + frame->redirect
-					    : NULL,
+			.redirect = frame->redirect != SIZE_MAX ? walk->names.base + frame->redirect
+								: NULL,
 		};
 
 		if (layer_lower_enter(&walk->lower, &above) < 0)
@@ -58,11 +57,10 @@ static bool enter_cwd(const struct layer_walk *walk, struct layer_frame *frame)
 	return frame->here;
 }
 
-/* Bits of enum layer_xattrs of a name, as far as they matter in its directory. */
-static unsigned int attributes_of(struct layer_walk *walk, struct layer_frame *frame, const char *name,
-				  mode_t mode)
+/* Asks the filesystem, and the lower layers. */
+static unsigned int find_attributes(struct layer_walk *walk, struct layer_frame *frame,
+				    const char *name, mode_t mode)
 {
-	bool blind = walk->no_xattrs || !walk->trusted;
 	unsigned int bits = 0;
 
 	if (frame->impure && !walk->no_xattrs) {
@@ -73,9 +71,28 @@ static unsigned int attributes_of(struct layer_walk *walk, struct layer_frame *f
 			layer_walk_note(walk, r);
 		bits = r < 0 ? 0 : (unsigned int)r;
 	}
-	if (!(bits & LAYER_XATTR_ORIGIN) && (frame->impure || blind) &&
-	    came_from_below(walk, name, mode))
+	if (!(bits & LAYER_XATTR_ORIGIN) && came_from_below(walk, name, mode))
 		bits |= LAYER_XATTR_ORIGIN;
+	return bits;
+}
+
+/* Bits of enum layer_xattrs of a name, as far as they matter in its directory. */
+static unsigned int attributes_of(struct layer_walk *walk, struct layer_frame *frame,
+				  const char *name, const struct stat *status)
+{
+	bool blind = walk->no_xattrs || !walk->trusted;
+	struct layer_known *known = blind ? NULL : walk->options.known;
+	uint64_t key = layer_walk_key(walk, status->st_dev, status->st_ino);
+	unsigned int bits;
+
+	/* Whatever came from below makes its directory impure. */
+	if (!frame->impure && !blind)
+		return 0;
+	if (known && layer_known_get(known, key, status, &bits))
+		return bits;
+	bits = find_attributes(walk, frame, name, status->st_mode);
+	if (known)
+		layer_known_put(known, key, status, bits);
 	return bits;
 }
 
@@ -151,7 +168,7 @@ static void count_entry(struct layer_walk *walk, struct layer_frame *frame, cons
 	} else if (is_file_whiteout(walk, frame, name, status)) {
 		sum->whiteouts++;
 	} else {
-		unsigned int bits = attributes_of(walk, frame, name, status->st_mode);
+		unsigned int bits = attributes_of(walk, frame, name, status);
 
 		count_kind(sum, status->st_mode);
 		sum->copied_up += (bits & LAYER_XATTR_ORIGIN) != 0;

@@ -170,8 +170,7 @@ bool layer_can_see_trusted(void)
 	unsigned long long inside = 1, outside = 1, count = 0;
 	_cleanup_(fclosep) FILE *map = NULL;
 
-	if (syscall(SYS_capget, &header, data) < 0 ||
-	    !(data[0].effective & (1u << CAP_SYS_ADMIN)))
+	if (syscall(SYS_capget, &header, data) < 0 || !(data[0].effective & (1u << CAP_SYS_ADMIN)))
 		return false;
 	/* It must be a capability of the first user namespace, not of one below. */
 	map = fopen("/proc/self/uid_map", "re");
@@ -192,8 +191,8 @@ char layer_wh_name(enum layer_format format, const char *name)
 
 bool layer_fstype_is_local(const char *fstype)
 {
-	static const char *const local[] = { "ext2",  "ext3",  "ext4",	   "xfs",   "btrfs",
-					     "tmpfs", "ramfs", "bcachefs", "f2fs",  "zfs",
+	static const char *const local[] = { "ext2",  "ext3",	"ext4",	    "xfs",   "btrfs",
+					     "tmpfs", "ramfs",	"bcachefs", "f2fs",  "zfs",
 					     "jfs",   "nilfs2", "reiserfs", "rootfs" };
 
 	for (size_t i = 0; fstype && i < ARRAY_SIZE(local); i++) {

@@ -85,7 +85,7 @@ int layer_keeper_new(const struct layer_keeper_options *options, struct layer_ke
 		return r;
 	}
 	keeper->stuck_ns = keeper->worker->options.stuck_ns ? keeper->worker->options.stuck_ns
-							     : DEFAULT_STUCK;
+							    : DEFAULT_STUCK;
 	*ret_keeper = keeper;
 	return 0;
 }
@@ -246,8 +246,7 @@ static void wait_idle(struct layer_keeper *keeper, uint64_t budget_ns)
 		uint64_t now = layer_now_ns();
 		struct timespec until;
 
-		if (now >= end ||
-		    (worker->busy && now > worker->busy_ns + keeper->stuck_ns))
+		if (now >= end || (worker->busy && now > worker->busy_ns + keeper->stuck_ns))
 			return;
 		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_nsec += (long)(LOOK_MS * MS);
@@ -281,8 +280,7 @@ int layer_keeper_run(struct layer_keeper *keeper, struct overlays *overlays, uin
 	return 0;
 }
 
-void layer_keeper_get_stats(const struct layer_keeper *keeper,
-			    struct layer_keeper_stats *ret_stats)
+void layer_keeper_get_stats(const struct layer_keeper *keeper, struct layer_keeper_stats *ret_stats)
 {
 	pthread_mutex_lock(&keeper->worker->lock);
 	*ret_stats = keeper->worker->stats;

@@ -122,8 +122,7 @@ static struct layer_level *push_level(struct layer_lower *lower, size_t n)
 
 	if (lower->depth == lower->max_depth)
 		return NULL;
-	level = layer_stack_push(&lower->memory,
-				 sizeof(*level) + n * sizeof(struct layer_place));
+	level = layer_stack_push(&lower->memory, sizeof(*level) + n * sizeof(struct layer_place));
 	if (!level)
 		return NULL;
 	level->memory = memory;
@@ -319,7 +318,7 @@ int layer_lower_find(struct layer_lower *lower, const char *name, struct stat *r
 		if (has_wh(lower, fd, name))
 			return 0;
 		if (fstatat(fd, name, ret_status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0) {
-			if (errno == ENOENT)
+			if (errno == ENOENT || errno == ENOTDIR)
 				continue;
 			return -errno;
 		}

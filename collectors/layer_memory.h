@@ -31,7 +31,7 @@ struct layer_map {
 	struct layer_map_slot {
 		uint64_t key;
 		uint32_t value; /* LAYER_MAP_NONE: removed */
-	} *slots;
+	} * slots;
 	size_t size, used;
 };
 

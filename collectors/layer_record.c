@@ -98,6 +98,7 @@ void layer_record_free(struct layer_record *record)
 	free(record->lower);
 	free(record->upper);
 	free(record->work);
+	layer_known_done(&record->known);
 	free(record->dirty);
 	free(record);
 }

@@ -105,7 +105,7 @@ bool layer_refresh_begin(struct layer_record *record, uint64_t now)
 	if (record->dirty_ns + GATHER_MS * MS > now || record->calm_ns > now)
 		return false;
 	record->dirty_ns = 0;
-	record->started_ns = now;
+	record->refresh_ns = now;
 	record->refreshing = true;
 	if (layer_refresh_next(record, 0) != 0)
 		return false;
@@ -155,6 +155,7 @@ void layer_refresh_ended(struct layer_record *record, uint64_t now)
 	record->last.cpu_ns = before.cpu_ns;
 	record->last.growth_known = before.growth_known;
 	record->last.growth = before.growth;
-	if (record->started_ns < now)
-		record->calm_ns = now + (now - record->started_ns) * SHARE;
+	if (record->refresh_ns)
+		record->calm_ns = now + (now - record->refresh_ns) * SHARE;
+	record->refresh_ns = 0;
 }

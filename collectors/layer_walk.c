@@ -119,7 +119,8 @@ static void read_attributes(struct layer_walk *walk, struct layer_frame *frame)
 /* Goes into an open directory, which it takes over. */
 static int enter(struct layer_walk *walk, int fd, size_t name, bool passing)
 {
-	struct layer_frame *parent = walk->depth > 0 ? layer_frame_at(walk, walk->depth - 1) : NULL, *frame;
+	struct layer_frame *parent = walk->depth > 0 ? layer_frame_at(walk, walk->depth - 1) : NULL,
+			   *frame;
 	struct stat status;
 	uint64_t key;
 
@@ -131,13 +132,13 @@ static int enter(struct layer_walk *walk, int fd, size_t name, bool passing)
 	}
 	walk->depth++;
 	*frame = (struct layer_frame){ .fd = fd,
-				 .device = status.st_dev,
-				 .inode = status.st_ino,
-				 .node = LAYER_NO_NODE,
-				 .reading = !passing,
-				 .passing = passing,
-				 .base = walk->names.used,
-				 .name = name };
+				       .device = status.st_dev,
+				       .inode = status.st_ino,
+				       .node = LAYER_NO_NODE,
+				       .reading = !passing,
+				       .passing = passing,
+				       .base = walk->names.used,
+				       .name = name };
 	if (parent)
 		parent->here = false;
 	else
@@ -179,7 +180,8 @@ static int reopen_by_names(struct layer_walk *walk, size_t depth)
 	int fd = layer_open_directory(walk->top, ".");
 
 	for (size_t i = 1; i < depth && fd >= 0; i++) {
-		int next = layer_open_directory(fd, walk->names.base + layer_frame_at(walk, i)->name);
+		int next = layer_open_directory(fd,
+						walk->names.base + layer_frame_at(walk, i)->name);
 
 		close(fd);
 		fd = next;
@@ -272,7 +274,7 @@ static void read_some(struct layer_walk *walk, struct layer_frame *frame, uint64
 		walk->at = 0;
 		walk->filled = (size_t)n;
 	}
-	while (walk->at < walk->filled && *entries > 0) {
+	while (walk->at<walk->filled && * entries> 0) {
 		const struct dirent64 *entry = (void *)(walk->buffer + walk->at);
 
 		layer_walk_found(walk, frame, entry);
@@ -291,6 +293,8 @@ static int start(struct layer_walk *walk)
 		return top;
 	walk->top = top;
 	walk->now = (int64_t)time(NULL);
+	if (walk->options.known)
+		layer_known_begin(walk->options.known);
 	if (fstat(top, &status) < 0)
 		return -errno;
 	if ((source->device && status.st_dev != source->device) ||

@@ -5,6 +5,7 @@
 
 #include "collectors/layer_account.h"
 #include "collectors/layer_format.h"
+#include "collectors/layer_known.h"
 
 /* Where a writable layer is and how to read it. Texts are borrowed. */
 struct layer_source {
@@ -20,6 +21,7 @@ struct layer_source {
 struct layer_walk_options {
 	bool keep_nodes; /* so that one directory can be read again later */
 	bool own_cwd;	 /* the thread's current directory is nobody else's: it may be changed */
+	struct layer_known *known;	/* from walks before and for those to come; or NULL */
 	atomic_uint_fast64_t *progress; /* counts up with each call that may block; or NULL */
 };
 

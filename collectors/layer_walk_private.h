@@ -20,10 +20,10 @@ struct layer_frame {
 	uint32_t node;
 	bool reading, passing; /* passing: only on the way to one that is read again */
 	bool impure, opaque, xwhiteouts;
-	bool here;     /* it is the current directory */
-	size_t base;   /* of its texts */
-	size_t next;   /* the directory in it to go into next */
-	size_t name;   /* its own; SIZE_MAX: the top */
+	bool here;	 /* it is the current directory */
+	size_t base;	 /* of its texts */
+	size_t next;	 /* the directory in it to go into next */
+	size_t name;	 /* its own; SIZE_MAX: the top */
 	size_t redirect; /* SIZE_MAX: none */
 	struct layer_sum sum;
 };

@@ -35,9 +35,8 @@ struct layer_watch {
 static int mark(int fd)
 {
 	char path[32];
-	int group = fanotify_init(FAN_CLASS_NOTIF | FAN_NONBLOCK | FAN_CLOEXEC |
-					  FAN_REPORT_DFID_NAME,
-				  0);
+	int group = fanotify_init(
+		FAN_CLASS_NOTIF | FAN_NONBLOCK | FAN_CLOEXEC | FAN_REPORT_DFID_NAME, 0);
 
 	if (group < 0)
 		return -errno;
@@ -188,8 +187,8 @@ static int private_overlay(void)
 		return -ENOENT;
 	if (mkdir("lower", 0700) < 0 || mkdir("upper", 0700) < 0 || mkdir("work", 0700) < 0 ||
 	    mkdir("merged", 0700) < 0 ||
-	    mount("cgwatch", "merged", "overlay", 0,
-		  "lowerdir=lower,upperdir=upper,workdir=work") < 0)
+	    mount("cgwatch", "merged", "overlay", 0, "lowerdir=lower,upperdir=upper,workdir=work") <
+		    0)
 		return -errno;
 	return 0;
 }
@@ -245,7 +244,7 @@ static int self_test(void *argument, void *result, atomic_uint_fast64_t *progres
 bool layer_watch_works(void)
 {
 	struct layer_child *child;
-	int r = layer_child_start(self_test, NULL, 8, &child), value = -EIO;
+	int r = layer_child_start(self_test, NULL, 8, -1, &child), value = -EIO;
 
 	if (r < 0)
 		return false;

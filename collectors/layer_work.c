@@ -48,6 +48,6 @@ void layer_work_read(const char *path, struct layer_work *ret_work)
 		return;
 	ret_work->leftovers = count(top, "work", true);
 	ret_work->index_entries = count(top, "index", false);
-	ret_work->volatile_dirty =
-		faccessat(top, "work/incompat/volatile/dirty", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	ret_work->volatile_dirty = faccessat(top, "work/incompat/volatile/dirty", F_OK,
+					     AT_SYMLINK_NOFOLLOW) == 0;
 }

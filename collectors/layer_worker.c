@@ -14,14 +14,14 @@
 #include <unistd.h>
 
 #include "collectors/layer_refresh.h"
+#include "collectors/layer_remote.h"
 #include "core/cleanup.h"
 
 enum {
-	SLICE_MS = 10,	   /* of the budget in one go */
+	SLICE_MS = 10,	    /* of the budget in one go */
 	CHILD_POLL_MS = 20, /* how often a child is looked after */
-	SETTLE_MS = 50,	   /* events are let gather for that long */
-	MAX_CHILDREN = 4,  /* running at the same time */
-	MAX_LEFT = 16,	   /* stuck ones left behind, of layers that are gone */
+	SETTLE_MS = 50,	    /* events are let gather for that long */
+	MAX_CHILDREN = 4,   /* running at the same time */
 };
 
 static const uint64_t MS = 1000000, SECOND = 1000000000, DEFAULT_RATE = 50000,
@@ -35,7 +35,7 @@ uint64_t layer_now_ns(void)
 	return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
 }
 
-static uint64_t cpu_now_ns(void)
+uint64_t layer_cpu_ns(void)
 {
 	struct timespec now;
 
@@ -47,7 +47,8 @@ bool layer_records_add(struct layer_records *records, struct layer_record *recor
 {
 	if (records->n == records->max) {
 		size_t max = records->max ? records->max * 2 : 16;
-		struct layer_record **list = realloc(records->list, max * sizeof(struct layer_record *));
+		struct layer_record **list = realloc(records->list,
+						     max * sizeof(struct layer_record *));
 
 		if (!list)
 			return false;
@@ -58,14 +59,14 @@ bool layer_records_add(struct layer_records *records, struct layer_record *recor
 	return true;
 }
 
-static uint64_t rate_of(const struct layer_worker *worker)
+uint64_t layer_worker_rate(const struct layer_worker *worker)
 {
 	if (worker->options.entries_per_second)
 		return worker->options.entries_per_second;
 	return worker->options.no_thread ? UINT64_MAX : DEFAULT_RATE;
 }
 
-static uint64_t stuck_of(const struct layer_worker *worker)
+uint64_t layer_worker_stuck_ns(const struct layer_worker *worker)
 {
 	return worker->options.stuck_ns ? worker->options.stuck_ns : DEFAULT_STUCK;
 }
@@ -79,7 +80,7 @@ void layer_worker_wake(struct layer_worker *worker)
 }
 
 /* Makes the numbers known. */
-static void publish(struct layer_worker *worker, struct layer_record *record)
+void layer_worker_publish(struct layer_worker *worker, struct layer_record *record)
 {
 	pthread_mutex_lock(&worker->lock);
 	record->usage = record->last;
@@ -105,8 +106,8 @@ static uint64_t period_after(const struct layer_worker *worker, uint64_t duratio
 }
 
 /* A walk ended, here or in a child: `result` is its return value. */
-static void walk_ended(struct layer_worker *worker, struct layer_record *record, int result,
-		       const struct layer_usage *usage)
+void layer_worker_ended(struct layer_worker *worker, struct layer_record *record, int result,
+			const struct layer_usage *usage)
 {
 	uint64_t now = layer_now_ns();
 	struct layer_usage before = record->last;
@@ -131,10 +132,10 @@ static void walk_ended(struct layer_worker *worker, struct layer_record *record,
 	pthread_mutex_lock(&worker->lock);
 	worker->stats.walks++;
 	pthread_mutex_unlock(&worker->lock);
-	publish(worker, record);
+	layer_worker_publish(worker, record);
 }
 
-static void add_stats(struct layer_worker *worker, uint64_t entries, uint64_t cpu)
+void layer_worker_add(struct layer_worker *worker, uint64_t entries, uint64_t cpu)
 {
 	pthread_mutex_lock(&worker->lock);
 	worker->stats.entries += entries;
@@ -150,9 +151,9 @@ static void set_busy(struct layer_worker *worker, struct layer_record *record)
 	pthread_mutex_unlock(&worker->lock);
 }
 
-static uint64_t slice_of(const struct layer_worker *worker)
+uint64_t layer_worker_slice(const struct layer_worker *worker)
 {
-	uint64_t rate = rate_of(worker);
+	uint64_t rate = layer_worker_rate(worker);
 
 	if (rate > UINT64_MAX / 2)
 		return 20000;
@@ -161,7 +162,7 @@ static uint64_t slice_of(const struct layer_worker *worker)
 
 static void pay(struct layer_worker *worker, uint64_t entries)
 {
-	uint64_t rate = rate_of(worker), now = layer_now_ns();
+	uint64_t rate = layer_worker_rate(worker), now = layer_now_ns();
 
 	if (rate > UINT64_MAX / 2)
 		return;
@@ -173,7 +174,8 @@ static void pay(struct layer_worker *worker, uint64_t entries)
 static int begin_walk(struct layer_worker *worker, struct layer_record *record)
 {
 	struct layer_walk_options options = { .keep_nodes = worker->watch != NULL,
-					      .own_cwd = worker->own_cwd };
+					      .own_cwd = worker->own_cwd,
+					      .known = &record->known };
 	uint64_t none = 0;
 	int r;
 
@@ -197,13 +199,13 @@ static void publish_refreshed(struct layer_worker *worker, struct layer_record *
 {
 	if (record->watched)
 		set_growth(record, record->last.boottime_ns);
-	publish(worker, record);
+	layer_worker_publish(worker, record);
 }
 
 /* One slice of a walk, or of reading directories again. */
 static void step(struct layer_worker *worker, struct layer_record *record)
 {
-	uint64_t slice = slice_of(worker), left = slice, cpu = cpu_now_ns();
+	uint64_t slice = layer_worker_slice(worker), left = slice, cpu = layer_cpu_ns();
 	struct layer_usage usage;
 	int r = 1;
 
@@ -217,126 +219,21 @@ static void step(struct layer_worker *worker, struct layer_record *record)
 	if (r >= 0)
 		r = layer_walk_step(record->walk, &left);
 	set_busy(worker, NULL);
-	cpu = cpu_now_ns() - cpu;
+	cpu = layer_cpu_ns() - cpu;
 	record->cpu_ns += cpu;
-	add_stats(worker, slice - left, cpu);
+	layer_worker_add(worker, slice - left, cpu);
 	pay(worker, slice - left);
 	if (r > 0)
 		return;
 	if (r == 0)
 		layer_walk_result(record->walk, &usage);
 	if (!record->refreshing) {
-		walk_ended(worker, record, r, &usage);
+		layer_worker_ended(worker, record, r, &usage);
 		if (r < 0 || !record->watched)
 			layer_walk_free(TAKE_PTR(record->walk));
 	} else if (layer_refresh_next(record, r) == 0) {
 		layer_refresh_ended(record, layer_now_ns());
 		publish_refreshed(worker, record);
-	}
-}
-
-struct child_job {
-	const struct layer_source *source;
-	uint64_t rate, slice;
-};
-
-/* In the child. */
-static int child_walk(void *argument, void *result, atomic_uint_fast64_t *progress)
-{
-	struct child_job job = *(struct child_job *)argument;
-	struct layer_walk_options options = { .own_cwd = true, .progress = progress };
-	struct layer_usage *usage = result;
-	struct layer_walk *walk;
-	int r = layer_walk_new(job.source, &options, &walk);
-
-	if (r < 0)
-		return r;
-	do {
-		uint64_t left = job.slice;
-
-		r = layer_walk_step(walk, &left);
-		atomic_fetch_add(progress, 1);
-		if (r > 0 && job.rate <= UINT64_MAX / 2)
-			nanosleep(&(struct timespec){ .tv_nsec = SLICE_MS * 1000000L }, NULL);
-	} while (r > 0);
-	if (r < 0)
-		return r;
-	layer_walk_result(walk, usage);
-	usage->cpu_ns = cpu_now_ns();
-	return 0;
-}
-
-static void start_child(struct layer_worker *worker, struct layer_record *record)
-{
-	struct child_job job = { &record->source, rate_of(worker), slice_of(worker) };
-	int r = record->source.upper ? 0 : -ENOENT;
-
-	record->started_ns = layer_now_ns();
-	record->cpu_ns = 0;
-	record->walking = true;
-	if (r == 0)
-		r = layer_child_start(child_walk, &job, sizeof(struct layer_usage), &record->child);
-	if (r < 0)
-		walk_ended(worker, record, r, NULL);
-}
-
-/* True while it runs and may still answer. */
-static bool tend_child(struct layer_worker *worker, struct layer_record *record, uint64_t now)
-{
-	struct layer_usage usage;
-	int result;
-
-	if (layer_child_poll(record->child, &result) == 1) {
-		usage = *(const struct layer_usage *)layer_child_result(record->child);
-		record->cpu_ns = usage.cpu_ns;
-		layer_child_leave(TAKE_PTR(record->child));
-		walk_ended(worker, record, result, &usage);
-		add_stats(worker, result < 0 ? 0 : usage.inodes, record->cpu_ns);
-		return false;
-	}
-	if (layer_child_silent_ns(record->child, now) < stuck_of(worker))
-		return true;
-	if (record->last.state != LAYER_STUCK) {
-		record->last.state = LAYER_STUCK;
-		record->last.error = -ETIMEDOUT;
-		pthread_mutex_lock(&worker->lock);
-		worker->stats.stuck++;
-		pthread_mutex_unlock(&worker->lock);
-		publish(worker, record);
-	}
-	return false;
-}
-
-/* A child that does not answer stays behind, and is looked after until it ends. */
-static void leave_child(struct layer_worker *worker, struct layer_record *record)
-{
-	struct layer_child **left;
-
-	if (!record->child)
-		return;
-	layer_child_kill(record->child);
-	left = worker->n_left < MAX_LEFT
-		       ? realloc(worker->left, (worker->n_left + 1) * sizeof(struct layer_child *))
-		       : NULL;
-	if (!left) {
-		layer_child_leave(TAKE_PTR(record->child));
-		return;
-	}
-	worker->left = left;
-	worker->left[worker->n_left++] = TAKE_PTR(record->child);
-}
-
-static void tend_left(struct layer_worker *worker)
-{
-	for (size_t i = 0; i < worker->n_left;) {
-		int result;
-
-		if (layer_child_poll(worker->left[i], &result) == 0) {
-			i++;
-			continue;
-		}
-		layer_child_leave(worker->left[i]);
-		worker->left[i] = worker->left[--worker->n_left];
 	}
 }
 
@@ -367,7 +264,7 @@ static bool take_over(struct layer_worker *worker)
 			i++;
 			continue;
 		}
-		leave_child(worker, record);
+		layer_remote_leave(worker, record);
 		layer_record_free(record);
 		worker->records.list[i] = worker->records.list[--worker->records.n];
 	}
@@ -391,7 +288,7 @@ static void heard(void *argument, const struct layer_event *event)
 		}
 		/* What was lost can only be found by a walk; soon, but not all the time. */
 		layer_refresh_lost(record, now);
-		publish(worker, record);
+		layer_worker_publish(worker, record);
 	}
 	if (event->overflow) {
 		pthread_mutex_lock(&worker->lock);
@@ -439,7 +336,7 @@ static struct layer_record *next_record(struct layer_worker *worker, uint64_t no
 		uint64_t due = record->next_ns;
 
 		if (record->child) {
-			tend_child(worker, record, now);
+			layer_remote_tend(worker, record, now);
 			if (record->child && *wait_ns > CHILD_POLL_MS * MS)
 				*wait_ns = CHILD_POLL_MS * MS;
 			continue;
@@ -538,7 +435,7 @@ static void turn(struct layer_worker *worker, bool active)
 		listen_to_events(worker);
 		settle = true;
 	}
-	tend_left(worker);
+	layer_remote_tend_left(worker);
 	if (active)
 		record = next_record(worker, now, &wait_ns);
 	pthread_mutex_lock(&worker->lock);
@@ -548,7 +445,7 @@ static void turn(struct layer_worker *worker, bool active)
 	pthread_mutex_unlock(&worker->lock);
 	if (record && now >= worker->paid_ns) {
 		if (!record->local && !record->refreshing) {
-			start_child(worker, record);
+			layer_remote_start(worker, record);
 			return;
 		}
 		try_watch(worker);

@@ -40,3 +40,16 @@ uint64_t layer_now_ns(void);
 void *layer_worker_run(void *worker);
 void layer_worker_wake(struct layer_worker *worker);
 void layer_worker_free(struct layer_worker *worker);
+
+/* For its parts in other files. */
+uint64_t layer_cpu_ns(void);
+/* Entries a second (UINT64_MAX: no limit), and in one go. */
+uint64_t layer_worker_rate(const struct layer_worker *worker);
+uint64_t layer_worker_slice(const struct layer_worker *worker);
+uint64_t layer_worker_stuck_ns(const struct layer_worker *worker);
+/* Makes the numbers known. */
+void layer_worker_publish(struct layer_worker *worker, struct layer_record *record);
+/* A walk ended: `result` is its return value; `usage` only matters if that is 0. */
+void layer_worker_ended(struct layer_worker *worker, struct layer_record *record, int result,
+			const struct layer_usage *usage);
+void layer_worker_add(struct layer_worker *worker, uint64_t entries, uint64_t cpu_ns);

@@ -2,6 +2,8 @@
 #include "collectors/mount_space.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +34,26 @@ void mount_space_done(struct mount_space *space)
 {
 	mount_space_clear(space);
 	closep(&space->poll_fd);
+}
+
+int mount_space_poll(struct mount_space *space, const struct root *root)
+{
+	struct pollfd poll_fd = { .events = POLLPRI };
+
+	if (root_is_recorded(root))
+		return 1;
+	if (space->poll_fd < 0) {
+		int fd = root_open(root, ROOT_PROC, "self/mountinfo", O_RDONLY);
+
+		if (fd < 0)
+			return fd;
+		space->poll_fd = fd;
+		return 1;
+	}
+	poll_fd.fd = space->poll_fd;
+	if (poll(&poll_fd, 1, 0) < 0)
+		return errno == EINTR ? 1 : -errno;
+	return poll_fd.revents != 0;
 }
 
 bool mount_type_matters(const char *fstype)

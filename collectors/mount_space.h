@@ -34,6 +34,7 @@ struct mount_space {
 	size_t n_records;
 	struct mount_brief *briefs; /* in mount order: ids rise where statmount gave them */
 	size_t n_briefs;
+	size_t turn;	 /* whose mount point is compared next, by statmount */
 	bool text_known; /* the next two are valid */
 	uint64_t text_hash;
 	size_t text_length;
@@ -53,6 +54,13 @@ void mount_space_init(struct mount_space *space, uint64_t inode);
 /* Forgets all that was read. True if there were records. */
 bool mount_space_clear(struct mount_space *space);
 void mount_space_done(struct mount_space *space);
+
+/*
+ * 1 if mounts of our own namespace came, went or were remounted since the last call, or if that is
+ * not known; 0 if not; -errno. Its mountinfo stays open for that. Nobody else's does, since an open
+ * mountinfo keeps its namespace, with all that is mounted there, alive.
+ */
+int mount_space_poll(struct mount_space *space, const struct root *root);
 
 /* True for the types of filesystems that the table keeps. */
 bool mount_type_matters(const char *fstype);
@@ -76,11 +84,11 @@ int mount_space_take(struct mount_space *space, struct mount_draft *draft);
 struct mount_statmount;
 
 /* -EOPNOTSUPP if the kernel lacks any of what is needed. */
-int mount_statmount_new(struct mount_statmount **ret_reader);
+int mount_statmount_new(const struct root *root, struct mount_statmount **ret_reader);
 void mount_statmount_free(struct mount_statmount *reader);
 /*
  * 1 if anything that matters changed, 0 if not, -errno. With the same list of ids only what a
- * remount changes is compared.
+ * remount changes is compared; in our own namespace, where poll() tells of remounts, in turn.
  */
 int mount_statmount_read(struct mount_statmount *reader, struct mount_space *space);
 /* Mounts looked at so far. */

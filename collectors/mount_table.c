@@ -36,7 +36,7 @@ int mount_table_new(const struct root *root, struct mount_table **ret_table)
 	if (!table)
 		return -ENOMEM;
 	table->root = root;
-	r = root_is_recorded(root) ? -EOPNOTSUPP : mount_statmount_new(&table->statmount);
+	r = root_is_recorded(root) ? -EOPNOTSUPP : mount_statmount_new(root, &table->statmount);
 	if (r == -ENOMEM) {
 		mount_table_free(table);
 		return r;

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,31 +12,6 @@
 #include "collectors/mount_space.h"
 #include "collectors/mountinfo.h"
 #include "core/cleanup.h"
-
-/*
- * Our own mountinfo stays open: it becomes readable with POLLPRI when a mount comes, goes or is
- * remounted. Nobody else's does, since an open mountinfo keeps its namespace, with all that is
- * mounted there, alive.
- */
-static int poll_own(const struct root *root, struct mount_space *space)
-{
-	struct pollfd poll_fd = { .events = POLLPRI };
-
-	if (root_is_recorded(root))
-		return 1;
-	if (space->poll_fd < 0) {
-		int fd = root_open(root, ROOT_PROC, "self/mountinfo", O_RDONLY);
-
-		if (fd < 0)
-			return fd;
-		space->poll_fd = fd;
-		return 1;
-	}
-	poll_fd.fd = space->poll_fd;
-	if (poll(&poll_fd, 1, 0) < 0)
-		return errno == EINTR ? 1 : -errno;
-	return poll_fd.revents != 0 || !space->text_known;
-}
 
 /* A process that does nothing but be in that namespace, until its pipe closes. */
 struct visitor {
@@ -228,12 +202,13 @@ int mount_text_read(const struct root *root, struct mount_space *space, uint64_t
 	uint64_t hash;
 	size_t length;
 	char *at;
-	int r = space->own ? poll_own(root, space) : 1;
+	int r = space->own ? mount_space_poll(space, root) : 1;
 
 	strbuf_init(&text);
-	if (r > 0)
-		r = read_text(root, space, &text) ?: 1;
-	if (r <= 0)
+	if (r == 0 && space->text_known)
+		return 0;
+	r = r < 0 ? r : read_text(root, space, &text);
+	if (r < 0)
 		return r;
 	length = text.length;
 	hash = text.data ? mount_hash(text.data, length) : 0;

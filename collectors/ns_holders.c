@@ -40,6 +40,17 @@ int ns_socket_net(int socket_fd)
 	return fd < 0 ? -errno : fd;
 }
 
+static int remember(struct ns_task *task, struct ns_fd fd)
+{
+	struct ns_fd *grown = realloc(task->fds, (task->n_fds + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	task->fds = grown;
+	task->fds[task->n_fds++] = fd;
+	return 0;
+}
+
 /* The net namespace of a socket never changes: each is asked once in its life. 0: not known. */
 static int net_of_socket(struct ns_scanner *scanner, pid_t pid, int number, uint64_t inode,
 			 uint64_t *ret_net)
@@ -79,8 +90,8 @@ static bool has_socket_of(const struct ns_known *known, pid_t pid)
 	return false;
 }
 
-static int add_socket(struct ns_scanner *scanner, const struct ns_task *task, int number,
-		      uint64_t inode)
+static int add_socket(struct ns_scanner *scanner, struct ns_task *task, int number, uint64_t inode,
+		      bool new)
 {
 	struct ns_holder *holder;
 	struct ns_known *known;
@@ -102,7 +113,7 @@ static int add_socket(struct ns_scanner *scanner, const struct ns_task *task, in
 	holder->tid = task->tid;
 	holder->fd = number;
 	holder->inode = inode;
-	return 0;
+	return new ? remember(task, (struct ns_fd){ number, NS_NET, net, inode }) : 0;
 }
 
 /* Descriptors of our own that are here for the sake of looking hold nothing. */
@@ -117,25 +128,22 @@ static bool is_ours(const struct ns_scanner *scanner, const struct ns_task *task
 	return false;
 }
 
-static int add_fd(struct ns_scanner *scanner, const struct ns_task *task, int number,
-		  const char *target)
+static int add_fd(struct ns_scanner *scanner, struct ns_task *task, const struct ns_fd *fd,
+		  bool new)
 {
 	struct ns_holder *holder;
 	struct ns_known *known;
-	enum ns_type type;
-	uint64_t inode;
 
-	type = ns_link_parse_any(target, &inode);
-	if (type == NS_TYPE_COUNT || is_ours(scanner, task, number))
+	if (is_ours(scanner, task, fd->number))
 		return 0;
-	known = ns_known_touch(scanner, type, inode);
+	known = ns_known_touch(scanner, fd->type, fd->inode);
 	holder = known ? ns_known_hold(scanner, known, NS_HELD_FD) : NULL;
 	if (!holder)
 		return -ENOMEM;
 	holder->pid = task->pid;
 	holder->tid = task->tid;
-	holder->fd = number;
-	return 0;
+	holder->fd = fd->number;
+	return new ? remember(task, *fd) : 0;
 }
 
 /* "socket:[123]" */
@@ -151,48 +159,105 @@ static bool parse_socket(const char *target, uint64_t *ret_inode)
 	return parse_u64(digits, ret_inode) == 0;
 }
 
-static int look_at(struct ns_scanner *scanner, int dir_fd, const struct ns_task *task,
-		   const char *name)
+/* Where a descriptor leads if that may hold a namespace; false if not. */
+static bool read_fd(int dir_fd, const char *name, struct ns_fd *ret_fd)
 {
+	struct ns_fd fd = { 0 };
+	uint64_t number;
 	char target[64];
-	uint64_t number, inode;
 	ssize_t n;
 
 	if (parse_u64(name, &number) < 0 || number > INT32_MAX)
-		return 0;
+		return false;
 	n = readlinkat(dir_fd, name, target, sizeof(target) - 1);
 	if (n <= 0 || target[0] == '/')
-		return 0;
+		return false;
 	target[n] = '\0';
-	if (!parse_socket(target, &inode))
-		return add_fd(scanner, task, (int)number, target);
-	return scanner->live ? add_socket(scanner, task, (int)number, inode) : 0;
+	fd.number = (int)number;
+	if (!parse_socket(target, &fd.socket)) {
+		fd.type = ns_link_parse_any(target, &fd.inode);
+		if (fd.type == NS_TYPE_COUNT)
+			return false;
+	}
+	*ret_fd = fd;
+	return true;
 }
 
-static int read_fds(struct ns_scanner *scanner, const struct ns_task *task)
+static int add(struct ns_scanner *scanner, struct ns_task *task, const struct ns_fd *fd, bool new)
 {
-	struct dirent *entry;
+	if (!fd->socket)
+		return add_fd(scanner, task, fd, new);
+	return scanner->live ? add_socket(scanner, task, fd->number, fd->socket, new) : 0;
+}
+
+static int open_fds(struct ns_scanner *scanner, const struct ns_task *task, int flags)
+{
 	char path[64];
-	DIR *dir;
-	int fd, r = 0;
 
 	if (task->pid == task->tid)
 		snprintf(path, sizeof(path), "%d/fd", (int)task->pid);
 	else
 		snprintf(path, sizeof(path), "%d/task/%d/fd", (int)task->pid, (int)task->tid);
-	fd = root_open(scanner->root, ROOT_PROC, path, O_RDONLY | O_DIRECTORY);
-	if (fd < 0) {
-		scanner->fds_denied |= fd == -EACCES || fd == -EPERM;
+	return root_open(scanner->root, ROOT_PROC, path, flags | O_DIRECTORY);
+}
+
+/*
+ * A process that did not run has opened and closed nothing. Another one may share its table: then
+ * that one ran, has the same descriptors and is looked at; here only what is remembered must still
+ * be true. 1 if it is and the holders were added, 0 if not.
+ */
+static int read_remembered(struct ns_scanner *scanner, struct ns_task *task)
+{
+	_cleanup_(closep) int dir_fd = -1;
+	int r = 0;
+
+	if (!task->idle || !task->fds_known)
 		return 0;
+	if (task->n_fds > 0)
+		dir_fd = open_fds(scanner, task, O_PATH);
+	for (uint32_t i = 0; i < task->n_fds; i++) {
+		struct ns_fd now;
+		char name[16];
+
+		snprintf(name, sizeof(name), "%d", task->fds[i].number);
+		if (dir_fd < 0 || !read_fd(dir_fd, name, &now) ||
+		    now.socket != task->fds[i].socket ||
+		    (!now.socket &&
+		     (now.type != task->fds[i].type || now.inode != task->fds[i].inode)))
+			return 0;
 	}
+	for (uint32_t i = 0; i < task->n_fds && r == 0; i++)
+		r = add(scanner, task, &task->fds[i], false);
+	return r < 0 ? r : 1;
+}
+
+static int read_fds(struct ns_scanner *scanner, struct ns_task *task)
+{
+	struct dirent *entry;
+	DIR *dir;
+	int fd, r;
+
+	r = read_remembered(scanner, task);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	task->n_fds = 0;
+	task->fds_known = false;
+	fd = open_fds(scanner, task, O_RDONLY);
+	if (fd < 0)
+		return 0; /* gone, or no right: then "unknown" may be the answer */
 	dir = fdopendir(fd);
 	if (!dir) {
 		close(fd);
 		return -ENOMEM;
 	}
-	while (r == 0 && (entry = readdir(dir)))
-		r = look_at(scanner, fd, task, entry->d_name);
+	while (r == 0 && (entry = readdir(dir))) {
+		struct ns_fd found;
+
+		if (read_fd(fd, entry->d_name, &found))
+			r = add(scanner, task, &found, true);
+	}
 	closedir(dir);
+	task->fds_known = r == 0;
 	return r;
 }
 

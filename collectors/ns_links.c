@@ -84,9 +84,10 @@ enum ns_type ns_link_parse_any(const char *text, uint64_t *ret_inode)
 /* "PID" and what follows it. `out` has room for both: 64 bytes are enough for all we ask. */
 static void join(char *out, const char *pid, const char *rest)
 {
-	char *at = stpcpy(out, pid);
+	size_t length = strlen(pid);
 
-	strcpy(at, rest);
+	memcpy(out, pid, length);
+	memcpy(out + length, rest, strlen(rest) + 1);
 }
 
 /*
@@ -208,7 +209,9 @@ static int read_task(struct ns_scanner *scanner, int proc_fd, const char *prefix
 	unsigned int wanted = all_links;
 	char path[64];
 
+	task->idle = false;
 	if (new) {
+		task->fds_known = false;
 		task->rests = false;
 		task->run_ns = task->slices = 0;
 	} else if (scanner->live) {
@@ -230,7 +233,7 @@ static int read_task(struct ns_scanner *scanner, int proc_fd, const char *prefix
 	return read_links(scanner, dir_fd, task, wanted);
 }
 
-static int add_thread(struct ns_scanner *scanner, int proc_fd, const struct ns_task *leader,
+static int add_thread(struct ns_scanner *scanner, int proc_fd, struct ns_task *leader,
 		      const char *tid)
 {
 	char prefix[48];
@@ -254,6 +257,7 @@ static int add_thread(struct ns_scanner *scanner, int proc_fd, const struct ns_t
 		ns_task_drop(scanner);
 		return 0;
 	}
+	leader->idle &= r == 1;
 	return r < 0 ? r : 0;
 }
 
@@ -287,6 +291,8 @@ static int read_threads(struct ns_scanner *scanner, int proc_fd, const char *pid
 		r = add_thread(scanner, proc_fd, leader, entry->d_name);
 	}
 	closedir(dir);
+	/* One that ended did so after it ran. */
+	leader->idle &= leader->threads == n;
 	leader->threads = n ? n : 1;
 	return r;
 }
@@ -305,6 +311,7 @@ static int read_process(struct ns_scanner *scanner, int proc_fd, const char *pid
 	if (!task)
 		return -ENOMEM;
 	r = read_task(scanner, proc_fd, pid, task, new);
+	task->idle = r == 1;
 	/* Whoever has one thread and did not run has made no other. */
 	if (r == 1 && task->threads == 1)
 		return 0;
@@ -317,9 +324,13 @@ static int read_process(struct ns_scanner *scanner, int proc_fd, const char *pid
 		ns_task_drop(scanner);
 		return r == -ESRCH ? 0 : r;
 	}
-	task->uid = info.st_uid;
+	if (r == 0)
+		task->uid = info.st_uid;
+	if (info.st_nlink != 3)
+		return read_threads(scanner, proc_fd, pid, task);
+	task->idle = false; /* where there were more, one has run and ended */
 	task->threads = 1;
-	return info.st_nlink == 3 ? 0 : read_threads(scanner, proc_fd, pid, task);
+	return 0;
 }
 
 /* Threads are in the list right behind their process. */

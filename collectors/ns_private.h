@@ -66,6 +66,14 @@ struct ns_known {
 	struct ns_hold *holds, **holds_end;
 };
 
+/* A descriptor that holds a namespace, as it was when all of its process's were looked at. */
+struct ns_fd {
+	int number;
+	enum ns_type type;
+	uint64_t inode;
+	uint64_t socket; /* its inode, if it is one */
+};
+
 /*
  * A thread, or a process (its leading thread: tid == pid). Only a task itself can change its
  * namespaces, user, name and command line: those of one that certainly did not run since they were
@@ -82,6 +90,11 @@ struct ns_task {
 	/* Whether it ran. */
 	uint64_t run_ns, slices, rested_since_ns;
 	bool rests;
+	bool idle; /* this pass: no thread of the process ran since the pass before */
+	/* What holds namespaces among its descriptors. */
+	struct ns_fd *fds;
+	uint32_t n_fds;
+	bool fds_known;
 	/* Read when wanted. */
 	bool uid_told;
 	uint64_t told; /* the pass in which it last was */
@@ -130,7 +143,6 @@ struct ns_scanner {
 	struct strbuf text;   /* for reading files */
 	int netlink;	      /* -1: not open */
 	uint32_t netlink_sequence;
-	bool fds_denied; /* some process did not show its descriptors */
 };
 
 /* ns_table.c */

@@ -209,7 +209,6 @@ void ns_begin_pass(struct ns_scanner *scanner)
 		scanner->seen[i]->fd = -1;
 	}
 	scanner->n_seen = scanner->n_current = 0;
-	scanner->fds_denied = false;
 	free(scanner->mount_ns);
 	scanner->mount_ns = NULL;
 	scanner->n_mount_ns = 0;
@@ -254,6 +253,7 @@ static void release_task(struct ns_node *node)
 
 	free(task->comm);
 	free(task->command);
+	free(task->fds);
 	free(task);
 }
 

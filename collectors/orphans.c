@@ -196,7 +196,7 @@ static bool is_unchanged(struct orphan_search *search, struct orphans_kept *kept
 		if (fstatat(search->fd, kind->watched[i], &status, 0) == 0)
 			file_stamp_set(&now, &status);
 		same = file_stamp_same(&now, &kept->watched[i]) && same;
-		kept->watched[i] = now;
+		file_stamp_keep(&kept->watched[i], &now, search->pass->now_ns);
 	}
 	return same;
 }
@@ -231,7 +231,7 @@ static bool all_known(struct orphan_list *found, struct orphan_list *known)
 static int search_twice(struct orphan_search *search, const struct orphan_kind *kind,
 			struct orphan_list *known)
 {
-	const struct timespec pause = { .tv_nsec = AGAIN_MS * 1000000 };
+	const struct timespec pause = { .tv_nsec = AGAIN_MS * 1000000L };
 	struct orphan_list first = { 0 };
 	int r = kind->search(search, kind->data);
 

@@ -102,7 +102,7 @@ static void ask(struct overlay_places *places, const struct overlay_place *place
 	struct probe probe;
 	struct statfs info;
 
-	overlay_places_probe(places, place, !filesystem->local, &probe);
+	overlay_places_probe(places, place->pid, place->path, !filesystem->local, &probe);
 	if (probe.result == 0 && probe.device == filesystem->device) {
 		if (probe.statfs_known)
 			set(filesystem, probe.magic, probe.free_bytes, probe.free_inodes);

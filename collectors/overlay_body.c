@@ -14,12 +14,14 @@
  */
 enum { VIEWS_MAX = 8, ANCHORS = 2 };
 
+struct view {
+	pid_t pid; /* 0: our own root */
+	uint64_t mount_ns;
+	bool trusted;
+};
+
 struct views {
-	struct {
-		pid_t pid;
-		uint64_t mount_ns;
-		bool trusted;
-	} list[VIEWS_MAX];
+	struct view list[VIEWS_MAX];
 	size_t n;
 };
 
@@ -33,11 +35,17 @@ uint64_t overlay_entry_hash(const struct mount_entry *entry)
 	return hash;
 }
 
+static enum overlay_role role_of(const struct overlay_body *body, size_t layer)
+{
+	return body->options.layers[layer].kind == OVERLAY_UPPER ? OVERLAY_AS_UPPER
+								 : OVERLAY_AS_LOWER;
+}
+
 static void drop_places(struct overlay_body *body, struct overlay_places *places)
 {
 	for (size_t i = 0; body->places && i < body->options.n_layers; i++)
-		overlay_places_put(places, body->places[i]);
-	overlay_places_put(places, body->work);
+		overlay_places_put(places, body->places[i], role_of(body, i));
+	overlay_places_put(places, body->work, OVERLAY_AS_WORK);
 	free(body->places);
 	free(body->base);
 	body->places = NULL;
@@ -50,6 +58,7 @@ void overlay_body_free(struct overlay_body *body, struct overlay_places *places)
 	if (!body)
 		return;
 	drop_places(body, places);
+	overlays_unref(body->texts);
 	overlay_options_done(&body->options);
 	free(body);
 }
@@ -77,9 +86,7 @@ static void add_view(struct views *views, pid_t pid, uint64_t mount_ns, bool tru
 	}
 	if (views->n == VIEWS_MAX)
 		return;
-	views->list[views->n].pid = pid;
-	views->list[views->n].mount_ns = mount_ns;
-	views->list[views->n++].trusted = trusted;
+	views->list[views->n++] = (struct view){ pid, mount_ns, trusted };
 }
 
 static void find_views(const struct overlay_body *body, const struct namespaces *namespaces,
@@ -114,7 +121,10 @@ static bool is_elusive(const char *path)
 
 static bool found(struct overlay_places *places, pid_t pid, const char *path)
 {
-	return overlay_places_try(places, pid, path) == 0;
+	char *paths[1] = { (char *)path };
+	int result;
+
+	return overlay_places_try(places, pid, paths, 1, &result) == 0 && result == 0;
 }
 
 static char *join(const char *base, const char *path)
@@ -158,32 +168,93 @@ static const char *first_relative(const struct overlay_body *body)
 	return NULL;
 }
 
-/* The directory at or above `from` that has `path` below it, the longest first. */
-static char *base_above(struct overlay_places *places, pid_t pid, const char *from,
-			const char *path)
+enum { DEPTH_MAX = 32 };
+
+/* `from` and every directory above it, the longest first. Free each. */
+static size_t ancestors(const char *from, char *dirs[DEPTH_MAX])
 {
-	_cleanup_(freep) char *dir = strdup(from);
+	size_t n = 0;
 
-	while (dir && dir[0] == '/') {
-		_cleanup_(freep) char *joined = NULL;
-		char *slash = strrchr(dir, '/');
-
-		joined = join(dir, path);
-		if (joined && found(places, pid, joined))
-			return TAKE_PTR(dir);
-		if (slash == dir && !dir[1])
-			break;
-		slash[slash == dir] = '\0';
+	for (size_t length = strlen(from); from[0] == '/' && n < DEPTH_MAX;) {
+		dirs[n] = strndup(from, length > 0 ? length : 1);
+		if (!dirs[n] || length <= 1)
+			return n + (dirs[n] != NULL);
+		n++;
+		while (length > 0 && from[length - 1] != '/')
+			length--;
+		while (length > 0 && from[length - 1] == '/')
+			length--;
 	}
-	return NULL;
+	return n;
+}
+
+static bool is_above(const char *dir, const char *path)
+{
+	size_t length = strlen(dir);
+
+	return strncmp(dir, path, length) == 0 && (path[length] == '/' || !path[length]);
+}
+
+/* What was right for the last one, as a rule is for this one too: one lookup instead of many. */
+static char *base_of_last(struct overlay_places *places, const struct overlay_hint *hint, pid_t pid,
+			  const char *from, const char *path)
+{
+	_cleanup_(freep) char *joined = NULL;
+
+	if (!hint->base || hint->pid != pid || !is_above(hint->base, from))
+		return NULL;
+	joined = join(hint->base, path);
+	return joined && found(places, pid, joined) ? strdup(hint->base) : NULL;
+}
+
+/* The directory at or above `from` that has `path` below it, the longest first. */
+static char *search_base(struct overlay_places *places, pid_t pid, const char *from,
+			 const char *path)
+{
+	char *dirs[DEPTH_MAX], *joined[DEPTH_MAX] = { 0 }, *base = NULL;
+	int results[DEPTH_MAX];
+	size_t n = ancestors(from, dirs);
+	bool failed = false;
+
+	for (size_t i = 0; i < n; i++) {
+		joined[i] = join(dirs[i], path);
+		failed |= !joined[i];
+	}
+	if (!failed && overlay_places_try(places, pid, joined, n, results) == 0) {
+		for (size_t i = 0; !base && i < n; i++) {
+			if (results[i] == 0)
+				base = TAKE_PTR(dirs[i]);
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		free(dirs[i]);
+		free(joined[i]);
+	}
+	return base;
+}
+
+static char *base_above(struct overlay_places *places, struct overlay_hint *hint, pid_t pid,
+			const char *from, const char *path)
+{
+	char *base = base_of_last(places, hint, pid, from, path);
+
+	if (base)
+		return base;
+	base = search_base(places, pid, from, path);
+	if (base) {
+		free(hint->base);
+		hint->base = strdup(base);
+		hint->pid = pid;
+	}
+	return base;
 }
 
 /*
  * Docker, containerd and podman change their directory to shorten options that would pass a page:
  * to one above the mount point, the upper layer or the work directory.
  */
-static char *choose_base(const struct overlay_body *body, struct overlay_places *places, pid_t pid,
-			 uint64_t mount_ns, const char *relative)
+static char *choose_base(const struct overlay_body *body, struct overlay_places *places,
+			 struct overlay_hint *hint, const struct view *view, const char *relative)
 {
 	char *base = NULL;
 
@@ -191,23 +262,25 @@ static char *choose_base(const struct overlay_body *body, struct overlay_places 
 		const struct overlay_option_layer *layer = &body->options.layers[i];
 
 		if (layer->path[0] == '/' && !is_elusive(layer->path)) {
-			base = base_above(places, pid, layer->path, relative);
+			base = base_above(places, hint, view->pid, layer->path, relative);
 			break;
 		}
 	}
 	if (!base && body->options.work)
-		base = base_above(places, pid, body->options.work, relative);
+		base = base_above(places, hint, view->pid, body->options.work, relative);
 	for (size_t i = 0; !base && i < body->n_entries; i++) {
+		const struct mount_entry *entry = body->entries[i];
+
 		/* A mount point is a path of its own namespace. */
-		if (pid == 0 || body->entries[i]->mount_ns == mount_ns)
-			base = base_above(places, pid, body->entries[i]->mountpoint, relative);
+		if (view->pid == 0 || entry->mount_ns == view->mount_ns)
+			base = base_above(places, hint, view->pid, entry->mountpoint, relative);
 	}
 	return base;
 }
 
 static struct overlay_place *place_of(const struct overlay_body *body,
 				      struct overlay_places *places, const char *path,
-				      bool *ret_failed)
+				      enum overlay_role role, bool *ret_failed)
 {
 	_cleanup_(freep) char *joined = NULL;
 	struct overlay_place *place;
@@ -220,7 +293,7 @@ static struct overlay_place *place_of(const struct overlay_body *body,
 		*ret_failed = true;
 		return NULL;
 	}
-	place = overlay_places_get(places, body->pid, joined ? joined : path);
+	place = overlay_places_get(places, body->pid, joined ? joined : path, role);
 	*ret_failed |= !place;
 	return place;
 }
@@ -233,21 +306,21 @@ static int take_places(struct overlay_body *body, struct overlay_places *places)
 	if (!body->places)
 		return -ENOMEM;
 	for (size_t i = 0; i < body->options.n_layers; i++)
-		body->places[i] = place_of(body, places, body->options.layers[i].path, &failed);
-	body->work = place_of(body, places, body->options.work, &failed);
+		body->places[i] = place_of(body, places, body->options.layers[i].path,
+					   role_of(body, i), &failed);
+	body->work = place_of(body, places, body->options.work, OVERLAY_AS_WORK, &failed);
 	return failed ? -ENOMEM : 0;
 }
 
 static void choose(struct overlay_body *body, struct overlay_places *places,
-		   const struct views *views)
+		   struct overlay_hint *hint, const struct views *views)
 {
 	const char *relative = first_relative(body);
 	size_t view = 0;
 	bool known = choose_view(body, places, views, &view);
 
 	for (size_t v = known ? view : 0; relative && v < (known ? view + 1 : views->n); v++) {
-		body->base = choose_base(body, places, views->list[v].pid, views->list[v].mount_ns,
-					 relative);
+		body->base = choose_base(body, places, hint, &views->list[v], relative);
 		if (!body->base)
 			continue;
 		view = v;
@@ -277,7 +350,7 @@ static bool still_good(const struct overlay_body *body, const struct namespaces 
 }
 
 int overlay_body_resolve(struct overlay_body *body, struct overlay_places *places,
-			 const struct namespaces *namespaces)
+			 const struct namespaces *namespaces, struct overlay_hint *hint)
 {
 	struct views views;
 	int r;
@@ -289,7 +362,9 @@ int overlay_body_resolve(struct overlay_body *body, struct overlay_places *place
 	if (body->places && !body->resolved && views.n == 1 && views.list[0].pid == body->pid)
 		return 0;
 	drop_places(body, places);
-	choose(body, places, &views);
+	overlays_unref(body->texts);
+	body->texts = NULL;
+	choose(body, places, hint, &views);
 	r = take_places(body, places);
 	return r < 0 ? r : 1;
 }
@@ -318,20 +393,15 @@ static bool root_has_inode(const struct overlay_body *body, struct overlay_place
 			   uint64_t inode)
 {
 	for (size_t i = 0; body->own && i < body->n_entries; i++) {
-		struct overlay_place *place;
 		struct probe probe;
 		bool same;
 
 		if (body->entries[i]->mount_ns != body->own_ns || body->entries[i]->covered ||
 		    strcmp(body->entries[i]->root, "/") != 0)
 			continue;
-		place = overlay_places_get(places, 0, body->entries[i]->mountpoint);
-		if (!place)
-			return false;
-		overlay_places_probe(places, place, true, &probe);
+		overlay_places_probe(places, 0, body->entries[i]->mountpoint, true, &probe);
 		same = probe.result == 0 && probe.device == body->device && probe.inode == inode;
 		probe_done(&probe);
-		overlay_places_put(places, place);
 		return same;
 	}
 	return false;

@@ -24,6 +24,10 @@ struct overlay_body {
 	char *base;		       /* what relative paths start from, or NULL */
 	struct overlay_place **places; /* by layer; NULL where it is not known where to look */
 	struct overlay_place *work;
+	/* The part of a set that is this overlay's alone, and the texts of all the rest: made when
+	 * a set first needs it, dropped when a path changes. */
+	struct overlays *texts;
+	uint64_t texts_version; /* of what they were made from */
 	/* The upper layer as it was first seen: one that comes back may be another. */
 	bool upper_seen;
 	dev_t upper_device;
@@ -32,12 +36,18 @@ struct overlay_body {
 
 uint64_t overlay_entry_hash(const struct mount_entry *entry);
 void overlay_body_free(struct overlay_body *body, struct overlay_places *places);
+/* Where the last relative paths started from. */
+struct overlay_hint {
+	pid_t pid;
+	char *base; /* free() */
+};
+
 /*
  * Finds out through which process and from which directory its paths are to be seen, and takes the
  * places. Does nothing while what was found stays good. 1 if something changed, 0, -ENOMEM.
  */
 int overlay_body_resolve(struct overlay_body *body, struct overlay_places *places,
-			 const struct namespaces *namespaces);
+			 const struct namespaces *namespaces, struct overlay_hint *hint);
 /* The upper layer's place, or NULL. */
 struct overlay_place *overlay_body_upper(const struct overlay_body *body);
 /*

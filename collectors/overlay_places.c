@@ -31,6 +31,7 @@ struct overlay_places {
 	struct overlay_place **all;
 	size_t n, capacity;
 	size_t n_new, turn;
+	struct overlay_groups groups;
 };
 
 int overlay_places_new(const struct root *root, struct overlay_places **ret_places)
@@ -64,6 +65,7 @@ void overlay_places_free(struct overlay_places *places)
 	overlay_places_rest(places);
 	for (size_t i = 0; i < places->n; i++)
 		place_free(places->all[i]);
+	overlay_groups_done(&places->groups);
 	free(places->all);
 	free(places->table);
 	prober_free(places->prober);
@@ -151,7 +153,6 @@ static struct overlay_place *add_place(struct overlay_places *places, pid_t pid,
 	}
 	place->pid = pid;
 	place->hash = hash;
-	place->refs = 1;
 	place->state = -EAGAIN;
 	place->position = (uint32_t)places->n;
 	places->all[places->n++] = place;
@@ -162,26 +163,52 @@ static struct overlay_place *add_place(struct overlay_places *places, pid_t pid,
 	return place;
 }
 
-struct overlay_place *overlay_places_get(struct overlay_places *places, pid_t pid, const char *path)
+static struct overlay_place *find_place(struct overlay_places *places, pid_t pid, const char *path)
 {
 	uint32_t hash = hash_of(pid, path);
 
 	for (struct overlay_place *place = places->table[hash & (places->table_size - 1)]; place;
 	     place = place->next) {
-		if (place->hash != hash || place->pid != pid || strcmp(place->path, path) != 0)
-			continue;
-		place->refs++;
-		return place;
+		if (place->hash == hash && place->pid == pid && strcmp(place->path, path) == 0)
+			return place;
 	}
 	return add_place(places, pid, path, hash);
 }
 
-void overlay_places_put(struct overlay_places *places, struct overlay_place *place)
+struct overlay_place *overlay_places_get(struct overlay_places *places, pid_t pid, const char *path,
+					 enum overlay_role role)
+{
+	struct overlay_place *place = find_place(places, pid, path);
+
+	if (!place)
+		return NULL;
+	place->refs++;
+	place->share.users[role]++;
+	if (place->group)
+		place->group->share.users[role]++;
+	return place;
+}
+
+struct overlay_share overlay_place_share(const struct overlay_place *place)
+{
+	if (!place)
+		return (struct overlay_share){ 0 };
+	return place->group ? place->group->share : place->share;
+}
+
+void overlay_places_put(struct overlay_places *places, struct overlay_place *place,
+			enum overlay_role role)
 {
 	struct overlay_place **link, *last;
 
-	if (!place || --place->refs > 0)
+	if (!place)
 		return;
+	place->share.users[role]--;
+	if (place->group)
+		place->group->share.users[role]--;
+	if (--place->refs > 0)
+		return;
+	overlay_groups_leave(&places->groups, place->group, &place->share);
 	link = &places->table[place->hash & (places->table_size - 1)];
 	while (*link != place)
 		link = &(*link)->next;
@@ -236,13 +263,19 @@ static void take(struct overlay_places *places, struct overlay_place *place,
 	*ret_changed = true;
 	if (place->state == -EAGAIN && places->n_new > 0)
 		places->n_new--;
+	place->version++;
 	place->state = probe->result;
 	free(place->resolved);
 	place->resolved = NULL;
+	overlay_groups_leave(&places->groups, place->group, &place->share);
+	place->group = NULL;
 	place->device = 0;
 	place->inode = 0;
 	if (probe->result < 0)
 		return;
+	/* Without memory it is counted alone. */
+	place->group = overlay_groups_join(&places->groups, probe->device, probe->inode,
+					   &place->share);
 	place->device = probe->device;
 	place->inode = probe->inode;
 	place->resolved = resolve(places, place, probe->fd);
@@ -318,26 +351,33 @@ int overlay_places_look(struct overlay_places *places, size_t budget)
 	return r < 0 ? r : changed;
 }
 
-int overlay_places_try(struct overlay_places *places, pid_t pid, const char *path)
+int overlay_places_try(struct overlay_places *places, pid_t pid, char *const *paths, size_t n,
+		       int *ret_results)
 {
+	_cleanup_(freep) struct probe *probes = calloc(n + 1, sizeof(*probes));
 	int fd = root_of(places, pid), r;
-	struct probe probe = { .root_fd = fd, .path = path, .fd = -1 };
 
+	if (!probes)
+		return -ENOMEM;
 	if (fd < 0)
 		return fd;
-	r = prober_run(places->prober, &probe, 1);
-	probe_done(&probe);
-	return r < 0 ? r : probe.result;
+	for (size_t i = 0; i < n; i++)
+		probes[i] = (struct probe){ .root_fd = fd, .path = paths[i], .fd = -1 };
+	r = prober_run(places->prober, probes, n);
+	for (size_t i = 0; i < n; i++) {
+		ret_results[i] = probes[i].result;
+		probe_done(&probes[i]);
+	}
+	return r;
 }
 
-void overlay_places_probe(struct overlay_places *places, const struct overlay_place *place,
+void overlay_places_probe(struct overlay_places *places, pid_t pid, const char *path,
 			  bool want_statfs, struct probe *ret_probe)
 {
-	int fd = root_of(places, place->pid), r;
+	int fd = root_of(places, pid), r;
 
-	*ret_probe = (struct probe){
-		.root_fd = fd, .path = place->path, .want_statfs = want_statfs, .fd = -1
-	};
+	*ret_probe =
+		(struct probe){ .root_fd = fd, .path = path, .want_statfs = want_statfs, .fd = -1 };
 	r = fd < 0 ? fd : prober_run(places->prober, ret_probe, 1);
 	if (r < 0)
 		ret_probe->result = r;

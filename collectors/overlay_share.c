@@ -1,109 +1,98 @@
 // SPDX-License-Identifier: MIT
 #include "collectors/overlay_share.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "core/cleanup.h"
 
-struct slot {
-	const struct overlay_place *place; /* the first that was found; NULL: empty */
-	const struct overlay_body *last;   /* counted as a user already */
-	struct overlay_share share;
-};
-
-struct overlay_shares {
-	struct slot *slots;
-	size_t size; /* a power of 2 */
-};
-
-/* Directories that were found are compared by inode, the others by place. */
-static bool same(const struct overlay_place *a, const struct overlay_place *b)
+void overlay_groups_done(struct overlay_groups *groups)
 {
-	if (a == b)
-		return true;
-	return a->state == 0 && b->state == 0 && a->device == b->device && a->inode == b->inode;
-}
+	for (size_t i = 0; i < groups->size; i++) {
+		struct overlay_group *next;
 
-static size_t hash_of(const struct overlay_place *place)
-{
-	uint64_t hash = place->state == 0 ? place->inode ^ (uint64_t)place->device << 32
-					  : (uint64_t)(uintptr_t)place;
-
-	hash *= UINT64_C(0x9e3779b97f4a7c15);
-	return (size_t)(hash ^ hash >> 32);
-}
-
-static struct slot *find(const struct overlay_shares *shares, const struct overlay_place *place)
-{
-	size_t at = hash_of(place) & (shares->size - 1);
-
-	while (shares->slots[at].place && !same(shares->slots[at].place, place))
-		at = (at + 1) & (shares->size - 1);
-	return &shares->slots[at];
-}
-
-static struct overlay_share *count(struct overlay_shares *shares, const struct overlay_body *body,
-				   const struct overlay_place *place)
-{
-	struct slot *slot = find(shares, place);
-
-	slot->place = place;
-	if (slot->last != body)
-		slot->share.users++;
-	slot->last = body;
-	return &slot->share;
-}
-
-static void count_body(struct overlay_shares *shares, const struct overlay_body *body)
-{
-	for (size_t i = 0; body->places && i < body->options.n_layers; i++) {
-		if (!body->places[i])
-			continue;
-		if (body->options.layers[i].kind == OVERLAY_UPPER)
-			count(shares, body, body->places[i])->uppers++;
-		else
-			count(shares, body, body->places[i])->lowers++;
+		for (struct overlay_group *group = groups->table[i]; group; group = next) {
+			next = group->next;
+			free(group);
+		}
 	}
-	if (body->work)
-		find(shares, body->work)->place = body->work;
-	if (body->work)
-		find(shares, body->work)->share.works++;
+	free(groups->table);
+	*groups = (struct overlay_groups){ 0 };
 }
 
-int overlay_shares_new(struct overlay_body *const *bodies, size_t n,
-		       struct overlay_shares **ret_shares)
+static struct overlay_group **slot_of(const struct overlay_groups *groups, dev_t device,
+				      uint64_t inode)
 {
-	struct overlay_shares *shares = calloc(1, sizeof(*shares));
-	size_t places = 1;
+	uint64_t hash = (inode ^ (uint64_t)device << 32) * UINT64_C(0x9e3779b97f4a7c15);
 
-	if (!shares)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		places += bodies[i]->options.n_layers + 1;
-	for (shares->size = 16; shares->size < 2 * places;)
-		shares->size *= 2;
-	shares->slots = calloc(shares->size, sizeof(*shares->slots));
-	if (!shares->slots) {
-		free(shares);
-		return -ENOMEM;
+	return &groups->table[(hash ^ hash >> 32) & (groups->size - 1)];
+}
+
+static int grow(struct overlay_groups *groups)
+{
+	const struct overlay_groups old = *groups;
+	size_t size = old.size ? old.size * 2 : 64;
+	struct overlay_group **table = calloc(size, sizeof(*table));
+
+	if (!table)
+		return old.size ? 0 : -1; /* chains only get longer */
+	groups->table = table;
+	groups->size = size;
+	for (size_t i = 0; i < old.size; i++) {
+		struct overlay_group *next;
+
+		for (struct overlay_group *group = old.table[i]; group; group = next) {
+			struct overlay_group **slot = slot_of(groups, group->device, group->inode);
+
+			next = group->next;
+			group->next = *slot;
+			*slot = group;
+		}
 	}
-	for (size_t i = 0; i < n; i++)
-		count_body(shares, bodies[i]);
-	*ret_shares = shares;
+	free(old.table);
 	return 0;
 }
 
-void overlay_shares_free(struct overlay_shares *shares)
+struct overlay_group *overlay_groups_join(struct overlay_groups *groups, dev_t device,
+					  uint64_t inode, const struct overlay_share *share)
 {
-	if (!shares)
-		return;
-	free(shares->slots);
-	free(shares);
+	struct overlay_group **slot, *group;
+
+	if (groups->n >= groups->size && grow(groups) < 0)
+		return NULL;
+	slot = slot_of(groups, device, inode);
+	for (group = *slot; group; group = group->next) {
+		if (group->device == device && group->inode == inode)
+			break;
+	}
+	if (!group) {
+		group = calloc(1, sizeof(*group));
+		if (!group)
+			return NULL;
+		*group = (struct overlay_group){ .next = *slot, .device = device, .inode = inode };
+		*slot = group;
+		groups->n++;
+	}
+	group->members++;
+	for (int role = 0; role < OVERLAY_ROLE_COUNT; role++)
+		group->share.users[role] += share->users[role];
+	return group;
 }
 
-struct overlay_share overlay_shares_of(const struct overlay_shares *shares,
-				       const struct overlay_place *place)
+void overlay_groups_leave(struct overlay_groups *groups, struct overlay_group *group,
+			  const struct overlay_share *share)
 {
-	return place ? find(shares, place)->share : (struct overlay_share){ 0 };
+	struct overlay_group **link;
+
+	if (!group)
+		return;
+	for (int role = 0; role < OVERLAY_ROLE_COUNT; role++)
+		group->share.users[role] -= share->users[role];
+	if (--group->members > 0)
+		return;
+	link = slot_of(groups, group->device, group->inode);
+	while (*link != group)
+		link = &(*link)->next;
+	*link = group->next;
+	groups->n--;
+	free(group);
 }

@@ -23,7 +23,7 @@ static const char tasks[] = "io.containerd.runtime.v2.task";
 
 struct bundle {
 	struct containerd *containerd;
-	const char *name_space, *id, *path;
+	const char *id, *path;
 	int fd; /* of the bundle */
 };
 
@@ -100,9 +100,7 @@ static int read_bundle(void *data, const char *name, unsigned char type)
 	struct containerd *containerd = listing->containerd;
 	struct arena *arena = &containerd->pass->set->arena;
 	_cleanup_(closep) int fd = -1;
-	struct bundle bundle = { .containerd = containerd,
-				 .name_space = listing->name_space,
-				 .id = name };
+	struct bundle bundle = { .containerd = containerd, .id = name };
 	struct state_source source = { .name = "config.json",
 				       .limit = STATE_FILE_MAX,
 				       .parse = parse_bundle,

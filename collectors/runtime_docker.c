@@ -212,7 +212,7 @@ static void count_layers(struct docker *docker, struct runtime_store *store,
 	if (file_stamp_same(&stamp, &store->layers_stamp))
 		return;
 	store->n_layers = storage_count_directories(fd, but);
-	store->layers_stamp = stamp;
+	file_stamp_keep(&store->layers_stamp, &stamp, docker->pass->now_ns);
 }
 
 /* Only of the drivers that share this layout; others keep their layers in other ways. */

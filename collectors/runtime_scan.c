@@ -280,10 +280,9 @@ pid_t runtime_read_pid(int dir_fd, const char *name)
 
 bool runtime_pid_valid(const struct root *root, pid_t pid, const char *id)
 {
-	_cleanup_(strbuf_done) struct strbuf text;
+	_cleanup_(strbuf_done) struct strbuf text = { 0 };
 	char path[32];
 
-	strbuf_init(&text);
 	(void)snprintf(path, sizeof(path), "%d/cgroup", (int)pid);
 	return pid > 0 && root_read(root, ROOT_PROC, path, &text) == 0 && text.data &&
 	       strstr(text.data, id);
@@ -321,6 +320,13 @@ static void fill_gaps(struct container *to, const struct container *from)
 		to->pid = from->pid;
 }
 
+/* Ids of OCI engines are unique in the world; a name may stand for one container of each kind. */
+static bool is_same(const struct container *a, const struct container *b)
+{
+	return strcmp(a->id, b->id) == 0 && (is_hex_id(a->id) || !b->runtime ||
+					     (a->runtime && strcmp(a->runtime, b->runtime) == 0));
+}
+
 static int publish(struct runtime_pass *pass)
 {
 	struct containers *set = pass->set;
@@ -332,7 +338,7 @@ static int publish(struct runtime_pass *pass)
 	for (uint32_t i = 0; i < pass->n_found; i++) {
 		struct container *last = n > 0 ? &pass->found[n - 1].container : NULL;
 
-		if (last && strcmp(last->id, pass->found[i].container.id) == 0)
+		if (last && is_same(last, &pass->found[i].container))
 			fill_gaps(last, &pass->found[i].container);
 		else
 			pass->found[n++] = pass->found[i];
@@ -340,8 +346,11 @@ static int publish(struct runtime_pass *pass)
 	set->list = arena_array(&set->arena, n, sizeof(*set->list));
 	if (!set->list)
 		return -ENOMEM;
-	for (set->n = 0; set->n < n; set->n++)
+	for (set->n = 0; set->n < n; set->n++) {
+		/* Only kubelet's logs speak of it. */
+		fill(&pass->found[set->n].container.runtime, "kubernetes");
 		container_copy(&set->arena, &set->list[set->n], &pass->found[set->n].container);
+	}
 	return set->arena.failed ? -ENOMEM : 0;
 }
 
@@ -386,6 +395,7 @@ int runtime_scanner_scan(struct runtime_scanner *scanner, const struct overlays 
 
 	if (!pass.set)
 		return -ENOMEM;
+	scanner->files.now_ns = pass.now_ns;
 	pass.set->boottime_ns = clock_ns(CLOCK_BOOTTIME);
 	pass.set->orphans_searched = scanner->options.orphans && overlays;
 	r = run_pass(&pass);

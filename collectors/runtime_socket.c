@@ -155,14 +155,13 @@ int runtime_socket_read(struct runtime_pass *pass)
 {
 	const char *path = pass->scanner->options.docker_socket;
 	int64_t deadline = now_ms() + DEADLINE_MS;
-	_cleanup_(strbuf_done) struct strbuf answer;
+	_cleanup_(strbuf_done) struct strbuf answer = { 0 };
 	_cleanup_(closep) int fd = path ? connect_to(path) : -1;
 	const json_t *entry;
 	json_t *list;
 	size_t i;
 	int r = fd < 0 ? fd : send_request(fd, deadline);
 
-	strbuf_init(&answer);
 	if (!path)
 		return 0;
 	if (r == 0)

@@ -223,7 +223,7 @@ static void count_layers(const struct storage *storage, struct runtime_store *st
 	file_stamp_set(&stamp, &status);
 	if (!file_stamp_same(&stamp, &store->layers_stamp))
 		store->n_layers = storage_count_directories(fd, but);
-	store->layers_stamp = stamp;
+	file_stamp_keep(&store->layers_stamp, &stamp, storage->pass->now_ns);
 }
 
 static int add_store(struct storage *storage)

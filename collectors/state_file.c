@@ -42,6 +42,14 @@ bool file_stamp_same(const struct file_stamp *a, const struct file_stamp *b)
 	       a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
 }
 
+void file_stamp_keep(struct file_stamp *kept, const struct file_stamp *seen, int64_t now_ns)
+{
+	if (now_ns - seen->mtime_ns < NSEC)
+		memset(kept, 0, sizeof(*kept));
+	else
+		*kept = *seen;
+}
+
 int state_dir_open(const struct root *root, const char *path)
 {
 	return root_open_absolute(root, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
@@ -94,11 +102,10 @@ int state_read_at(int dir_fd, const char *name, uint64_t limit, struct strbuf *b
 
 ssize_t state_read_line_at(int dir_fd, const char *name, char *line, size_t size)
 {
-	_cleanup_(strbuf_done) struct strbuf text;
+	_cleanup_(strbuf_done) struct strbuf text = { 0 };
 	size_t length;
 	int r;
 
-	strbuf_init(&text);
 	r = state_read_at(dir_fd, name, STATE_FILE_MAX, &text);
 	if (r < 0)
 		return r;
@@ -114,9 +121,8 @@ ssize_t state_read_line_at(int dir_fd, const char *name, char *line, size_t size
 
 json_t *state_read_json_at(int dir_fd, const char *name, uint64_t limit)
 {
-	_cleanup_(strbuf_done) struct strbuf text;
+	_cleanup_(strbuf_done) struct strbuf text = { 0 };
 
-	strbuf_init(&text);
 	if (state_read_at(dir_fd, name, limit, &text) < 0)
 		return NULL;
 	return json_loadb(text.data ? text.data : "", text.length, 0, NULL);
@@ -309,13 +315,12 @@ static int add_file(struct state_cache *cache, const char *path, struct state_fi
 static int refill(struct state_cache *cache, struct state_file *file,
 		  const struct state_source *source)
 {
-	_cleanup_(strbuf_done) struct strbuf text;
+	_cleanup_(strbuf_done) struct strbuf text = { 0 };
 	int r;
 
 	arena_done(&file->arena);
 	arena_init(&file->arena);
 	file->n = 0;
-	strbuf_init(&text);
 	cache->reads++;
 	if (source->limit == 0)
 		return source->parse(file, NULL, 0, source->data);
@@ -350,7 +355,7 @@ int state_cache_get(struct state_cache *cache, const struct state_source *source
 		r = refill(cache, *slot, source);
 		if (r < 0)
 			return r;
-		(*slot)->stamp = stamp;
+		file_stamp_keep(&(*slot)->stamp, &stamp, cache->now_ns);
 	}
 	(*slot)->seen = true;
 	*ret_file = *slot;

@@ -34,6 +34,11 @@ struct file_stamp {
 
 void file_stamp_set(struct file_stamp *stamp, const struct stat *status);
 bool file_stamp_same(const struct file_stamp *a, const struct file_stamp *b);
+/*
+ * Notes what was seen, for the next time. What changed in this very second may change again without
+ * another time stamp (they are as coarse as the kernel's tick): that is like nothing next time.
+ */
+void file_stamp_keep(struct file_stamp *kept, const struct file_stamp *seen, int64_t now_ns);
 /* CLOCK_REALTIME of the last change of the contents. */
 int64_t stat_mtime_ns(const struct stat *status);
 int64_t stat_ctime_ns(const struct stat *status);
@@ -84,6 +89,7 @@ struct state_cache {
 	struct state_file **files; /* open addressing by the path's hash */
 	uint32_t n, size;
 	uint64_t reads, stats; /* since it was made */
+	int64_t now_ns;	       /* CLOCK_REALTIME of the pass */
 };
 
 void state_cache_done(struct state_cache *cache);

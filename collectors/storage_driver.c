@@ -111,12 +111,11 @@ static int add_mount(struct storage_mounts *mounts, const struct mount_line *lin
 
 static int read_mounts(struct storage_mounts *mounts, const struct root *root)
 {
-	_cleanup_(strbuf_done) struct strbuf text;
+	_cleanup_(strbuf_done) struct strbuf text = { 0 };
 	struct mount_line line;
 	char *at;
 	int r;
 
-	strbuf_init(&text);
 	r = root_read(root, ROOT_PROC, "self/mountinfo", &text);
 	if (r < 0)
 		return r;

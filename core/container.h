@@ -13,11 +13,11 @@
  * bytes from outside; NULL where the state does not say.
  */
 struct container {
-	const char *id; /* as in cgroup paths: 64 hex digits, or a name (LXC, nspawn) */
-	const char
-		*runtime;  /* "docker", "containerd", "cri-o", "podman", "lxc", "nspawn": static */
-	const char *name;  /* "web-1" */
-	const char *image; /* "nginx:1.25" */
+	const char *id;	     /* as in cgroup paths: 64 hex digits, or a name (LXC, nspawn) */
+	const char *runtime; /* "docker", "containerd", "cri-o", "podman", "lxc", "systemd-nspawn",
+				"libvirt-lxc"; "kubernetes": only its logs tell: static */
+	const char *name;    /* "web-1" */
+	const char *image;   /* "nginx:1.25" */
 	const char *image_id;
 	const char *state; /* "running", "exited", "paused", …: as the runtime has it */
 	const char *pod, *pod_namespace, *pod_uid; /* Kubernetes */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
 #include "core/overlays.h"
 
 #include <stdlib.h>
@@ -17,6 +18,22 @@ struct overlays *overlays_new(void)
 	return set;
 }
 
+bool overlays_hold(struct overlays *set, struct overlays *other)
+{
+	/* Room for a power of 2: nothing more to remember than how many there are. */
+	if ((set->n_held & (set->n_held - 1)) == 0) {
+		size_t capacity = set->n_held ? 2 * (size_t)set->n_held : 1;
+		struct overlays **grown = reallocarray(set->held, capacity,
+						       sizeof(struct overlays *));
+
+		if (!grown)
+			return false;
+		set->held = grown;
+	}
+	set->held[set->n_held++] = overlays_ref(other);
+	return true;
+}
+
 struct overlays *overlays_ref(struct overlays *set)
 {
 	if (set)
@@ -29,7 +46,9 @@ void overlays_unref(struct overlays *set)
 	if (!set || atomic_fetch_sub(&set->refs, 1) != 1)
 		return;
 	arena_done(&set->arena);
-	overlays_unref(set->base);
+	for (uint32_t i = 0; i < set->n_held; i++)
+		overlays_unref(set->held[i]);
+	free(set->held);
 	free(set);
 }
 

@@ -113,8 +113,10 @@ struct overlay {
 struct overlays {
 	atomic_int refs;
 	struct arena arena;
-	struct overlays
-		*base; /* reference to a set that holds texts and layers of this one, or NULL */
+	/* References to sets that hold texts and layers of this one, so that sets can share them.
+	 */
+	struct overlays **held;
+	uint32_t n_held;
 	uint64_t boottime_ns, cost_ns;
 	struct overlay *list;
 	uint32_t n;
@@ -124,6 +126,8 @@ struct overlays {
 };
 
 struct overlays *overlays_new(void);
+/* Keeps `other` alive as long as `set`. False if there is no memory. */
+bool overlays_hold(struct overlays *set, struct overlays *other);
 struct overlays *overlays_ref(struct overlays *set);
 void overlays_unref(struct overlays *set);
 /* The overlay with that superblock, or NULL. */

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Tests on the real kernel: they run one at a time, as root, and clean up after themselves.
 set(live_environment "CGWATCH=$<TARGET_FILE:cgwatch>" "CGWATCHD=$<TARGET_FILE:cgwatchd>" LC_ALL=C.UTF-8)
-foreach(name live_numbers live_policy live_tree live_namespaces live_namespaces_held)
+foreach(name live_numbers live_policy live_tree live_namespaces live_namespaces_held
+	live_namespaces_change live_inventory)
 	add_executable(${name} live/${name}.c live/live.c live/live_ns.c)
 	target_include_directories(${name} PRIVATE live)
 	set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
@@ -18,8 +19,21 @@ set_target_properties(runtime_dump PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_B
 target_link_libraries(runtime_dump PRIVATE cgw_collectors)
 add_test(NAME live.docker_join
 	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/docker_join.sh ${CMAKE_BINARY_DIR})
-set_tests_properties(live.docker_join PROPERTIES TIMEOUT 1800 RUN_SERIAL ON SKIP_RETURN_CODE 77
+add_test(NAME live.containerd_join
+	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/containerd_join.sh ${CMAKE_BINARY_DIR})
+set_tests_properties(live.docker_join live.containerd_join PROPERTIES TIMEOUT 1800 RUN_SERIAL ON SKIP_RETURN_CODE 77
 	LABELS live ENVIRONMENT "${live_environment}")
+
+# What writable layers hold: on overlays of their own, without cgroups.
+foreach(name live_layers live_layers_watch live_layers_diff)
+	add_executable(${name} live/${name}.c live/layer_scene.c)
+	target_include_directories(${name} PRIVATE live)
+	set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+	target_compile_options(${name} PRIVATE $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
+	target_link_libraries(${name} PRIVATE cgw_collectors PkgConfig::CMOCKA)
+	add_test(NAME live.${name} COMMAND ${name})
+	set_tests_properties(live.${name} PROPERTIES TIMEOUT 900 RUN_SERIAL ON LABELS live)
+endforeach()
 
 # Pure cgroup v2 on another kernel: the same programs inside an emulated machine.
 set(VM_CACHE ${CMAKE_BINARY_DIR}/vm-cache CACHE PATH "Kernel packages and images for the VM tests")

@@ -44,6 +44,7 @@ uppers() {
 }
 
 # What the scanner sees, into $work/dump. Arguments: more options for it.
+# shellcheck disable=SC2120
 dump() {
 	local words
 	mapfile -t words < <(uppers)
@@ -97,6 +98,15 @@ check "driver" "$(awk -F '\t' '$1 == "driver" { print $4 }' "$work/dump")" "$dri
 check "filesystem" "$(awk -F '\t' '$1 == "driver" { print $5 }' "$work/dump")" \
 	"$(stat -f -c %T "$work" | sed 's,ext2/ext3,ext4,')"
 check "type in names" "$(awk -F '\t' '$1 == "driver" { print $6 }' "$work/dump")" yes
+
+# The same from the socket alone, where it is named.
+"$build/runtime_dump" "docker_root=$work/none" "docker_socket=$work/docker/docker.sock" \
+	>"$work/dump"
+for id in "$one" "$two" "$gone"; do
+	check "names of ${id:0:12} by the socket" \
+		"$(field container "$id" 4) $(field container "$id" 5) $(field container "$id" 6)" \
+		"$(d ps -a --no-trunc -f "id=$id" --format '{{.Names}} {{.Image}} {{.State}}')"
+done
 
 d unpause cgj-two >/dev/null
 d stop -t 0 cgj-two >/dev/null

@@ -134,6 +134,51 @@ static void test_fd(void **state)
 	actor_end(live, &actor);
 }
 
+/* Shares its descriptors with another process, which can close them while it sleeps. */
+static void work_shared_fd(struct actor *actor)
+{
+	pid_t pid;
+
+	work_fd(actor);
+	pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0UL, NULL, NULL, 0UL);
+	ACTOR(pid >= 0);
+	if (pid > 0) {
+		actor_ready(actor);
+		for (;;)
+			pause();
+	}
+	follow_parent();
+	actor_wait(actor);
+	ACTOR(close((int)actor->numbers[1]) == 0);
+	actor_stay(actor);
+}
+
+/* What is remembered of a process that sleeps is looked at again. */
+static void test_fd_closed(void **state)
+{
+	struct live *live = *state;
+	struct actor actor = actor_start(live, work_shared_fd);
+	const struct namespaces *set;
+	struct scan scan;
+
+	scan_start(&scan);
+	for (int pass = 0; pass < 4; pass++) {
+		const struct ns_namespace *ns;
+
+		set = scan_take(&scan, NS_TEST_FLAGS);
+		ns = find_ns(set, NS_NET, (uint64_t)actor.numbers[0]);
+		assert_int_equal(ns->n_holders, 2);
+		assert_int_equal(find_holder(ns, NS_HELD_FD)->pid, actor.pid);
+		live_wait(2.2);
+	}
+	actor_go(&actor);
+	actor_expect(&actor);
+	set = scan_take(&scan, NS_TEST_FLAGS);
+	assert_false(has_ns(set, NS_NET, (uint64_t)actor.numbers[0]));
+	scan_stop(&scan);
+	actor_end(live, &actor);
+}
+
 static void test_socket(void **state)
 {
 	struct live *live = *state;
@@ -416,6 +461,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_fd, live_setup, live_teardown),
+		cmocka_unit_test_setup_teardown(test_fd_closed, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_socket, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_bind_mount, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_child, live_setup, live_teardown),

@@ -4,14 +4,15 @@
 # A real Prometheus scrapes a running cgwatchd for a minute: prometheus.sh BUILD_DIR
 #
 # Every scrape has to succeed, promtool finds nothing to say, no sample carries a timestamp, a cgroup
-# appears when it is made and its series end at the next scrape after it is removed, and names that
-# are hostile or not even UTF-8 disturb nobody. Exits 77 only where Prometheus cannot be had.
+# appears when it is made and its series end at the next scrape after it is removed, names that are
+# hostile or not even UTF-8 disturb nobody, and an overlay mount that only one process sees has its
+# sizes for as long as it lives. Exits 77 only where Prometheus cannot be had.
 set -u
 
 seconds=${CGWATCH_PROMETHEUS_SECONDS:-60}
 name=cgwatch-test-$$
 dir=$(mktemp -d)
-daemon_pid='' prometheus_pid=''
+daemon_pid='' prometheus_pid='' holder_pid=''
 daemon_port='' prometheus_port=''
 
 fail() {
@@ -44,11 +45,11 @@ remove_cgroups() {
 
 stop() {
 	local pid
-	for pid in $prometheus_pid $daemon_pid; do
+	for pid in $prometheus_pid $daemon_pid $holder_pid; do
 		kill "$pid" 2>/dev/null
 		wait "$pid" 2>/dev/null
 	done
-	prometheus_pid='' daemon_pid=''
+	prometheus_pid='' daemon_pid='' holder_pid=''
 }
 
 cleanup() {
@@ -152,6 +153,10 @@ start_daemon() {
 		interval = 1s
 		state_dir = $dir/state
 		policies = $dir/policies.d
+		[export]
+		namespace_info = yes
+		[inventory]
+		period = 1s
 	END
 	daemon_port=$(free_port)
 	"$1/cgwatchd" --config "$dir/cgwatch.ini" --web.listen-address "127.0.0.1:$daemon_port" \
@@ -219,6 +224,46 @@ check_disappears() {
 	say 'its series are gone at the next scrape'
 }
 
+# The number of entries of a kind in the writable layer of our overlay mount.
+entries() {
+	value "cgwatch_overlay_upper_entries{kind=\"$1\"} * on (overlay) group_left
+		cgwatch_overlay_info{mountpoint=\"$dir/disk/merged\"}"
+}
+
+has_entries() {
+	[[ $(entries "$1") == "$2" ]]
+}
+
+# Passes over the machine keep to a share of a CPU: on a busy machine they come seldom.
+check_inventory() {
+	local mnt disk=$dir/disk
+
+	mkdir "$disk"
+	unshare --mount --propagation private sh -c "
+		mount -t tmpfs none '$disk' && cd '$disk' && mkdir lower upper work merged &&
+		echo 1 >lower/changed && echo 1 >lower/deleted &&
+		mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work none '$disk/merged' &&
+		echo 2 >merged/changed && echo 2 >merged/new && rm merged/deleted &&
+		: >'$dir/mounted' && exec sleep 100000" 2>"$dir/mount.log" &
+	holder_pid=$!
+	wait_for 30 test -e "$dir/mounted" || fail "no overlay: $(cat "$dir/mount.log")"
+	mnt=$(readlink "/proc/$holder_pid/ns/mnt")
+	mnt=${mnt//[^0-9]/}
+	wait_for 240 has_entries file 2 || fail "not two files in the overlay: $(entries file)"
+	has_entries copied_up 1 || fail "not one file copied up: $(entries copied_up)"
+	has_entries whiteout 1 || fail "not one whiteout: $(entries whiteout)"
+	has_series "cgwatch_namespace_info{ns_type=\"mnt\",ns=\"$mnt\"}" ||
+		fail 'its mount namespace is not in Prometheus'
+	check 'min(cgwatch_namespaces{state="live"}) > bool 0'
+	check_exposition
+	kill "$holder_pid"
+	wait "$holder_pid" 2>/dev/null
+	holder_pid=''
+	wait_for 240 exposition_lacks "$disk/merged" || fail 'the overlay is gone and still in /metrics'
+	wait_for 240 exposition_lacks "ns=\"$mnt\"" || fail 'the namespace is gone and still there'
+	say 'an overlay mount of another mount namespace came, was measured, and went'
+}
+
 # check EXPRESSION: one series with the value 1, as comparisons with bool give.
 check() {
 	[[ $(value "$1") == 1 ]] || fail "not so: $1 (it is: $(query "$1"))"
@@ -250,6 +295,7 @@ start_daemon "$1"
 start_prometheus
 started=$SECONDS
 check_appears
+check_inventory
 while ((SECONDS - started < seconds - 5)); do
 	sleep 1
 	kill -0 "$daemon_pid" 2>/dev/null || fail 'cgwatchd ended'

@@ -64,8 +64,7 @@ static void add_overlay(struct overlays *set, const char *upper)
 	set->n++;
 }
 
-static void set_option(struct runtime_options *options, struct overlays *overlays,
-		       const char *word)
+static void set_option(struct runtime_options *options, struct overlays *overlays, const char *word)
 {
 	struct {
 		const char *key, **value;

@@ -17,6 +17,7 @@
 #define UPPER	   "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef"
 #define POD_UID	   "4f9c1e52_7b0a_4d3e_9c55_0a1b2c3d4e5f"
 #define POD_DASHES "4f9c1e52-7b0a-4d3e-9c55-0a1b2c3d4e5f"
+#define STATIC_UID "0123456789abcdef0123456789abcdef"
 
 struct form {
 	const char *path;
@@ -97,7 +98,12 @@ static void test_systemd(void **state)
 		{ "/user.slice/user-1000.slice/session-3.scope", NODE_SCOPE, "session-3.scope" },
 		{ "/user.slice/user-1000.slice/user@1000.service/app.slice/x.service", NODE_SERVICE,
 		  "x.service" },
-		{ "/machine.slice/machine-deb.scope", NODE_SCOPE, "machine-deb.scope" },
+		{ "/system.slice/_cpu.service", NODE_SERVICE, "cpu.service" },
+		{ "/system.slice/dev-disk-by\\x2duuid-1.swap", NODE_UNIT,
+		  "dev-disk-by\\x2duuid-1.swap" },
+		{ "/machine.slice/machine-qemu\\x2d1\\x2dvm.scope", NODE_SCOPE,
+		  "machine-qemu\\x2d1\\x2dvm.scope" },
+		{ "/machine.slice/machine-.scope", NODE_SCOPE, "machine-.scope" },
 		/* Near misses. */
 		{ "/slice", NODE_CGROUP },
 		{ "/.slice", NODE_CGROUP },
@@ -150,6 +156,43 @@ static void test_engines(void **state)
 		  "systemd-nspawn@deb.service", "deb", "systemd-nspawn" },
 		{ "/machine.slice/systemd-nspawn@deb.service/payload", NODE_CGROUP,
 		  "systemd-nspawn@deb.service", "deb", "systemd-nspawn" },
+		{ "/machine.slice/machine-deb.scope", NODE_CONTAINER, "machine-deb.scope", "deb",
+		  "systemd-nspawn" },
+		{ "/machine.slice/machine-my\\x2dbox.scope/payload", NODE_CGROUP,
+		  "machine-my\\x2dbox.scope", "my-box", "systemd-nspawn" },
+		{ "/machine.slice/machine-lxc\\x2d12\\x2dweb.scope", NODE_CONTAINER,
+		  "machine-lxc\\x2d12\\x2dweb.scope", "lxc-12-web", "libvirt-lxc" },
+		{ "/machine.slice/systemd-nspawn@my\\x2dbox.service", NODE_CONTAINER,
+		  "systemd-nspawn@my\\x2dbox.service", "my-box", "systemd-nspawn" },
+		{ "/lxc.payload/c1", NODE_CONTAINER, NULL, "c1", "lxc" },
+		{ "/lxc/c1/lxc/c2", NODE_CONTAINER, NULL, "c2", "lxc" },
+		{ "/lxc.payload.c1/lxc.payload.c2", NODE_CONTAINER, NULL, "c2", "lxc" },
+		{ "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID
+		  ".scope/container",
+		  NODE_CGROUP, "libpod-" ID ".scope", ID, "podman" },
+		{ "/system.slice/web.service/libpod-payload-" ID, NODE_CONTAINER, "web.service", ID,
+		  "podman" },
+		{ "/machine.slice/machine-libpod_pod_" ID ".slice", NODE_POD,
+		  "machine-libpod_pod_" ID ".slice" },
+		{ "/libpod_parent/libpod_pod_" ID, NODE_POD },
+		{ "/nomad.slice/share.slice/" POD_DASHES ".web.scope", NODE_CONTAINER,
+		  POD_DASHES ".web.scope", POD_DASHES ".web", "nomad" },
+		{ "/nomad/" POD_DASHES ".web", NODE_CONTAINER, NULL, POD_DASHES ".web", "nomad" },
+		{ "/garden/0b1a2c3d-4e5f-6071-8293-a4b5", NODE_CONTAINER, NULL,
+		  "0b1a2c3d-4e5f-6071-8293-a4b5", "garden" },
+		{ "/system.slice/gdn.service/garden/bad/" POD_DASHES, NODE_CONTAINER, "gdn.service",
+		  POD_DASHES, "garden" },
+		{ "/docker/buildkit/wvn6k2nccfa3x1cefhofksd51", NODE_CONTAINER, NULL,
+		  "wvn6k2nccfa3x1cefhofksd51", "buildkit" },
+		{ "/ecs/0123456789abcdef0123456789abcdef/"
+		  "0123456789abcdef0123456789abcdef-3061012345",
+		  NODE_CONTAINER, NULL, "0123456789abcdef0123456789abcdef-3061012345", "ecs" },
+		{ "/system.slice/containerd.service/kubepods-burstable-pod" POD_UID
+		  ".slice:cri-containerd:" ID,
+		  NODE_CONTAINER, "containerd.service", ID, "containerd" },
+		{ "/system.slice:docker:" ID, NODE_CONTAINER, NULL, ID, "docker" },
+		/* Docker in Docker of a CI runner. */
+		{ "/actions_job/" ID "/docker/f" ID63, NODE_CONTAINER, NULL, "f" ID63, "docker" },
 		/* A container in a container: the inner one counts. */
 		{ "/docker/" ID "/docker/f" ID63, NODE_CONTAINER, NULL, "f" ID63, "docker" },
 	};
@@ -175,7 +218,23 @@ static void test_kubernetes(void **state)
 		{ "/kubepods/besteffort", NODE_CGROUP },
 		{ "/kubepods/besteffort/pod" POD_DASHES, NODE_POD },
 		{ "/kubepods/pod" POD_DASHES "/" ID, NODE_CONTAINER, NULL, ID, "kubernetes" },
+		{ "/kubepods/burstable/pod" POD_DASHES "/crio-" ID, NODE_CONTAINER, NULL, ID,
+		  "cri-o" },
+		{ "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" POD_UID
+		  ".slice/crio-" ID ".scope",
+		  NODE_CONTAINER, "crio-" ID ".scope", ID, "cri-o" },
+		{ "/kubepods/burstable/pod" STATIC_UID, NODE_POD },
+		{ "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" STATIC_UID
+		  ".slice",
+		  NODE_POD, "kubepods-burstable-pod" STATIC_UID ".slice" },
+		{ "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" POD_UID ".slice",
+		  NODE_POD, "kubelet-kubepods-pod" POD_UID ".slice" },
+		{ "/kubelet/kubepods/besteffort/pod" POD_DASHES, NODE_POD },
+		{ "/kubepods/pod" POD_DASHES "/volume", NODE_CGROUP },
 		/* Near misses. */
+		{ "/kubepods.slice/kubepods-burstable-pod12.slice", NODE_SLICE,
+		  "kubepods-burstable-pod12.slice" },
+		{ "/kubepods/pod" POD_UID, NODE_CGROUP },
 		{ "/batch/pod" POD_DASHES, NODE_CGROUP },
 		{ "/kubepods/podium", NODE_CGROUP },
 	};
@@ -204,6 +263,13 @@ static void test_near_misses(void **state)
 		{ "/k/crio-conmon-" ID ".scope", NODE_SCOPE, "crio-conmon-" ID ".scope" },
 		{ "/lxc.monitor.c1", NODE_CGROUP },
 		{ "/lxc.payload.", NODE_CGROUP },
+		{ "/nomad.slice/web.scope", NODE_SCOPE, "web.scope" },
+		{ "/batch/" POD_DASHES ".web", NODE_CGROUP },
+		{ "/garden/tools", NODE_CGROUP },
+		{ "/docker/buildkit/WVN6k2nccfa3x1cefhofksd51", NODE_CGROUP },
+		{ "/a.slice:docker:" ID63, NODE_CGROUP },
+		{ "/a.slice:mydocker:" ID, NODE_CGROUP },
+		{ "/batch/lxc/c1", NODE_CGROUP },
 		{ "/lxc.payload", NODE_CGROUP },
 		{ "/lxcfs/c1", NODE_CGROUP },
 		{ "/lxc", NODE_CGROUP },
