@@ -88,6 +88,25 @@ static void test_cursor_follows_identity(void **state)
 	close_scene(&scene);
 }
 
+static void test_filter_of_container_names(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	open_inventory(&scene, 80, 24);
+	press(&scene, '/');
+	type(&scene, "WEB");
+	assert_int_equal(scene.app.view.n_matched, 1);
+	press(&scene, K_ESCAPE);
+	press(&scene, '/');
+	type(&scene, "nginx:1.25");
+	press(&scene, K_ENTER);
+	assert_int_equal(scene.app.view.n_matched, 1);
+	press(&scene, K_END);
+	assert_string_equal(selected_path(&scene), FAKE_WEB_CGROUP);
+	close_scene(&scene);
+}
+
 static void test_filter_words(void **state)
 {
 	struct scene scene;
@@ -298,6 +317,7 @@ int main(void)
 		cmocka_unit_test(test_asks_only_for_what_is_shown),
 		cmocka_unit_test(test_waits_for_the_inventory),
 		cmocka_unit_test(test_cursor_follows_identity),
+		cmocka_unit_test(test_filter_of_container_names),
 		cmocka_unit_test(test_filter_words),
 		cmocka_unit_test(test_filter_of_overlays),
 		cmocka_unit_test(test_fold_namespaces),
