@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,30 +105,48 @@ void layer_watch_keep(struct layer_watch *watch, const dev_t *devices, size_t n)
 	}
 }
 
-/* The directory in an event, as (part of) its information records say. */
-static bool directory_of(const struct fanotify_event_metadata *event, struct layer_handle *handle)
+/*
+ * Takes the next event off a buffer: what happened, and in which directory, as the information
+ * records behind it say. Events are not aligned. False at the end.
+ */
+static bool next_event(const char **at, const char *end, uint64_t *ret_mask,
+		       struct layer_handle *ret_directory)
 {
-	const char *at = (const char *)event + event->metadata_len,
-		   *end = (const char *)event + event->event_len;
+	struct fanotify_event_metadata event;
+	const char *info, *next;
 
-	while ((size_t)(end - at) >= sizeof(struct fanotify_event_info_header)) {
-		const struct fanotify_event_info_fid *fid = (const void *)at;
-		const struct file_handle *from = (const void *)fid->handle;
+	*ret_directory = (struct layer_handle){ 0 };
+	if ((size_t)(end - *at) < sizeof(event))
+		return false;
+	memcpy(&event, *at, sizeof(event));
+	if (event.event_len < sizeof(event) || event.event_len > (size_t)(end - *at))
+		return false;
+	info = *at + event.metadata_len;
+	next = *at + event.event_len;
+	while (info < next && (size_t)(next - info) >= sizeof(struct fanotify_event_info_fid)) {
+		struct fanotify_event_info_fid fid;
+		struct file_handle head;
+		const char *handle = info + offsetof(struct fanotify_event_info_fid, handle);
 
-		if (fid->hdr.len < sizeof(fid->hdr))
-			return false;
-		at += fid->hdr.len;
-		if (fid->hdr.info_type != FAN_EVENT_INFO_TYPE_DFID &&
-		    fid->hdr.info_type != FAN_EVENT_INFO_TYPE_DFID_NAME)
+		memcpy(&fid, info, sizeof(fid));
+		if (fid.hdr.len < sizeof(fid) + sizeof(head) || fid.hdr.len > next - info)
+			break;
+		info += fid.hdr.len;
+		if (fid.hdr.info_type != FAN_EVENT_INFO_TYPE_DFID &&
+		    fid.hdr.info_type != FAN_EVENT_INFO_TYPE_DFID_NAME)
 			continue;
-		if (from->handle_bytes > LAYER_HANDLE_MAX)
-			return false;
-		handle->type = from->handle_type;
-		handle->length = from->handle_bytes;
-		memcpy(handle->bytes, from->f_handle, from->handle_bytes);
-		return true;
+		memcpy(&head, handle, sizeof(head));
+		if (head.handle_bytes > LAYER_HANDLE_MAX ||
+		    head.handle_bytes > fid.hdr.len - sizeof(fid) - sizeof(head))
+			break;
+		ret_directory->type = head.handle_type;
+		ret_directory->length = head.handle_bytes;
+		memcpy(ret_directory->bytes, handle + sizeof(head), head.handle_bytes);
+		break;
 	}
-	return false;
+	*ret_mask = event.mask;
+	*at = next;
+	return true;
 }
 
 static uint64_t read_group(int fd, dev_t device, layer_watch_report *report, void *argument)
@@ -136,19 +155,19 @@ static uint64_t read_group(int fd, dev_t device, layer_watch_report *report, voi
 	uint64_t n = 0;
 
 	for (int i = 0; i < MAX_READS; i++) {
-		const struct fanotify_event_metadata *event = (const void *)buffer;
 		ssize_t length = read(fd, buffer, sizeof(buffer));
+		struct layer_event event = { .device = device };
+		const char *at = buffer;
+		uint64_t mask;
 
 		if (length <= 0)
 			break;
-		for (; FAN_EVENT_OK(event, length); event = FAN_EVENT_NEXT(event, length)) {
-			struct layer_event one = { .device = device };
-
+		while (next_event(&at, buffer + length, &mask, &event.directory)) {
 			n++;
-			one.overflow = event->mask & FAN_Q_OVERFLOW;
-			one.gone = event->mask & FAN_DELETE_SELF;
-			if (one.overflow || directory_of(event, &one.directory))
-				report(argument, &one);
+			event.overflow = mask & FAN_Q_OVERFLOW;
+			event.gone = mask & FAN_DELETE_SELF;
+			if (event.overflow || event.directory.length > 0)
+				report(argument, &event);
 		}
 	}
 	return n;
@@ -193,22 +212,17 @@ static int private_overlay(void)
 	return 0;
 }
 
-/* What was reported of the upper directory since the last call. */
+/* What was reported of directories since the last call. */
 static uint64_t seen_by(int group)
 {
 	char buffer[4096] __attribute__((aligned(8)));
-	const struct fanotify_event_metadata *event = (const void *)buffer;
 	ssize_t length = read(group, buffer, sizeof(buffer));
-	uint64_t seen = 0;
+	struct layer_handle directory;
+	const char *at = buffer;
+	uint64_t seen = 0, mask;
 
-	if (length <= 0)
-		return 0;
-	for (; FAN_EVENT_OK(event, length); event = FAN_EVENT_NEXT(event, length)) {
-		struct layer_handle handle;
-
-		if (directory_of(event, &handle))
-			seen |= event->mask;
-	}
+	while (length > 0 && next_event(&at, buffer + length, &mask, &directory))
+		seen |= directory.length > 0 ? mask : 0;
 	return seen;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/cleanup.h"
+#include "core/hash.h"
 
 void mount_space_init(struct mount_space *space, uint64_t inode)
 {
@@ -65,24 +66,6 @@ bool mount_type_matters(const char *fstype)
 			return true;
 	}
 	return false;
-}
-
-/* Eight bytes at a time: mountinfo of a busy host is most of a megabyte. */
-uint64_t mount_hash(const char *text, size_t length)
-{
-	uint64_t hash = UINT64_C(0x9e3779b97f4a7c15) ^ length, word = 0;
-
-	while (length >= sizeof(word)) {
-		memcpy(&word, text, sizeof(word));
-		hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
-		hash ^= hash >> 32;
-		text += sizeof(word);
-		length -= sizeof(word);
-	}
-	word = 0;
-	memcpy(&word, text, length);
-	hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
-	return hash ^ hash >> 32;
 }
 
 static size_t text_size(const char *text)
@@ -192,9 +175,8 @@ void mount_draft_add_brief(struct mount_draft *draft, uint64_t id, uint64_t pare
 		draft->briefs = grown;
 		draft->briefs_capacity = capacity;
 	}
-	draft->briefs[draft->n_briefs++] = (struct mount_brief){
-		id, parent_id, mountpoint ? mount_hash(mountpoint, strlen(mountpoint)) : 0
-	};
+	draft->briefs[draft->n_briefs++] =
+		(struct mount_brief){ id, parent_id, mountpoint ? hash_string(mountpoint) : 0 };
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -243,7 +225,7 @@ static int mark_covered(struct mount_draft *draft)
 								   brief->parent_id);
 		const char *point = below ? below->entry.mountpoint : NULL;
 
-		if (point && mount_hash(point, strlen(point)) == brief->point_hash)
+		if (point && hash_string(point) == brief->point_hash)
 			below->entry.covered = true;
 	}
 	return 0;

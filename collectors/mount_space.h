@@ -67,7 +67,6 @@ bool mount_type_matters(const char *fstype);
 /* A copy of all texts of `model`. NULL if there is no memory. Freed by free(). */
 struct mount_record *mount_record_new(const struct mount_entry *model);
 bool mount_record_equal(const struct mount_record *a, const struct mount_record *b);
-uint64_t mount_hash(const char *text, size_t length);
 
 /* Adds one; takes the record over if it returns true. */
 bool mount_draft_add_record(struct mount_draft *draft, struct mount_record *record);
@@ -99,6 +98,3 @@ uint64_t mount_statmount_count(const struct mount_statmount *reader);
  * enters it. The same results. Adds the lines it parsed to *count.
  */
 int mount_text_read(const struct root *root, struct mount_space *space, uint64_t *count);
-
-/* For tests and benchmarks: as on a kernel without listmount(). Before the first refresh. */
-void mount_table_use_mountinfo(struct mount_table *table);

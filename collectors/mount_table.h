@@ -52,6 +52,8 @@ struct mount_table_stats {
 
 int mount_table_new(const struct root *root, struct mount_table **ret_table);
 void mount_table_free(struct mount_table *table);
+/* From now on as on a kernel without listmount(), for tests and benchmarks. Before any refresh. */
+void mount_table_use_mountinfo(struct mount_table *table);
 /*
  * Reads what changed. `spaces` are the namespaces known from processes and fds; others that the
  * kernel lists (NS_MNT_GET_NEXT) are added. 0 or -errno; one namespace that cannot be read is no

@@ -12,6 +12,7 @@
 #include "collectors/mount_space.h"
 #include "collectors/mountinfo.h"
 #include "core/cleanup.h"
+#include "core/hash.h"
 
 /* A process that does nothing but be in that namespace, until its pipe closes. */
 struct visitor {
@@ -211,7 +212,7 @@ int mount_text_read(const struct root *root, struct mount_space *space, uint64_t
 	if (r < 0)
 		return r;
 	length = text.length;
-	hash = text.data ? mount_hash(text.data, length) : 0;
+	hash = text.data ? hash_bytes(text.data, length) : 0;
 	if (space->text_known && space->text_hash == hash && space->text_length == length)
 		return 0;
 	at = text.data;

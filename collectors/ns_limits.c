@@ -95,10 +95,32 @@ static int compare_limits(const void *a, const void *b)
 	return (x->uid > y->uid) - (x->uid < y->uid);
 }
 
+/*
+ * A type that nobody made one of has nothing to count; but that the limit is far away is worth
+ * saying too, or what waits for that would wait for ever.
+ */
+static void add_unused(struct namespaces *set)
+{
+	uint32_t n = set->n_limits;
+
+	for (int type = 0; type < NS_TYPE_COUNT; type++) {
+		bool used = set->first[type] == set->first[type + 1];
+
+		for (uint32_t i = 0; i < n && !used; i++)
+			used = (int)set->limits[i].type == type &&
+			       set->limits[i].user_ns == set->host[NS_USER];
+		if (!used)
+			set->limits[set->n_limits++] = (struct ns_limit){
+				.type = (enum ns_type)type, .user_ns = set->host[NS_USER]
+			};
+	}
+}
+
 static int count(struct namespaces *set, struct charges *charges)
 {
-	qsort(charges->list, charges->n, sizeof(*charges->list), compare_charges);
-	set->limits = arena_array(&set->arena, charges->n, sizeof(*set->limits));
+	if (charges->n > 0)
+		qsort(charges->list, charges->n, sizeof(*charges->list), compare_charges);
+	set->limits = arena_array(&set->arena, charges->n + NS_TYPE_COUNT, sizeof(*set->limits));
 	if (!set->limits)
 		return -ENOMEM;
 	for (size_t i = 0; i < charges->n; i++) {
@@ -160,11 +182,13 @@ int ns_limits_read(struct ns_scanner *scanner, struct namespaces *set)
 
 	for (uint32_t i = 0; i < set->n && r == 0; i++)
 		r = charge(set, &set->list[i], &charges);
-	if (r == 0 && charges.n > 0)
+	if (r == 0)
 		r = count(set, &charges);
 	free(charges.list);
 	if (r < 0)
 		return r;
+	if (scanner->live && set->host[NS_USER] != NS_NONE)
+		add_unused(set);
 	find_limits(scanner, set);
 	if (set->n_limits > 1)
 		qsort(set->limits, set->n_limits, sizeof(*set->limits), compare_limits);

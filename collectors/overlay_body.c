@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "collectors/mount_space.h"
 #include "core/cleanup.h"
+#include "core/hash.h"
 
 /* Ways to look at a path are few: our own root and a process in each namespace that has the mount.
  */
-enum { VIEWS_MAX = 8, ANCHORS = 2 };
+enum { VIEWS_MAX = 8, ANCHORS = 2, SAMPLE_MAX = 4 };
 
 struct view {
 	pid_t pid; /* 0: our own root */
@@ -27,11 +27,10 @@ struct views {
 
 uint64_t overlay_entry_hash(const struct mount_entry *entry)
 {
-	uint64_t hash = mount_hash(entry->super_options, strlen(entry->super_options));
+	uint64_t hash = hash_string(entry->super_options);
 
 	for (size_t i = 0; entry->option_array && entry->option_array[i]; i++)
-		hash = hash * 31 +
-		       mount_hash(entry->option_array[i], strlen(entry->option_array[i]));
+		hash = hash * 31 + hash_string(entry->option_array[i]);
 	return hash;
 }
 
@@ -157,15 +156,54 @@ static bool choose_view(const struct overlay_body *body, struct overlay_places *
 	return false;
 }
 
-static const char *first_relative(const struct overlay_body *body)
-{
-	for (size_t i = 0; i < body->options.n_layers; i++) {
-		const char *path = body->options.layers[i].path;
+/* A few of the relative paths: one alone may also be found where it was not meant. */
+struct sample {
+	const char *paths[SAMPLE_MAX];
+	size_t n;
+};
 
-		if (path[0] != '/' && !is_elusive(path))
-			return path;
+static bool is_relative(const char *path)
+{
+	return path && path[0] != '/' && !is_elusive(path);
+}
+
+static void take_sample(const struct overlay_body *body, struct sample *sample)
+{
+	const struct overlay_options *options = &body->options;
+
+	sample->n = 0;
+	for (size_t i = 0; i < options->n_layers && sample->n < SAMPLE_MAX - 2; i++) {
+		if (is_relative(options->layers[i].path))
+			sample->paths[sample->n++] = options->layers[i].path;
 	}
-	return NULL;
+	if (sample->n == SAMPLE_MAX - 2 && is_relative(options->layers[options->n_layers - 1].path))
+		sample->paths[sample->n++] = options->layers[options->n_layers - 1].path;
+	if (sample->n > 0 && is_relative(options->work))
+		sample->paths[sample->n++] = options->work;
+}
+
+/* How many of them are below each of the directories. -errno. */
+static int count_below(struct overlay_places *places, pid_t pid, char *const *dirs, size_t n,
+		       const struct sample *sample, size_t *ret_found)
+{
+	size_t n_paths = n * sample->n;
+	_cleanup_(freep) char **paths = calloc(n_paths + 1, sizeof(*paths));
+	_cleanup_(freep) int *results = calloc(n_paths + 1, sizeof(*results));
+	int r = paths && results ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < n_paths; i++) {
+		paths[i] = join(dirs[i / sample->n], sample->paths[i % sample->n]);
+		r = paths[i] ? 0 : -ENOMEM;
+	}
+	if (r == 0)
+		r = overlay_places_try(places, pid, paths, n_paths, results);
+	for (size_t i = 0; i < n; i++)
+		ret_found[i] = 0;
+	for (size_t i = 0; paths && i < n_paths; i++) {
+		ret_found[i / sample->n] += r == 0 && results[i] == 0;
+		free(paths[i]);
+	}
+	return r;
 }
 
 enum { DEPTH_MAX = 32 };
@@ -195,52 +233,44 @@ static bool is_above(const char *dir, const char *path)
 	return strncmp(dir, path, length) == 0 && (path[length] == '/' || !path[length]);
 }
 
-/* What was right for the last one, as a rule is for this one too: one lookup instead of many. */
+/* What was right for the last one, as a rule is for this one too: few lookups instead of many. */
 static char *base_of_last(struct overlay_places *places, const struct overlay_hint *hint, pid_t pid,
-			  const char *from, const char *path)
+			  const char *from, const struct sample *sample)
 {
-	_cleanup_(freep) char *joined = NULL;
+	size_t found_there;
 
-	if (!hint->base || hint->pid != pid || !is_above(hint->base, from))
+	if (!hint->base || hint->pid != pid || !is_above(hint->base, from) ||
+	    count_below(places, pid, &hint->base, 1, sample, &found_there) < 0)
 		return NULL;
-	joined = join(hint->base, path);
-	return joined && found(places, pid, joined) ? strdup(hint->base) : NULL;
+	return found_there == sample->n ? strdup(hint->base) : NULL;
 }
 
-/* The directory at or above `from` that has `path` below it, the longest first. */
+/* The directory at or above `from` that has most of them below it, the longest of these. */
 static char *search_base(struct overlay_places *places, pid_t pid, const char *from,
-			 const char *path)
+			 const struct sample *sample)
 {
-	char *dirs[DEPTH_MAX], *joined[DEPTH_MAX] = { 0 }, *base = NULL;
-	int results[DEPTH_MAX];
-	size_t n = ancestors(from, dirs);
-	bool failed = false;
+	char *dirs[DEPTH_MAX], *base = NULL;
+	size_t found_there[DEPTH_MAX], n = ancestors(from, dirs), best = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		joined[i] = join(dirs[i], path);
-		failed |= !joined[i];
+	if (n > 0 && count_below(places, pid, dirs, n, sample, found_there) == 0) {
+		for (size_t i = 1; i < n; i++)
+			best = found_there[i] > found_there[best] ? i : best;
+		if (found_there[best] > 0)
+			base = TAKE_PTR(dirs[best]);
 	}
-	if (!failed && overlay_places_try(places, pid, joined, n, results) == 0) {
-		for (size_t i = 0; !base && i < n; i++) {
-			if (results[i] == 0)
-				base = TAKE_PTR(dirs[i]);
-		}
-	}
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		free(dirs[i]);
-		free(joined[i]);
-	}
 	return base;
 }
 
 static char *base_above(struct overlay_places *places, struct overlay_hint *hint, pid_t pid,
-			const char *from, const char *path)
+			const char *from, const struct sample *sample)
 {
-	char *base = base_of_last(places, hint, pid, from, path);
+	char *base = base_of_last(places, hint, pid, from, sample);
 
 	if (base)
 		return base;
-	base = search_base(places, pid, from, path);
+	base = search_base(places, pid, from, sample);
 	if (base) {
 		free(hint->base);
 		hint->base = strdup(base);
@@ -254,7 +284,8 @@ static char *base_above(struct overlay_places *places, struct overlay_hint *hint
  * to one above the mount point, the upper layer or the work directory.
  */
 static char *choose_base(const struct overlay_body *body, struct overlay_places *places,
-			 struct overlay_hint *hint, const struct view *view, const char *relative)
+			 struct overlay_hint *hint, const struct view *view,
+			 const struct sample *sample)
 {
 	char *base = NULL;
 
@@ -262,18 +293,18 @@ static char *choose_base(const struct overlay_body *body, struct overlay_places 
 		const struct overlay_option_layer *layer = &body->options.layers[i];
 
 		if (layer->path[0] == '/' && !is_elusive(layer->path)) {
-			base = base_above(places, hint, view->pid, layer->path, relative);
+			base = base_above(places, hint, view->pid, layer->path, sample);
 			break;
 		}
 	}
 	if (!base && body->options.work)
-		base = base_above(places, hint, view->pid, body->options.work, relative);
+		base = base_above(places, hint, view->pid, body->options.work, sample);
 	for (size_t i = 0; !base && i < body->n_entries; i++) {
 		const struct mount_entry *entry = body->entries[i];
 
 		/* A mount point is a path of its own namespace. */
 		if (view->pid == 0 || entry->mount_ns == view->mount_ns)
-			base = base_above(places, hint, view->pid, entry->mountpoint, relative);
+			base = base_above(places, hint, view->pid, entry->mountpoint, sample);
 	}
 	return base;
 }
@@ -315,12 +346,13 @@ static int take_places(struct overlay_body *body, struct overlay_places *places)
 static void choose(struct overlay_body *body, struct overlay_places *places,
 		   struct overlay_hint *hint, const struct views *views)
 {
-	const char *relative = first_relative(body);
+	struct sample sample;
 	size_t view = 0;
 	bool known = choose_view(body, places, views, &view);
 
-	for (size_t v = known ? view : 0; relative && v < (known ? view + 1 : views->n); v++) {
-		body->base = choose_base(body, places, hint, &views->list[v], relative);
+	take_sample(body, &sample);
+	for (size_t v = known ? view : 0; sample.n > 0 && v < (known ? view + 1 : views->n); v++) {
+		body->base = choose_base(body, places, hint, &views->list[v], &sample);
 		if (!body->base)
 			continue;
 		view = v;
@@ -411,14 +443,17 @@ bool overlay_body_upper_deleted(struct overlay_body *body, struct overlay_places
 {
 	const struct overlay_place *upper = overlay_body_upper(body);
 
+	body->replaced = false;
 	if (!upper)
 		return false;
 	if (upper->state != 0)
 		return overlay_body_missing(body, 0);
 	if (body->upper_seen &&
 	    (upper->device != body->upper_device || upper->inode != body->upper_inode) &&
-	    root_has_inode(body, places, body->upper_inode))
+	    root_has_inode(body, places, body->upper_inode)) {
+		body->replaced = true;
 		return true;
+	}
 	/* Also if it was unmounted, made anew and mounted again under the same numbers. */
 	body->upper_seen = true;
 	body->upper_device = upper->device;

@@ -29,7 +29,7 @@ struct overlay_body {
 	struct overlays *texts;
 	uint64_t texts_version; /* of what they were made from */
 	/* The upper layer as it was first seen: one that comes back may be another. */
-	bool upper_seen;
+	bool upper_seen, replaced;
 	dev_t upper_device;
 	uint64_t upper_inode;
 };

@@ -176,16 +176,18 @@ static void add_text(struct parser *parser, const char *text, bool escaped)
 	while (*text) {
 		size_t n = strcspn(text, ",");
 
+		if (n == 0) {
+			text++;
+			continue;
+		}
 		strbuf_clear(&option);
 		strbuf_add(&option, text, n);
-		if (option.failed)
+		if (!option.data || option.failed)
 			break;
 		if (escaped)
 			mountinfo_unescape(option.data);
-		if (n > 0)
-			add_option(parser, option.data);
+		add_option(parser, option.data);
 		text += n;
-		text += *text == ',';
 	}
 	parser->failed |= option.failed;
 	strbuf_done(&option);
@@ -267,18 +269,20 @@ static void add_fuse_options(struct parser *parser, const char *text)
 	while (*text) {
 		size_t n = span(text, ',');
 
+		if (n == 0) {
+			text++;
+			continue;
+		}
 		strbuf_clear(&option);
 		strbuf_add(&option, text, n);
-		if (option.failed)
+		if (!option.data || option.failed)
 			break;
 		/* What the mount itself does not show; the rest stands in `entry` already. */
 		for (size_t i = 0; i < ARRAY_SIZE(layer_keys); i++) {
-			if (strncmp(option.data ? option.data : "", layer_keys[i].key,
-				    strlen(layer_keys[i].key)) == 0)
+			if (strncmp(option.data, layer_keys[i].key, strlen(layer_keys[i].key)) == 0)
 				add_option(parser, option.data);
 		}
 		text += n;
-		text += *text == ',';
 	}
 	parser->failed |= option.failed;
 	strbuf_done(&option);

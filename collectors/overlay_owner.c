@@ -74,6 +74,17 @@ static const struct container *find_path(const struct overlay_owners *owners, co
 	return found ? found->container : NULL;
 }
 
+/* The next mount at another path than the one before: copies in other namespaces tell no more. */
+static uint32_t next_mount(const struct overlay *overlay, uint32_t index)
+{
+	const char *path = overlay->mounts[index].mountpoint;
+
+	do {
+		index++;
+	} while (index < overlay->n_mounts && strcmp(overlay->mounts[index].mountpoint, path) == 0);
+	return index;
+}
+
 static const struct container *find_state(const struct overlay_owners *owners,
 					  const struct overlay *overlay)
 {
@@ -82,7 +93,7 @@ static const struct container *find_state(const struct overlay_owners *owners,
 
 	if (!container && upper)
 		container = find_path(owners, upper->path);
-	for (uint32_t i = 0; !container && i < overlay->n_mounts; i++)
+	for (uint32_t i = 0; !container && i < overlay->n_mounts; i = next_mount(overlay, i))
 		container = find_path(owners, overlay->mounts[i].mountpoint);
 	return container;
 }
@@ -208,7 +219,7 @@ int overlay_owners_find(const struct overlay_owners *owners, const char *const *
 		if (cgroups[i] && (i == 0 || !cgroups[i - 1] || strcmp(cgroups[i], cgroups[i - 1])))
 			r = find_cgroup(owners, cgroups[i], arena, overlay);
 	}
-	for (uint32_t i = 0; r == 0 && i < overlay->n_mounts; i++)
+	for (uint32_t i = 0; r == 0 && i < overlay->n_mounts; i = next_mount(overlay, i))
 		r = find_form(overlay->mounts[i].mountpoint, arena, overlay);
 	if (r == 0 && upper)
 		r = find_form(upper->resolved ? upper->resolved : upper->path, arena, overlay);

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "collectors/mount_space.h"
 #include "core/cleanup.h"
+#include "core/hash.h"
 
 #define RETRY_NS (60 * UINT64_C(1000000000))
 
@@ -43,7 +43,7 @@ int overlay_places_new(const struct root *root, struct overlay_places **ret_plac
 	places->root = root;
 	places->table_size = 256;
 	places->table = calloc(places->table_size, sizeof(struct overlay_place *));
-	if (!places->table || prober_new(&places->prober) < 0) {
+	if (!places->table || prober_new(root, &places->prober) < 0) {
 		overlay_places_free(places);
 		return -ENOMEM;
 	}
@@ -104,13 +104,13 @@ static int root_of(struct overlay_places *places, pid_t pid)
 
 static uint32_t hash_of(pid_t pid, const char *path)
 {
-	return (uint32_t)mount_hash(path, strlen(path)) ^ (uint32_t)pid * UINT32_C(0x9e3779b1);
+	return (uint32_t)hash_string(path) ^ (uint32_t)pid * UINT32_C(0x9e3779b1);
 }
 
 static void grow_table(struct overlay_places *places)
 {
 	size_t size = places->table_size * 2;
-	struct overlay_place **table = calloc(size, sizeof(*table));
+	struct overlay_place **table = size ? calloc(size, sizeof(*table)) : NULL;
 
 	/* Without it chains get longer: that is all. */
 	if (!table)

@@ -7,6 +7,7 @@
 #include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,12 +16,16 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
+#include "collectors/proc_stat.h"
 #include "core/cleanup.h"
+#include "core/strbuf.h"
 
-/* How long a child may be without an answer: a busy machine must not look like a dead server. */
-enum { PATIENCE_MS = 3000, CHILDREN_A_RUN = 2, ABANDONED_MAX = 4 };
+/* How long a child may sleep without an answer, and how often that is forgiven if it only waits for
+ * a processor: a busy machine must not look like a dead server. */
+enum { PATIENCE_MS = 3000, FORGIVEN = 10, CHILDREN_A_RUN = 2, ABANDONED_MAX = 4 };
 
 struct prober {
+	const struct root *root;
 	pid_t abandoned[ABANDONED_MAX];
 	struct prober_stats stats;
 };
@@ -34,10 +39,15 @@ struct answer {
 	bool statfs_known;
 };
 
-int prober_new(struct prober **ret_prober)
+int prober_new(const struct root *root, struct prober **ret_prober)
 {
-	*ret_prober = calloc(1, sizeof(**ret_prober));
-	return *ret_prober ? 0 : -ENOMEM;
+	struct prober *prober = calloc(1, sizeof(*prober));
+
+	if (!prober)
+		return -ENOMEM;
+	prober->root = root;
+	*ret_prober = prober;
+	return 0;
 }
 
 static void reap(struct prober *prober)
@@ -174,22 +184,39 @@ static void take_answer(struct prober *prober, struct probe *probe, const struct
 	probe->free_inodes = answer->free_inodes;
 }
 
-/* How many of `which` were answered, in their order. */
-static size_t collect(struct prober *prober, struct probe *probes, size_t n, int pipe_fd)
+/* True if it would go on if it were let; also in a recorded tree, where nobody knows. */
+static bool is_runnable(const struct prober *prober, pid_t pid)
+{
+	_cleanup_(strbuf_done) struct strbuf text;
+	struct proc_stat stat;
+	char path[64];
+
+	strbuf_init(&text);
+	snprintf(path, sizeof(path), "%d/stat", (int)pid);
+	return root_is_recorded(prober->root) ||
+	       (root_read(prober->root, ROOT_PROC, path, &text) == 0 && text.data &&
+		proc_stat_parse(text.data, &stat) == 0 && stat.state == 'R');
+}
+
+/* How many of the `n` that the child was given it answered, in their order. */
+static size_t collect(struct prober *prober, struct probe *probes, size_t n, int pipe_fd, pid_t pid)
 {
 	size_t done = 0;
 
-	while (done < n) {
+	for (int forgiven = 0; done < n;) {
 		struct pollfd ready = { .fd = pipe_fd, .events = POLLIN };
 		struct answer answer;
 		int r = poll(&ready, 1, PATIENCE_MS);
 
 		if (r < 0 && errno == EINTR)
 			continue;
+		if (r == 0 && forgiven++ < FORGIVEN && is_runnable(prober, pid))
+			continue;
 		if (r <= 0 || read(pipe_fd, &answer, sizeof(answer)) != sizeof(answer))
 			break;
 		take_answer(prober, &probes[answer.index], &answer);
 		done++;
+		forgiven = 0;
 	}
 	return done;
 }
@@ -233,7 +260,7 @@ static int ask_child(struct prober *prober, struct probe *probes, const uint32_t
 		return -EAGAIN;
 	}
 	prober->stats.children++;
-	*ret_done = collect(prober, probes, n, pipe_fds[0]);
+	*ret_done = collect(prober, probes, n, pipe_fds[0], pid);
 	close(pipe_fds[0]);
 	end_child(prober, pid, *ret_done == n);
 	return 0;

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "collectors/root.h"
+
 /* One directory to look up below a root, and what was found. */
 struct probe {
 	int root_fd;	  /* symbolic links and ".." stay below it */
@@ -31,7 +33,8 @@ struct prober_stats {
 	uint64_t cached, children, stuck;
 };
 
-int prober_new(struct prober **ret_prober);
+/* Borrows the root. */
+int prober_new(const struct root *root, struct prober **ret_prober);
 /* Does not wait for children that are stuck. */
 void prober_free(struct prober *prober);
 /* Fills in the results. 0, or -errno if no child could be made (those it was for: -EAGAIN). */

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "collectors/mount_space.h"
 #include "collectors/overlay_backing.h"
 #include "collectors/overlay_body.h"
 #include "collectors/overlay_owner.h"
@@ -270,6 +269,16 @@ static int follow_mounts(struct overlay_scanner *scanner, const struct mount_tab
 	return sync_bodies(scanner, own_ns_of(mounts), namespaces);
 }
 
+/* It may have been mounted anew meanwhile, with the directory that is there now. */
+static bool is_good_again(struct overlay_scanner *scanner, struct overlay_body *body)
+{
+	if (!body->replaced || overlay_body_upper_deleted(body, scanner->places))
+		return false;
+	overlays_unref(body->texts);
+	body->texts = NULL;
+	return true;
+}
+
 static int follow_places(struct overlay_scanner *scanner, const struct namespaces *namespaces)
 {
 	bool changed = false;
@@ -281,6 +290,7 @@ static int follow_places(struct overlay_scanner *scanner, const struct namespace
 		if (r < 0)
 			return r;
 		changed |= r > 0;
+		changed |= is_good_again(scanner, scanner->bodies[i]);
 	}
 	r = overlay_places_look(scanner->places, LOOKS_A_PASS);
 	return r < 0 ? r : changed || r > 0;

@@ -2,7 +2,7 @@
 # Tests on the real kernel: they run one at a time, as root, and clean up after themselves.
 set(live_environment "CGWATCH=$<TARGET_FILE:cgwatch>" "CGWATCHD=$<TARGET_FILE:cgwatchd>" LC_ALL=C.UTF-8)
 foreach(name live_numbers live_policy live_tree live_namespaces live_namespaces_held
-	live_namespaces_change live_inventory)
+	live_namespaces_change live_inventory live_overlays live_overlay_spaces)
 	add_executable(${name} live/${name}.c live/live.c live/live_ns.c)
 	target_include_directories(${name} PRIVATE live)
 	set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
@@ -21,7 +21,9 @@ add_test(NAME live.docker_join
 	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/docker_join.sh ${CMAKE_BINARY_DIR})
 add_test(NAME live.containerd_join
 	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/containerd_join.sh ${CMAKE_BINARY_DIR})
-set_tests_properties(live.docker_join live.containerd_join PROPERTIES TIMEOUT 1800 RUN_SERIAL ON SKIP_RETURN_CODE 77
+add_test(NAME live.docker_columns
+	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/docker_columns.sh ${CMAKE_BINARY_DIR})
+set_tests_properties(live.docker_join live.containerd_join live.docker_columns PROPERTIES TIMEOUT 1800 RUN_SERIAL ON SKIP_RETURN_CODE 77
 	LABELS live ENVIRONMENT "${live_environment}")
 
 # What writable layers hold: on overlays of their own, without cgroups.

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "collectors/mount_space.h"
+#include "collectors/mount_table.h"
 #include "collectors/mountinfo.h"
 #include "collectors/overlay_options.h"
 #include "collectors/overlay_scan.h"
@@ -153,8 +153,8 @@ static void print(const char *what, const struct cost *cost, int n, double floor
 
 static void measure(struct scene *scene, bool mountinfo, double floor)
 {
-	struct overlay_scanner *scanner;
-	struct mount_table *table;
+	struct overlay_scanner *scanner = NULL;
+	struct mount_table *table = NULL;
 	struct mount_table_stats stats;
 	struct cost first = { 0 }, same = { 0 }, more = { 0 };
 

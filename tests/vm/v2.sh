@@ -20,12 +20,16 @@ live_namespaces || exit 1
 live_namespaces_held || exit 1
 live_namespaces_change || exit 1
 live_inventory || exit 1
+modprobe -q fuse
 live_layers || exit 1
 live_layers_watch || exit 1
 live_layers_diff || exit 1
+live_overlays || exit 1
+live_overlay_spaces || exit 1
 JOB
 "$here/vm.sh" --cache "$cache" --timeout 1500 --script "$work/job" -- \
 	"$build/cgwatch" "$build/cgwatchd" "$build/live_numbers" "$build/live_tree" "$build/live_policy" \
 	"$build/live_namespaces" "$build/live_namespaces_held" "$build/live_namespaces_change" \
 	"$build/live_inventory" "$build/live_layers" "$build/live_layers_watch" \
-	"$build/live_layers_diff" "$(command -v lsns)"
+	"$build/live_layers_diff" "$build/live_overlays" "$build/live_overlay_spaces" \
+	"$(command -v lsns)"
