@@ -89,11 +89,12 @@ static double orphaned(const struct browser *browser, const struct storage_drive
 
 static double number_bytes(const struct browser *browser, const struct browser_item *item)
 {
+	const struct storage_driver *driver = driver_of(browser, item);
 	const struct orphan *orphan = orphan_of(browser, item);
 
-	if (!orphan)
-		return orphaned(browser, driver_of(browser, item));
-	return orphan->bytes_known ? (double)orphan->bytes : (double)NAN;
+	if (driver)
+		return orphaned(browser, driver);
+	return orphan && orphan->bytes_known ? (double)orphan->bytes : (double)NAN;
 }
 
 static enum role add_bytes(const struct browser *browser, const struct browser_item *item,
