@@ -48,7 +48,8 @@ static bool node_matches(const struct query *query, const struct node *node)
 {
 	if (query->glob && !glob_match(query->glob, node->path))
 		return false;
-	return !query->text || !*query->text || strcasestr(node->path, query->text);
+	return !query->text || !*query->text || strcasestr(node->path, query->text) ||
+	       (query->is_named && query->is_named(node, query->text, query->is_named_data));
 }
 
 static uint32_t run_flat(const struct query *query, const struct snapshot *snapshot, uint32_t *rows)

@@ -8,8 +8,11 @@
  * exporter. Pure.
  */
 struct query {
-	const char *glob;      /* cgroup glob, or NULL for all */
-	const char *text;      /* part of the path, ignoring ASCII case, or NULL */
+	const char *glob; /* cgroup glob, or NULL for all */
+	const char *text; /* part of the path, ignoring ASCII case, or NULL */
+	/* Another name of a node that has the text in it, or NULL. */
+	bool (*is_named)(const struct node *node, const char *text, void *data);
+	void *is_named_data;
 	bool tree;	       /* keep the tree: ancestors of a match stay, siblings are sorted */
 	bool by_path;	       /* sort by path, not by `column` */
 	enum metric_id column; /* sort by this column, cells without a value last */

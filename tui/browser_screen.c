@@ -376,6 +376,8 @@ static void ask_filter(struct app *app, int unused)
 	struct browser *browser = browser_on_top(app);
 
 	(void)unused;
+	if (!browser)
+		return;
 	memcpy(browser->filter_before, browser->filter, sizeof(browser->filter));
 	app_prompt(app, "Filter (words that all have to be in the row): ", browser->filter,
 		   filter_changed, filter_done);

@@ -38,10 +38,12 @@ static void jump_namespaces(struct app *app, int unused)
 	(void)unused;
 	if (!get_target(app, &target))
 		return;
-	if (is_root(app, &target))
+	/* Processes of a cgroup may have come after the inventory: the next one shows them. */
+	if (is_root(app, &target)) {
 		target.kind = TARGET_NONE;
-	else if (set && is_empty(app, &target, target_mark_namespaces, set->n)) {
-		app_set_status(app, ROLE_STATUS, "no process of it, so no namespaces");
+	} else if (set && target.kind != TARGET_CGROUP &&
+		   is_empty(app, &target, target_mark_namespaces, set->n)) {
+		app_set_status(app, ROLE_STATUS, "none is known to have to do with it");
 		return;
 	}
 	app_open_for(app, SCREEN_NAMESPACES, &target);
@@ -55,9 +57,9 @@ static void jump_overlays(struct app *app, int unused)
 	(void)unused;
 	if (!get_target(app, &target))
 		return;
-	if (is_root(app, &target))
+	if (is_root(app, &target)) {
 		target.kind = TARGET_NONE;
-	else if (set && is_empty(app, &target, target_mark_overlays, set->n)) {
+	} else if (set && is_empty(app, &target, target_mark_overlays, set->n)) {
 		app_set_status(app, ROLE_STATUS, "it has no overlay");
 		return;
 	}

@@ -389,7 +389,7 @@ static const struct binding keys[] = {
 	{ { 'J' }, NULL, scroll_pane, LIST_WHEEL_DOWN, "scroll that pane" },
 	{ { 'K' }, NULL, scroll_pane, LIST_WHEEL_UP, NULL },
 	{ { K_ENTER }, NULL, app_open_screen, SCREEN_DETAIL, "the same on the whole screen" },
-	{ { K_F(4), '/' }, "Filter", ask_filter, 0, "show only paths with a text in them, or a glob (/a/**)" },
+	{ { K_F(4), '/' }, "Filter", ask_filter, 0, "show only paths or containers with a text in them, or a glob (/a/**)" },
 	{ { K_ESCAPE }, NULL, escape, 0, "clear the filter; without one, back to where you were" },
 	{ { K_F(6), 's' }, "Sort", app_open_screen, SCREEN_SORT, "choose the column to sort by" },
 	{ { '<', ',' }, NULL, step_sort, -1, "sort by the column to the left, right" },

@@ -123,7 +123,7 @@ static const struct browser_column columns[] = {
 	{ "USER", "who made them", 10, 1, 0, .add = add_user },
 	{ "IN", "the user namespace whose limit it is", 22, 1, 0, .add = add_user_ns },
 	{ "USED", "how many there are, as far as can be seen", 7, 0, 0, true, true, .add = add_used, .number = number_used },
-	{ "LIMIT", "how many there may be", 8, 0, 0, true, true, .add = add_limit, .number = number_limit },
+	{ "LIMIT", "how many there may be", 10, 0, 0, true, true, .add = add_limit, .number = number_limit },
 	[COLUMN_RATIO] = { "USED%", "share of the limit in use", 6, 0, 0, true, true, .add = add_ratio, .number = number_ratio },
 	{ "", "the same as a bar", BAR_WIDTH + 2, 0, 1, .add = add_bar, .number = number_ratio },
 };

@@ -216,7 +216,7 @@ static const struct browser_column columns[] = {
 	{ "USER", "whose process that is", 8, 0, 0, .add = add_user },
 	{ "STATE", "host: it is the machine's own; else what keeps it: live (somebody is in it), fd, socket, mount, child, children", 8, 0, 0, .add = add_state },
 	{ "AGE", "it is at least that old", 7, 0, 1, true, true, .add = add_age, .number = number_age },
-	{ "WHERE", "the container or cgroup of its processes", 9, 2, 0, .add = add_where },
+	{ "WHERE", "the container or cgroup of its processes", 10, 2, 0, .add = add_where },
 	{ "OWNER", "inode of the user namespace that owns it", 10, 0, 3, true, .add = add_owner },
 	{ "PARENT", "inode of its parent", 10, 0, 3, true, .add = add_parent },
 	{ "COMMAND", "of the lowest process; of an empty one, what holds it", 10, 5, 0, .add = add_command },

@@ -67,16 +67,21 @@ static enum role add_what(const struct browser *browser, const struct browser_it
 	return ROLE_TITLE;
 }
 
+static bool is_below(const char *path, const char *root)
+{
+	size_t length = strlen(root);
+
+	return strncmp(path, root, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
 /* What is left behind below a store, where it is known of each. */
 static double orphaned(const struct browser *browser, const struct storage_driver *driver)
 {
 	const struct containers *set = browser->inventory->containers;
-	size_t length = strlen(driver->root);
 	double bytes = 0;
 
 	for (uint32_t i = 0; i < set->n_orphans; i++) {
-		if (strncmp(set->orphans[i].path, driver->root, length) == 0 &&
-		    set->orphans[i].bytes_known)
+		if (set->orphans[i].bytes_known && is_below(set->orphans[i].path, driver->root))
 			bytes += (double)set->orphans[i].bytes;
 	}
 	return bytes;
@@ -84,11 +89,12 @@ static double orphaned(const struct browser *browser, const struct storage_drive
 
 static double number_bytes(const struct browser *browser, const struct browser_item *item)
 {
+	const struct storage_driver *driver = driver_of(browser, item);
 	const struct orphan *orphan = orphan_of(browser, item);
 
-	if (!orphan)
-		return orphaned(browser, driver_of(browser, item));
-	return orphan->bytes_known ? (double)orphan->bytes : (double)NAN;
+	if (driver)
+		return orphaned(browser, driver);
+	return orphan && orphan->bytes_known ? (double)orphan->bytes : (double)NAN;
 }
 
 static enum role add_bytes(const struct browser *browser, const struct browser_item *item,
@@ -229,7 +235,7 @@ static uint32_t store_of(const struct containers *set, const char *path)
 	for (uint32_t i = 0; i < set->n_drivers; i++) {
 		size_t length = strlen(set->drivers[i].root);
 
-		if (strncmp(path, set->drivers[i].root, length) == 0 && length > best_length) {
+		if (is_below(path, set->drivers[i].root) && length > best_length) {
 			best = i;
 			best_length = length;
 		}

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
 #include "tui/view.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "core/inventory.h"
 
 void view_init(struct view *view)
 {
@@ -68,11 +71,31 @@ static bool is_folded(const struct node *node, void *data)
 	return folds_is_folded(data, node->serial, node->depth);
 }
 
+const struct container *view_container(const struct snapshot *snapshot, const struct node *node)
+{
+	const struct container *container;
+
+	if (node->kind != NODE_CONTAINER || !node->container_id || !snapshot->inventory)
+		return NULL;
+	container = containers_find(snapshot->inventory->containers, node->container_id);
+	return container && container->name ? container : NULL;
+}
+
+static bool is_named(const struct node *node, const char *text, void *data)
+{
+	const struct container *container = view_container(data, node);
+
+	return container && (strcasestr(container->name, text) ||
+			     (container->image && strcasestr(container->image, text)));
+}
+
 static void run_query(struct view *view, const struct snapshot *snapshot)
 {
 	struct query query = {
 		.glob = *view->filter && view->filter_is_glob ? view->filter : NULL,
 		.text = *view->filter && !view->filter_is_glob ? view->filter : NULL,
+		.is_named = is_named,
+		.is_named_data = (void *)snapshot,
 		.tree = view->tree,
 		.by_path = view->by_path,
 		.column = view->sort,

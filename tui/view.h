@@ -66,7 +66,9 @@ bool view_select(struct view *view, const struct snapshot *snapshot, uint32_t in
  */
 int view_reveal(struct view *view, const struct snapshot *snapshot, uint32_t index,
 		uint64_t now_ns);
-/* Text is part of the path; with a '*' in it, a glob. */
+/* What the runtime calls the container that a cgroup is (not: lives in), or NULL. */
+const struct container *view_container(const struct snapshot *snapshot, const struct node *node);
+/* Text is part of the path or of the container's name; with a '*' in it, a glob. */
 void view_set_filter(struct view *view, const char *text);
 /* True for a cgroup that appeared a moment ago. */
 bool view_is_new(const struct view *view, const struct node *node, uint64_t now_ns);

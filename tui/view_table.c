@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "core/cleanup.h"
+#include "core/container.h"
 #include "core/escape.h"
-#include "core/inventory.h"
 #include "tui/meaning.h"
 
 #define NAME_TITLE  "CGROUP"
@@ -135,22 +135,10 @@ static enum role name_role(const struct view *view, const struct snapshot *snaps
 	return kind_roles[node->kind];
 }
 
-/* What the runtime calls the container that a cgroup is (not: lives in), or NULL. */
-static const struct container *named_container(const struct snapshot *snapshot, uint32_t index)
-{
-	const struct node *node = snapshot->tree->nodes[index];
-	const struct container *container;
-
-	if (node->kind != NODE_CONTAINER || !node->container_id || !snapshot->inventory)
-		return NULL;
-	container = containers_find(snapshot->inventory->containers, node->container_id);
-	return container && container->name ? container : NULL;
-}
-
 /* "web (nginx:1.25)" tells more than 64 digits do; the detail has those. */
 static void add_label(const struct snapshot *snapshot, uint32_t index, struct strbuf *text)
 {
-	const struct container *container = named_container(snapshot, index);
+	const struct container *container = view_container(snapshot, snapshot->tree->nodes[index]);
 
 	if (!container) {
 		strbuf_add_string(text, snapshot->tree->nodes[index]->label);
@@ -167,7 +155,7 @@ static void add_label(const struct snapshot *snapshot, uint32_t index, struct st
 /* Behind a path, whose end is what is always to be seen. */
 static void add_name_behind(const struct snapshot *snapshot, uint32_t index, struct strbuf *text)
 {
-	const struct container *container = named_container(snapshot, index);
+	const struct container *container = view_container(snapshot, snapshot->tree->nodes[index]);
 
 	if (!container)
 		return;

@@ -88,6 +88,25 @@ static void test_cursor_follows_identity(void **state)
 	close_scene(&scene);
 }
 
+static void test_filter_of_container_names(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	open_inventory(&scene, 80, 24);
+	press(&scene, '/');
+	type(&scene, "WEB");
+	assert_int_equal(scene.app.view.n_matched, 1);
+	press(&scene, K_ESCAPE);
+	press(&scene, '/');
+	type(&scene, "nginx:1.25");
+	press(&scene, K_ENTER);
+	assert_int_equal(scene.app.view.n_matched, 1);
+	press(&scene, K_END);
+	assert_string_equal(selected_path(&scene), FAKE_WEB_CGROUP);
+	close_scene(&scene);
+}
+
 static void test_filter_words(void **state)
 {
 	struct scene scene;
@@ -292,18 +311,56 @@ static void test_any_key_at_any_size(void **state)
 	close_scene(&scene);
 }
 
+/* Keys in no order, while cgroups and inventories come and go below them. */
+static void test_keys_at_random(void **state)
+{
+	static const char *const fewer[] = { "/", "/init.scope", "/user.slice" };
+	static const uint32_t special[] = { K_TAB,	 K_ENTER, K_ESCAPE, K_DOWN,	K_UP,
+					    K_PAGE_DOWN, K_HOME,  K_END,    K_LEFT,	K_RIGHT,
+					    K_F(3),	 K_F(5),  K_F(7),   K_SHIFT_TAB };
+	static const char letters[] = "acinoztysIJKLH<>0123 -+/rlmue";
+	uint32_t random = 12345;
+	struct scene scene;
+
+	(void)state;
+	open_inventory(&scene, 80, 24);
+	for (int i = 0; i < 3000; i++) {
+		uint32_t choice;
+
+		random = random * 1664525 + 1013904223;
+		choice = random >> 16;
+		if (choice % 97 == 0)
+			set_inventory(&scene, choice % 2 ? NULL : fake_inventory());
+		else if (choice % 89 == 0)
+			change_tree(&scene, choice % 2 ? fewer : fake_inventory_paths,
+				    choice % 2 ? ARRAY_SIZE(fewer) : fake_inventory_n_paths);
+		else if (choice % 11 == 0)
+			feed(&scene);
+		else if (choice % 13 == 0)
+			click(&scene, (int)(choice / 13 % 80), (int)(choice / 7 % 24));
+		else if (choice % 3 == 0)
+			press(&scene, special[choice / 3 % ARRAY_SIZE(special)]);
+		else
+			press(&scene, (unsigned char)letters[choice / 3 % (sizeof(letters) - 1)]);
+		app_draw(&scene.app, &scene.canvas);
+	}
+	close_scene(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_asks_only_for_what_is_shown),
 		cmocka_unit_test(test_waits_for_the_inventory),
 		cmocka_unit_test(test_cursor_follows_identity),
+		cmocka_unit_test(test_filter_of_container_names),
 		cmocka_unit_test(test_filter_words),
 		cmocka_unit_test(test_filter_of_overlays),
 		cmocka_unit_test(test_fold_namespaces),
 		cmocka_unit_test(test_circle_of_parents),
 		cmocka_unit_test(test_sort_chooser),
 		cmocka_unit_test(test_any_key_at_any_size),
+		cmocka_unit_test(test_keys_at_random),
 	};
 
 	/* Widths of characters come from the locale. */
