@@ -84,9 +84,10 @@ enum ns_type ns_link_parse_any(const char *text, uint64_t *ret_inode)
 /* "PID" and what follows it. `out` has room for both: 64 bytes are enough for all we ask. */
 static void join(char *out, const char *pid, const char *rest)
 {
-	char *at = stpcpy(out, pid);
+	size_t length = strlen(pid);
 
-	strcpy(at, rest);
+	memcpy(out, pid, length);
+	memcpy(out + length, rest, strlen(rest) + 1);
 }
 
 /*

@@ -63,8 +63,9 @@ struct ns_namespace {
 	pid_t pid, ppid;     /* lowest process in it, or the lowest holder's; 0: none */
 	uid_t uid;	     /* of pid */
 	const char *command; /* of pid, or NULL */
-	uint64_t oldest_ns;  /* CLOCK_BOOTTIME: it is at least that old (oldest process in it, or
-			      * when  it was first seen) */
+	uint64_t oldest_ns;  /* CLOCK_BOOTTIME: start of the oldest process in it that was looked
+			      * at, or when it was first seen, whichever is earlier. A process that
+			      * moved in may be older than it; the kernel tells no age. */
 	struct ns_holder *holders; /* beyond the processes in it */
 	uint32_t n_holders;
 	/* net */

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Tests on the real kernel: they run one at a time, as root, and clean up after themselves.
 set(live_environment "CGWATCH=$<TARGET_FILE:cgwatch>" "CGWATCHD=$<TARGET_FILE:cgwatchd>" LC_ALL=C.UTF-8)
-foreach(name live_numbers live_policy live_tree live_namespaces live_namespaces_held live_verbs)
+foreach(name live_numbers live_policy live_tree live_namespaces live_namespaces_held
+	live_namespaces_change live_inventory live_verbs)
 	add_executable(${name} live/${name}.c live/live.c live/live_ns.c
 		live/live_json.c)
 	target_include_directories(${name} PRIVATE live)

@@ -135,25 +135,10 @@ static const struct ns_namespace *find(const struct namespaces *set, enum ns_typ
 static void test_link_texts(void **state)
 {
 	static const char *const bad[] = {
-		"",
-		"net",
-		"net:",
-		"net:[",
-		"net:[]",
-		"net:[1",
-		"net:1]",
-		"net:[1]x",
-		"net:[-1]",
-		"net:[x]",
-		"net:[1 ]",
-		"nets:[1]",
-		"netx:[1]",
-		"et:[1]",
-		"net:[18446744073709551616]",
-		"net:[0]",
-		"mnt:[1]",
-		"/net:[1]",
-		"pid_for_children:[1]",
+		"",	    "net",	"net:",	    "net:[",	"net:[]",
+		"net:[1",   "net:1]",	"net:[1]x", "net:[-1]", "net:[x]",
+		"net:[1 ]", "nets:[1]", "netx:[1]", "et:[1]",	"net:[18446744073709551616]",
+		"net:[0]",  "net:[12",	"mnt:[1]",  "/net:[1]", "pid_for_children:[1]",
 	};
 	enum ns_type type;
 	uint64_t inode;
@@ -399,7 +384,10 @@ static void test_details(void **state)
 	put(fake, "junk", "1/gid_map");
 	put(fake, "deny\n", "1/setgroups");
 	put(fake, "Name:\tx\nNSpid:\t1\n", "1/status");
-	put(fake, "monotonic 5 0\nboottime 0 0\n", "1/timens_offsets");
+	/* That file is about the namespace children will get. */
+	link_to(fake, "time:[200]", "1/ns/time_for_children");
+	put(fake, "monotonic 7 0\nboottime 0 0\n", "1/timens_offsets");
+	put(fake, "monotonic 5 0\nboottime 0 0\n", "100/timens_offsets");
 	link_to(fake, "/a root", "1/root");
 	set = take(fake, NS_SCAN_DETAILS);
 	assert_int_equal(find(set, NS_NET, 777)->n_interfaces, 1);
@@ -414,6 +402,7 @@ static void test_details(void **state)
 	assert_int_equal(find(set, NS_MNT, 100)->n_mounts, 1);
 	assert_true(find(set, NS_TIME, 107)->offsets_known);
 	assert_true(find(set, NS_TIME, 107)->monotonic_ns == INT64_C(5000000000));
+	assert_true(find(set, NS_TIME, 200)->monotonic_ns == INT64_C(7000000000));
 	assert_null(find(set, NS_UTS, 104)->nodename);
 }
 

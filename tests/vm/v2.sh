@@ -18,9 +18,11 @@ live_tree || exit 1
 live_policy || exit 1
 live_namespaces || exit 1
 live_namespaces_held || exit 1
+live_namespaces_change || exit 1
+live_inventory || exit 1
 live_verbs || exit 1
 JOB
 "$here/vm.sh" --cache "$cache" --timeout 1500 --script "$work/job" -- \
 	"$build/cgwatch" "$build/cgwatchd" "$build/live_numbers" "$build/live_tree" "$build/live_policy" \
-	"$build/live_namespaces" "$build/live_namespaces_held" "$build/live_verbs" \
-	"$(command -v lsns)"
+	"$build/live_namespaces" "$build/live_namespaces_held" "$build/live_namespaces_change" \
+	"$build/live_inventory" "$build/live_verbs" "$(command -v lsns)"
