@@ -27,7 +27,8 @@ struct mount_space {
 	pid_t pid;   /* 0: none */
 	int fd;	     /* borrowed for one refresh, or -1 */
 	bool own;    /* the one this process is in */
-	bool seen;   /* in this refresh */
+	bool seen;   /* in this refresh, or believed to be there */
+	bool given;  /* named by the caller of this refresh */
 	int error;
 	int64_t n_mounts;	       /* -1: not known */
 	struct mount_record **records; /* in mount order */
@@ -85,9 +86,12 @@ struct mount_statmount;
 /* -EOPNOTSUPP if the kernel lacks any of what is needed. */
 int mount_statmount_new(const struct root *root, struct mount_statmount **ret_reader);
 void mount_statmount_free(struct mount_statmount *reader);
+/* A refresh begins, of namespaces that have `total` records. */
+void mount_statmount_begin(struct mount_statmount *reader, size_t total);
 /*
- * 1 if anything that matters changed, 0 if not, -errno. With the same list of ids only what a
- * remount changes is compared; in our own namespace, where poll() tells of remounts, in turn.
+ * 1 if anything that matters changed, 0 if not, -errno: -ENOENT if there is no namespace of that
+ * id (any more). What is new in the list of ids is read; of the others only what a remount or a
+ * move changes, in turn, and all of our own after an event.
  */
 int mount_statmount_read(struct mount_statmount *reader, struct mount_space *space);
 /* Mounts looked at so far. */

@@ -13,11 +13,16 @@
 enum { FIRST_SIZE = 1 << 16, LARGEST_SIZE = 1 << 23, IDS_AT_ONCE = 1024 };
 
 /*
- * Mount points compared a pass and namespace, in turn: the text makes a call two and a half times
- * as dear, and it changes only if a mount is moved below the same parent or a directory above
- * renamed.
+ * What is compared in turn, of all namespaces together. Flags: a remount in a namespace that is not
+ * ours makes no event. Mount points: their text makes a call two and a half times as dear, and it
+ * changes alone only if a mount is moved below the same parent or a directory above it renamed.
  */
-enum { POINTS_A_PASS = 64 };
+enum { FLAGS_A_PASS = 256, POINTS_A_PASS = 64 };
+
+/* A window that moves over all records. */
+struct turn {
+	size_t start, width;
+};
 
 struct mount_statmount {
 	const struct root *root;
@@ -26,6 +31,8 @@ struct mount_statmount {
 	uint64_t *ids;
 	size_t n_ids, ids_capacity;
 	uint64_t count;
+	size_t total, position; /* records of all namespaces; those before the one being read */
+	struct turn flags, points;
 };
 
 static const uint64_t everything = KERNEL_SB_BASIC | KERNEL_MNT_BASIC | KERNEL_MNT_ROOT |
@@ -105,6 +112,8 @@ int mount_statmount_new(const struct root *root, struct mount_statmount **ret_re
 	if (!reader)
 		return -ENOMEM;
 	reader->root = root;
+	reader->flags.width = FLAGS_A_PASS;
+	reader->points.width = POINTS_A_PASS;
 	reader->size = FIRST_SIZE;
 	reader->result = malloc(reader->size);
 	r = reader->result ? list(reader, 0) : -ENOMEM;
@@ -242,19 +251,32 @@ static int make_record(struct mount_statmount *reader, const struct mount_space 
 	return 1;
 }
 
-/* True for those whose turn it is. */
-static bool is_due(const struct mount_space *space, size_t index)
+void mount_statmount_begin(struct mount_statmount *reader, size_t total)
 {
-	return (index + space->n_records - space->turn) % space->n_records < POINTS_A_PASS;
+	reader->total = total;
+	reader->position = 0;
+	if (total == 0)
+		return;
+	reader->flags.start = (reader->flags.start + reader->flags.width) % total;
+	reader->points.start = (reader->points.start + reader->points.width) % total;
+}
+
+/* True for the records of the present namespace whose turn it is. */
+static bool is_due(const struct mount_statmount *reader, const struct turn *turn, size_t index)
+{
+	if (reader->total <= turn->width)
+		return true;
+	return (reader->position + index + reader->total - turn->start) % reader->total <
+	       turn->width;
 }
 
 /* True if the record still says what is true; a mount that is gone counts as such. */
 static bool still_true(struct mount_statmount *reader, const struct mount_space *space,
-		       size_t index)
+		       size_t index, bool with_point)
 {
 	const struct mount_record *record = space->records[index];
 	const struct kernel_statmount *mount;
-	uint64_t point = is_due(space, index) ? KERNEL_MNT_POINT : 0;
+	uint64_t point = with_point ? KERNEL_MNT_POINT : 0;
 
 	if (call(reader, ns_of(space), record->entry.id,
 		 KERNEL_SB_BASIC | KERNEL_MNT_BASIC | point) < 0)
@@ -278,11 +300,22 @@ static bool same_list(const struct mount_statmount *reader, const struct mount_s
 	return true;
 }
 
-static bool all_still_true(struct mount_statmount *reader, const struct mount_space *space,
-			   bool due_only)
+static bool due_still_true(struct mount_statmount *reader, const struct mount_space *space)
 {
 	for (size_t i = 0; i < space->n_records; i++) {
-		if ((!due_only || is_due(space, i)) && !still_true(reader, space, i))
+		bool point = is_due(reader, &reader->points, i);
+
+		if ((point || is_due(reader, &reader->flags, i)) &&
+		    !still_true(reader, space, i, point))
+			return false;
+	}
+	return true;
+}
+
+static bool all_still_true(struct mount_statmount *reader, const struct mount_space *space)
+{
+	for (size_t i = 0; i < space->n_records; i++) {
+		if (!still_true(reader, space, i, true))
 			return false;
 	}
 	return true;
@@ -308,9 +341,12 @@ static void add_new(struct mount_statmount *reader, const struct mount_space *sp
 		free(record);
 }
 
+/* How far the records are to be compared again when the list is made anew. */
+enum check { CHECK_NOTHING, CHECK_FLAGS, CHECK_ALL };
+
 /* Ids rise, in what is known and in the list. */
 static void make_draft(struct mount_statmount *reader, const struct mount_space *space,
-		       struct mount_draft *draft)
+		       enum check check, struct mount_draft *draft)
 {
 	size_t brief = 0, known = 0;
 
@@ -326,7 +362,8 @@ static void make_draft(struct mount_statmount *reader, const struct mount_space 
 				 ? space->records[known]
 				 : NULL;
 		if (brief == space->n_briefs || space->briefs[brief].id != id ||
-		    (record && !still_true(reader, space, known))) {
+		    (record && check != CHECK_NOTHING &&
+		     !still_true(reader, space, known, check == CHECK_ALL))) {
 			add_new(reader, space, id, draft);
 			continue;
 		}
@@ -338,21 +375,37 @@ static void make_draft(struct mount_statmount *reader, const struct mount_space 
 	}
 }
 
-int mount_statmount_read(struct mount_statmount *reader, struct mount_space *space)
+/* Our own mounts make an event when they are remounted or moved: then all are looked at. */
+static int read_changes(struct mount_statmount *reader, struct mount_space *space)
 {
 	struct mount_draft draft = { 0 };
-	bool quiet = space->own && mount_space_poll(space, reader->root) == 0;
+	bool event = space->own && mount_space_poll(space, reader->root) != 0;
+	bool known = space->briefs != NULL, checked = !event && due_still_true(reader, space);
+	bool same;
 	int r;
 
-	if (space->n_records > 0)
-		space->turn = (space->turn + POINTS_A_PASS) % space->n_records;
-	if (quiet && space->briefs && all_still_true(reader, space, true))
+	if (space->own && known && checked)
 		return 0;
 	r = list(reader, ns_of(space));
 	if (r < 0)
 		return r;
-	if (!quiet && same_list(reader, space) && all_still_true(reader, space, false))
+	same = known && same_list(reader, space);
+	if (same && (checked || (event && all_still_true(reader, space))))
 		return 0;
-	make_draft(reader, space, &draft);
+	/* A mount that came makes an event too: then mount points wait for their turn. */
+	make_draft(reader, space,
+		   checked	    ? CHECK_NOTHING
+		   : event && !same ? CHECK_FLAGS
+				    : CHECK_ALL,
+		   &draft);
 	return mount_space_take(space, &draft);
+}
+
+int mount_statmount_read(struct mount_statmount *reader, struct mount_space *space)
+{
+	size_t n = space->n_records;
+	int r = read_changes(reader, space);
+
+	reader->position += n;
+	return r;
 }

@@ -14,10 +14,18 @@
 #include "core/cleanup.h"
 #include "core/units.h"
 
+/*
+ * The kernel's list is walked that often where the caller names the namespaces that have processes:
+ * one without any that is new may be seen a few refreshes late. Those known are listed by their id
+ * in any case.
+ */
+enum { REFRESHES_A_WALK = 8 };
+
 struct mount_table {
 	const struct root *root;
 	struct mount_statmount *statmount; /* NULL: by mountinfo */
 	bool enumerate;			   /* the kernel lists all mount namespaces */
+	unsigned int next_walk;		   /* in so many refreshes */
 	struct mount_space **spaces;	   /* our own first, then by inode */
 	size_t n_spaces, spaces_capacity;
 	struct mount_entry *entries;
@@ -150,8 +158,10 @@ static int see_own(struct mount_table *table)
 	uint64_t inode = own_inode(table->root);
 	struct mount_space *space = table->n_spaces > 0 ? table->spaces[0] : NULL;
 
-	for (size_t i = 0; i < table->n_spaces; i++)
+	for (size_t i = 0; i < table->n_spaces; i++) {
 		table->spaces[i]->seen = false;
+		table->spaces[i]->given = false;
+	}
 	if (!space || space->inode != inode) {
 		if (space)
 			space->own = false;
@@ -164,7 +174,7 @@ static int see_own(struct mount_table *table)
 		space->own = true;
 		sort_spaces(table);
 	}
-	space->seen = true;
+	space->seen = space->given = true;
 	return 0;
 }
 
@@ -178,7 +188,7 @@ static int see(struct mount_table *table, size_t n, const struct mount_ns *given
 		space = add_space(table, given->inode);
 	if (!space)
 		return -ENOMEM;
-	space->seen = true;
+	space->seen = space->given = true;
 	space->pid = given->pid;
 	space->fd = given->fd;
 	return 0;
@@ -296,7 +306,9 @@ static int read_space(struct mount_table *table, struct mount_space *space)
 		r = find_id(table, space);
 	if (r == 0)
 		r = mount_statmount_read(table->statmount, space);
-	/* Its id is of another one, long gone. */
+	/* Gone; or the caller knows another one by that inode. */
+	if (r == -ENOENT && !space->given)
+		return r;
 	if (r == -ENOENT && !space->own && find_id(table, space) == 0)
 		r = mount_statmount_read(table->statmount, space);
 	if (r < 0 && r != -ENOMEM)
@@ -306,6 +318,12 @@ static int read_space(struct mount_table *table, struct mount_space *space)
 
 static int read_all(struct mount_table *table)
 {
+	size_t total = 0;
+
+	for (size_t i = 0; i < table->n_spaces; i++)
+		total += table->spaces[i]->n_records;
+	if (table->statmount)
+		mount_statmount_begin(table->statmount, total);
 	for (size_t i = 0; i < table->n_spaces; i++) {
 		struct mount_space *space = table->spaces[i];
 		int r = read_space(table, space);
@@ -313,6 +331,7 @@ static int read_all(struct mount_table *table)
 		if (r == -ENOMEM)
 			return r;
 		space->error = r < 0 ? r : 0;
+		space->seen = space->given || r != -ENOENT;
 		if (r < 0)
 			r = mount_space_clear(space);
 		table->stats.namespaces_read += r > 0;
@@ -380,6 +399,13 @@ static int fill_entries(struct mount_table *table)
 	return 0;
 }
 
+/* Those with an id are there until the kernel says that they are not. */
+static void believe_known(struct mount_table *table)
+{
+	for (size_t i = 0; i < table->n_spaces; i++)
+		table->spaces[i]->seen |= table->spaces[i]->id != 0;
+}
+
 static int find_spaces(struct mount_table *table, const struct mount_ns *spaces, size_t n,
 		       bool enumerate_all)
 {
@@ -392,8 +418,15 @@ static int find_spaces(struct mount_table *table, const struct mount_ns *spaces,
 	if (r < 0)
 		return r;
 	drop_doubles(table);
-	if (enumerate_all)
-		r = see_kernels(table);
+	if (!enumerate_all)
+		return 0;
+	if (n > 0 && table->next_walk > 0) {
+		table->next_walk--;
+		believe_known(table);
+		return 0;
+	}
+	table->next_walk = REFRESHES_A_WALK - 1;
+	r = see_kernels(table);
 	drop_doubles(table);
 	return r;
 }
@@ -408,6 +441,7 @@ static int refresh(struct mount_table *table, const struct mount_ns *spaces, siz
 	if (r == 0) {
 		drop_unseen(table);
 		r = read_all(table);
+		drop_unseen(table);
 	}
 	for (size_t i = 0; i < table->n_spaces; i++) {
 		table->spaces[i]->fd = -1;

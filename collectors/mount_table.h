@@ -56,8 +56,8 @@ void mount_table_free(struct mount_table *table);
 void mount_table_use_mountinfo(struct mount_table *table);
 /*
  * Reads what changed. `spaces` are the namespaces known from processes and fds; others that the
- * kernel lists (NS_MNT_GET_NEXT) are added. 0 or -errno; one namespace that cannot be read is no
- * error of the whole.
+ * kernel lists (NS_MNT_GET_NEXT) are added: in the first refresh, and new ones a few refreshes late
+ * unless `n` is 0. 0 or -errno; one namespace that cannot be read is no error of the whole.
  */
 int mount_table_refresh(struct mount_table *table, const struct mount_ns *spaces, size_t n);
 /* Only our own mount namespace: for those who look once and must not pay for all of them. */

@@ -421,6 +421,36 @@ static void test_dead_server(void **state)
 	close(fd);
 }
 
+/* Mounts are compared in turn where there are many, but a move is seen at once. */
+static void test_move_among_many(void **state)
+{
+	struct scene *scene = *state;
+	char name[64], path[128];
+	uint32_t seen = 0;
+
+	MKDIRS("l", "d", "m", "moved");
+	scene_overlay("m", "lowerdir=l:d");
+	for (int i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "b%d", i);
+		scene_mkdir(name);
+		must(mount("m", name, NULL, MS_BIND, NULL));
+	}
+	scene_scan(scene);
+	assert_int_equal(scene_find(scene, "m")->n_mounts, 301);
+	must(mount("b177", "moved", NULL, MS_MOVE, NULL));
+	scene_scan(scene);
+	snprintf(path, sizeof(path), "%s/moved", scene->dir);
+	for (uint32_t i = 0; i < scene_find(scene, "m")->n_mounts; i++)
+		seen += strcmp(scene_find(scene, "m")->mounts[i].mountpoint, path) == 0;
+	assert_int_equal(seen, 1);
+	must(mount(NULL, "b250", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
+	scene_scan(scene);
+	seen = 0;
+	for (uint32_t i = 0; i < scene_find(scene, "m")->n_mounts; i++)
+		seen += scene_find(scene, "m")->mounts[i].read_only;
+	assert_int_equal(seen, 1);
+}
+
 /* Many at once come and go: the set follows, whatever was kept. */
 static void test_come_and_go(void **state)
 {
@@ -467,7 +497,8 @@ static void test_come_and_go(void **state)
 		SCENE_TEST(test_upper_deleted, mode), SCENE_TEST(test_lower_missing, mode), \
 		SCENE_TEST(test_stacked, mode), SCENE_TEST(test_shared, mode),              \
 		SCENE_TEST(test_bind, mode), SCENE_TEST(test_changes, mode),                \
-		SCENE_TEST(test_dead_server, mode), SCENE_TEST(test_come_and_go, mode)
+		SCENE_TEST(test_dead_server, mode), SCENE_TEST(test_come_and_go, mode),     \
+		SCENE_TEST(test_move_among_many, mode)
 
 int main(void)
 {
