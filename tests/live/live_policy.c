@@ -41,7 +41,7 @@ static const char freeze_short[] = "[policy freeze]\n"
 				   "when = pids.current > 0\n"
 				   "for = 400ms\n"
 				   "action = freeze lease=10s\n"
-				   "cooldown = 5m\n"
+				   "cooldown = 1m\n"
 				   "mode = enforce\n";
 
 static const char freeze_long[] = "[policy freeze]\n"
@@ -49,7 +49,7 @@ static const char freeze_long[] = "[policy freeze]\n"
 				  "when = pids.current > 0\n"
 				  "for = 400ms\n"
 				  "action = freeze lease=5m\n"
-				  "cooldown = 5m\n"
+				  "cooldown = 1m\n"
 				  "mode = enforce\n";
 
 /* What the kernel says now. */
@@ -363,9 +363,9 @@ static void test_two_freezes(void **state)
 	live_cgroup(live, "forker");
 	live_start(live, "forker", live_fork);
 	live_agent(live, "[policy short]\nmatch = %s/forker\nwhen = pids.current > 0\n"
-			 "action = freeze lease=2s\ncooldown = 5m\nmode = enforce\n"
+			 "action = freeze lease=2s\ncooldown = 1m\nmode = enforce\n"
 			 "[policy long]\nmatch = %s/forker\nwhen = pids.current > 0\n"
-			 "action = freeze lease=20s\ncooldown = 5m\nmode = enforce\n");
+			 "action = freeze lease=20s\ncooldown = 1m\nmode = enforce\n");
 	assert_true(live_until(live, is_frozen, LIVE_PATIENCE));
 	live_wait(6);
 	assert_true(is_frozen(live));
