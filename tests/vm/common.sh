@@ -201,22 +201,50 @@ disk_attach() {
 		-device "virtio-blk-pci,drive=$1,serial=$1")
 }
 
-# vm_run KERNEL-ARGUMENT...: prints what the job printed, returns its exit code.
+# vm_run KERNEL-ARGUMENT...: prints what the job printed, returns its exit code. A machine that does
+# not come up is started again: emulated on a busy host, a kernel may fail to calibrate its clocks.
 vm_run() {
-	local status=0 filter start=$SECONDS
+	local status try
 	mkfifo "$scratch/pipe"
+	for try in 1 2 3; do
+		status=0
+		vm_once "$@" || status=$?
+		! vm_has_begun || break
+		printf '%s: start %s of the machine failed\n' "${0##*/}" "$try" >&2
+	done
+	return "$status"
+}
+
+vm_has_begun() {
+	grep -qs '^@@BEGIN@@' "$scratch/console"
+}
+
+# Ends a machine that does not come up at all.
+vm_await_begin() {
+	local end=$((SECONDS + 600))
+	while kill -0 "$vm_pid" 2>/dev/null && ! vm_has_begun; do
+		((SECONDS < end)) || kill "$vm_pid" 2>/dev/null || :
+		sleep 1
+	done
+}
+
+vm_once() {
+	local status=0 filter start=$SECONDS
+	rm -f "$scratch/console"
 	vm_filter <"$scratch/pipe" &
 	filter=$!
-	# If this shell is killed, timeout gets a signal, and passes it on to qemu.
+	# If this shell is killed, timeout gets a signal, and passes it on to qemu. The check of the timer
+	# panics when the host lets it wait.
 	setpriv --pdeathsig TERM timeout --foreground -s KILL "$timeout" \
 		qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m "$memory" \
 		-display none -monitor none -nic none -no-reboot -no-user-config \
 		-chardev "stdio,id=console,signal=off,logfile=$scratch/console" \
 		-serial chardev:console "${vm_disks[@]}" \
 		-kernel "$cache/kernel/vmlinuz" -initrd "$scratch/initrd" \
-		-append "console=ttyS0 quiet panic=-1 psi=1 $*" \
+		-append "console=ttyS0 quiet panic=-1 psi=1 no_timer_check $*" \
 		</dev/null >"$scratch/pipe" &
 	vm_pid=$!
+	vm_await_begin
 	wait "$vm_pid" || status=$?
 	vm_pid=''
 	wait "$filter" || :
