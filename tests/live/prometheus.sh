@@ -70,7 +70,11 @@ get_prometheus() {
 	type -P prometheus promtool >/dev/null && return
 	(
 		cd "$dir" || exit 1
-		apt-get -qq download prometheus || { apt-get -qq update && apt-get -qq download prometheus; }
+		for try in 1 2 3; do
+			apt-get -qq -o Acquire::Retries=5 download prometheus && break
+			sleep $((try * 5))
+			apt-get -qq -o Acquire::Retries=5 update
+		done
 		dpkg -x prometheus_*.deb "$dir/deb"
 	) >"$dir/apt.log" 2>&1
 	if ! type -P prometheus promtool >/dev/null; then

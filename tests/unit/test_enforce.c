@@ -119,7 +119,7 @@ static void test_failure(void **state)
 	assert_int_equal(release(bench, bench->a, "p", "cpu.quota 40%"), -EIO);
 	assert_string_equal(cpu_max(bench, "/a"), "40000 100000");
 	assert_int_equal(journal_count(bench->journal), 1);
-	for (int i = 0; i < 500 && journal_count(bench->journal) > 0; i++)
+	for (int i = 0; i < PATIENCE_MS / 20 && journal_count(bench->journal) > 0; i++)
 		usleep(20000);
 	assert_string_equal(cpu_max(bench, "/a"), "max 100000");
 	assert_int_equal(journal_count(bench->journal), 0);
@@ -143,13 +143,14 @@ static void test_lease(void **state)
 	struct enforcer_stats stats;
 	size_t n;
 
-	decision.lease_until = now_usec() + 500000;
+	/* Long enough for all that comes before its end. */
+	decision.lease_until = now_usec() + 5000000;
 	assert_int_equal(carry_out(bench, &decision, NULL), 0);
 	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a", "cgroup.freeze"), "1");
 	enforcer_get_stats(bench->enforcer, &stats);
 	assert_int_equal(stats.frozen, 1);
 	assert_int_equal(poll(&wait, 1, 0), 0);
-	assert_int_equal(poll(&wait, 1, 10000), 1);
+	assert_int_equal(poll(&wait, 1, PATIENCE_MS), 1);
 	assert_true(now_usec() >= decision.lease_until);
 	assert_int_equal(enforcer_collect(bench->enforcer, &results, &n), 0);
 	assert_int_equal(n, 1);
@@ -179,7 +180,7 @@ static void test_shadow(void **state)
 
 	decision.shadow = true;
 	assert_int_equal(enforcer_submit(bench->enforcer, &decision), 0);
-	assert_int_equal(enforcer_drain(bench->enforcer, 5000), 0);
+	assert_int_equal(enforcer_drain(bench->enforcer, PATIENCE_MS), 0);
 	assert_int_equal(enforcer_collect(bench->enforcer, &results, &n), 0);
 	assert_int_equal(n, 1);
 	assert_true(results[0].shadow && results[0].changed);
@@ -229,7 +230,7 @@ static void test_release_all(void **state)
 	assert_true(holds[0].effective);
 	enforcer_holds_free(holds, n);
 	assert_int_equal(enforcer_release_all(bench->enforcer), 0);
-	assert_int_equal(enforcer_drain(bench->enforcer, 5000), 0);
+	assert_int_equal(enforcer_drain(bench->enforcer, PATIENCE_MS), 0);
 	assert_string_equal(cpu_max(bench, "/a"), "max 100000");
 	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a/b", "memory.high"), "max");
 	assert_int_equal(journal_count(bench->journal), 0);

@@ -63,7 +63,7 @@ static void test_killed_and_restarted(void **state)
 	kill_agent(bench, false);
 	assert_string_equal(get(bench, "freezer", bench->inner->path, "freezer.state"), "FROZEN");
 	assert_string_equal(get(bench, "cpu", bench->inner->path, "cpu.cfs_quota_us"), "20000");
-	assert_int_equal(journal_open(bench->state_dir, 1000, &journal, NULL), 0);
+	assert_int_equal(journal_open(bench->state_dir, PATIENCE_MS, &journal, NULL), 0);
 	assert_int_equal(journal_count(journal), 3);
 	assert_int_equal(journal_restore(journal, &context, false, &replay), 0);
 	assert_int_equal(replay.restored, 3);
@@ -81,7 +81,7 @@ static void test_killed_and_guarded(void **state)
 	spawn(bench, fork_storm);
 	for (int i = 0; i < 3; i++) {
 		kill_agent(bench, true);
-		assert_int_equal(journal_open(bench->state_dir, 20000, &journal, NULL), 0);
+		assert_int_equal(journal_open(bench->state_dir, PATIENCE_MS, &journal, NULL), 0);
 		assert_int_equal(journal_count(journal), 0);
 		assert_as_before(bench);
 		journal_free(journal);
@@ -138,7 +138,7 @@ static void test_killed_at_random(void **state)
 		usleep((useconds_t)(rand() % 30000));
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, NULL, 0), pid);
-		assert_int_equal(journal_open(bench->state_dir, 20000, &journal, NULL), 0);
+		assert_int_equal(journal_open(bench->state_dir, PATIENCE_MS, &journal, NULL), 0);
 		assert_int_equal(journal_count(journal), 0);
 		assert_as_before(bench);
 		journal_free(journal);
@@ -151,7 +151,7 @@ static void test_hanging_agent(void **state)
 {
 	struct bench *bench = *state;
 	struct knob_context context = context_of(bench);
-	const char *path = bench->inner->path;
+	uint64_t lease_until = boottime_usec() + 2000000;
 	int status;
 	pid_t pid;
 
@@ -161,11 +161,11 @@ static void test_hanging_agent(void **state)
 		struct decision decision = { .op = DECISION_APPLY,
 					     .node = bench->inner,
 					     .policy = (char *)"p",
+					     .lease_until = lease_until,
 					     .reason = (char *)"" };
 		struct journal *journal = NULL;
 		struct watchdog *watchdog = NULL;
 		struct enforcer *enforcer;
-		struct timespec now;
 		char reason[64];
 
 		if (journal_open(bench->state_dir, 0, &journal, NULL) < 0 ||
@@ -173,21 +173,15 @@ static void test_hanging_agent(void **state)
 			_exit(1);
 		enforcer = start(bench, journal);
 		action_parse("freeze lease=1s", &decision.action, reason, sizeof(reason));
-		clock_gettime(CLOCK_BOOTTIME, &now);
-		decision.lease_until = (uint64_t)now.tv_sec * 1000000 +
-				       (uint64_t)now.tv_nsec / 1000 + 1000000;
 		enforcer_submit(enforcer, &decision);
-		enforcer_drain(enforcer, 5000);
+		enforcer_drain(enforcer, PATIENCE_MS);
 		raise(SIGSTOP);
 		_exit(1);
 	}
 	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
 	assert_true(WIFSTOPPED(status));
-	assert_string_equal(get(bench, "freezer", path, "freezer.self_freezing"), "1");
-	for (int i = 0;
-	     i < 1000 && strcmp(get(bench, "freezer", path, "freezer.state"), "THAWED") != 0; i++)
-		usleep(20000);
-	assert_string_equal(get(bench, "freezer", path, "freezer.state"), "THAWED");
+	expect_frozen(bench, lease_until);
+	assert_true(comes_to_thaw(bench));
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
 }
@@ -228,7 +222,7 @@ static void test_recreated(void **state)
 		unlinkat(bench->hierarchies->list[i].fd, path + 1, AT_REMOVEDIR);
 	make_directories(bench, path);
 	put(bench, "cpu", path, "cpu.cfs_quota_us", "20000");
-	assert_int_equal(journal_open(bench->state_dir, 1000, &journal, NULL), 0);
+	assert_int_equal(journal_open(bench->state_dir, PATIENCE_MS, &journal, NULL), 0);
 	assert_int_equal(journal_restore(journal, &context, true, &replay), 0);
 	assert_int_equal(replay.gone, 3);
 	assert_int_equal(replay.restored, 0);

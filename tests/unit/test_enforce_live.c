@@ -17,8 +17,9 @@ static void test_cpu(void **state)
 	assert_int_equal(
 		carry_out(enforcer, DECISION_APPLY, bench->inner, "p", "cpu.quota 20%", NULL), 0);
 	assert_string_equal(get(bench, "cpu", path, "cpu.cfs_quota_us"), "20000");
+	/* How much less it gets is up to what else runs on the machine. */
 	share = share_of(burner, 2);
-	if (share < 0.14 || share > 0.26)
+	if (share > 0.26)
 		fail_msg("20%% of one core, but %.1f%%", share * 100);
 	assert_int_equal(
 		carry_out(enforcer, DECISION_RELEASE, bench->inner, "p", "cpu.quota 20%", NULL), 0);
@@ -133,7 +134,6 @@ static void test_freeze(void **state)
 				     .node = bench->inner,
 				     .policy = (char *)"p",
 				     .reason = (char *)"" };
-	struct timespec now;
 	char reason[128];
 	pid_t burner = spawn(bench, burn);
 
@@ -151,20 +151,15 @@ static void test_freeze(void **state)
 				 0);
 		assert_string_equal(get(bench, "freezer", path, "freezer.state"), "THAWED");
 	}
-	assert_true(share_of(burner, 0.5) > 0.05);
+	assert_true(gets_on(burner));
 	/* The lease ends by itself. */
 	assert_int_equal(action_parse("freeze lease=1s", &decision.action, reason, sizeof(reason)),
 			 0);
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	decision.lease_until = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000 +
-			       700000;
+	decision.lease_until = boottime_usec() + 1000000;
 	assert_int_equal(enforcer_submit(enforcer, &decision), 0);
-	assert_int_equal(enforcer_drain(enforcer, 20000), 0);
-	assert_string_equal(get(bench, "freezer", path, "freezer.self_freezing"), "1");
-	for (int i = 0;
-	     i < 500 && strcmp(get(bench, "freezer", path, "freezer.state"), "THAWED") != 0; i++)
-		usleep(20000);
-	assert_string_equal(get(bench, "freezer", path, "freezer.state"), "THAWED");
+	assert_int_equal(enforcer_drain(enforcer, PATIENCE_MS), 0);
+	expect_frozen(bench, decision.lease_until);
+	assert_true(comes_to_thaw(bench));
 	enforcer_free(enforcer);
 	journal_free(journal);
 }
@@ -211,7 +206,7 @@ static void test_freeze_v2(void **state)
 	assert_string_equal(result.file, "cgroup.freeze");
 	assert_true(share_of(burner, 0.2) < 0.01);
 	assert_int_equal(manual_freeze(&context, only_v2, false, &result), 0);
-	assert_true(share_of(burner, 0.5) > 0.05);
+	assert_true(gets_on(burner));
 	node_unref(only_v2);
 }
 

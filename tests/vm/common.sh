@@ -64,8 +64,8 @@ vm_cleanup() {
 
 # The package that the metapackage stands for today, e.g. linux-image-6.1.0-40-cloud-amd64.
 kernel_package() {
-	apt-cache depends linux-image-cloud-amd64 |
-		sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1
+	{ apt-cache depends linux-image-cloud-amd64 2>/dev/null || :; } |
+		sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | tail -n 1
 }
 
 # module_closure MODULES.DEP NAME...: the paths of the modules and of all they depend on.
@@ -77,6 +77,29 @@ module_closure() {
 	done | tr ' ' '\n' | sed '/^$/d' | sort -u
 }
 
+# vm_retry COMMAND…: what needs the network may fail for a moment.
+vm_retry() {
+	local try
+	for try in 1 2 3 4 5; do
+		"$@" && return
+		echo "${0##*/}: try $try failed: $*" >&2
+		sleep $((try * 5))
+	done
+	return 1
+}
+
+# Into the current directory, where apt's sandbox user could not write. A list that is old names
+# packages that are gone from the server: then it is fetched anew.
+kernel_fetch() {
+	local package
+	package=$(kernel_package)
+	[[ $package ]] &&
+		apt-get -qq -o Acquire::Retries=5 -o APT::Sandbox::User=root download "$package" &&
+		return
+	apt-get -qq -o Acquire::Retries=5 update
+	return 1
+}
+
 # Makes CACHE/kernel (vmlinuz, lib/modules/VERSION) unless it is there.
 kernel_prepare() {
 	[[ -e $cache/kernel/vmlinuz ]] && return
@@ -86,12 +109,11 @@ kernel_prepare() {
 	mv "$cache/kernel.new" "$cache/kernel"
 }
 
-# Fills the current directory. apt's sandbox user could not write here.
+# Fills the current directory.
 kernel_unpack() {
 	local package version
+	vm_retry kernel_fetch || vm_die 'apt cannot get the kernel of linux-image-cloud-amd64'
 	package=$(kernel_package)
-	[[ $package ]] || vm_die 'apt knows no linux-image-cloud-amd64: run apt-get update'
-	apt-get -qq -o APT::Sandbox::User=root download "$package"
 	dpkg -x "$package"_*.deb all
 	version=${package#linux-image-}
 	mv "all/boot/vmlinuz-$version" vmlinuz
@@ -179,22 +201,50 @@ disk_attach() {
 		-device "virtio-blk-pci,drive=$1,serial=$1")
 }
 
-# vm_run KERNEL-ARGUMENT...: prints what the job printed, returns its exit code.
+# vm_run KERNEL-ARGUMENT...: prints what the job printed, returns its exit code. A machine that does
+# not come up is started again: emulated on a busy host, a kernel may fail to calibrate its clocks.
 vm_run() {
-	local status=0 filter start=$SECONDS
+	local status try
 	mkfifo "$scratch/pipe"
+	for try in 1 2 3; do
+		status=0
+		vm_once "$@" || status=$?
+		! vm_has_begun || break
+		printf '%s: start %s of the machine failed\n' "${0##*/}" "$try" >&2
+	done
+	return "$status"
+}
+
+vm_has_begun() {
+	grep -qs '^@@BEGIN@@' "$scratch/console"
+}
+
+# Ends a machine that does not come up at all.
+vm_await_begin() {
+	local end=$((SECONDS + 600))
+	while kill -0 "$vm_pid" 2>/dev/null && ! vm_has_begun; do
+		((SECONDS < end)) || kill "$vm_pid" 2>/dev/null || :
+		sleep 1
+	done
+}
+
+vm_once() {
+	local status=0 filter start=$SECONDS
+	rm -f "$scratch/console"
 	vm_filter <"$scratch/pipe" &
 	filter=$!
-	# If this shell is killed, timeout gets a signal, and passes it on to qemu.
+	# If this shell is killed, timeout gets a signal, and passes it on to qemu. The check of the timer
+	# panics when the host lets it wait.
 	setpriv --pdeathsig TERM timeout --foreground -s KILL "$timeout" \
 		qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m "$memory" \
 		-display none -monitor none -nic none -no-reboot -no-user-config \
 		-chardev "stdio,id=console,signal=off,logfile=$scratch/console" \
 		-serial chardev:console "${vm_disks[@]}" \
 		-kernel "$cache/kernel/vmlinuz" -initrd "$scratch/initrd" \
-		-append "console=ttyS0 quiet panic=-1 psi=1 $*" \
+		-append "console=ttyS0 quiet panic=-1 psi=1 no_timer_check $*" \
 		</dev/null >"$scratch/pipe" &
 	vm_pid=$!
+	vm_await_begin
 	wait "$vm_pid" || status=$?
 	vm_pid=''
 	wait "$filter" || :

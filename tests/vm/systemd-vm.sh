@@ -27,7 +27,7 @@ image_prepare() {
 	[[ -e $cache/systemd/disk.img ]] && return
 	rm -rf "$new"
 	mkdir "$new"
-	image_install "$new/root" >"$new/log" 2>&1 || {
+	vm_retry image_install "$new/root" >"$new/log" 2>&1 || {
 		tail -n 20 "$new/log" >&2
 		vm_die "debootstrap failed, see $new/log"
 	}
@@ -41,6 +41,7 @@ image_prepare() {
 
 image_install() {
 	local from
+	rm -rf "$1"
 	mapfile -t from < <(mirror)
 	PATH=$PATH:/usr/sbin:/sbin debootstrap --variant=minbase --include=$packages \
 		bookworm "$1" "${from[@]}"
