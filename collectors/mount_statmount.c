@@ -380,7 +380,7 @@ static int read_changes(struct mount_statmount *reader, struct mount_space *spac
 {
 	struct mount_draft draft = { 0 };
 	bool event = space->own && mount_space_poll(space, reader->root) != 0;
-	bool known = space->briefs != NULL, checked = !event && due_still_true(reader, space);
+	bool known = space->n_briefs > 0, checked = !event && due_still_true(reader, space);
 	bool same;
 	int r;
 
