@@ -437,7 +437,7 @@ static void test_show(void **state)
 	json_t *object, *cgroup, *namespaces, *overlay;
 	char arguments[256], *output = NULL;
 
-	snprintf(arguments, sizeof(arguments), "show --json --interval 10ms '%s/web'",
+	snprintf(arguments, sizeof(arguments), "show --json --interval 10ms --budget 10m '%s/web'",
 		 scene->live->top);
 	object = live_json(scene->live, arguments);
 	cgroup = json_array_get(json_object_get(object, "cgroups"), 0);
@@ -457,7 +457,8 @@ static void test_show(void **state)
 	assert_non_null(live_find_number(json_object_get(cgroup, "processes"), "pid",
 					 (uint64_t)scene->web));
 	json_decref(object);
-	assert_int_equal(live_cgwatch(scene->live, &output, "show --interval 10ms '%s/web'",
+	assert_int_equal(live_cgwatch(scene->live, &output,
+				      "show --interval 10ms --budget 10m '%s/web'",
 				      scene->live->top),
 			 0);
 	assert_non_null(strstr(output, "hostname      verbs-test\n"));
