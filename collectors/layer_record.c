@@ -72,6 +72,8 @@ struct layer_record *layer_record_new(const struct overlay *overlay)
 		return NULL;
 	record->device = overlay->device;
 	record->source.format = layer_format_of(overlay);
+	record->source.blind = record->source.format != LAYER_FORMAT_USER &&
+			       !layer_can_see_trusted();
 	record->source.device = upper->device;
 	record->source.inode = upper->inode;
 	record->local = layer_fstype_is_local(overlay->backing_fstype);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/cleanup.h"
@@ -137,4 +138,12 @@ ssize_t root_readlink(const struct root *root, enum root_place place, const char
 		return -errno;
 	target[n] = '\0';
 	return n;
+}
+
+int root_own_path(int fd, const char *name, char *path, size_t size)
+{
+	int n = snprintf(path, size, "/proc/thread-self/fd/%d%s%s", fd, name ? "/" : "",
+			 name ? name : "");
+
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
