@@ -381,8 +381,8 @@ static bool all_done(const struct layer_worker *worker, uint64_t now)
 
 		/* Without children, what needs one stays as it is. */
 		if (record->child ? record->last.state != LAYER_STUCK
-				  : record->walking || (record->next_ns <= now &&
-							(record->local || children)))
+				  : record->walking ||
+					    (record->next_ns <= now && (record->local || children)))
 			return false;
 	}
 	return true;

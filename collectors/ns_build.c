@@ -232,7 +232,8 @@ static int build_tasks(struct ns_scanner *scanner, struct namespaces *set)
 	size_t n = 0;
 
 	if (scanner->n_current > 0)
-		qsort(scanner->current, scanner->n_current, sizeof(struct ns_task *), compare_tasks);
+		qsort(scanner->current, scanner->n_current, sizeof(struct ns_task *),
+		      compare_tasks);
 	for (size_t i = 0; i < scanner->n_current; i++)
 		n += scanner->current[i]->pid == scanner->current[i]->tid;
 	set->processes = arena_array(&set->arena, n ? n : 1, sizeof(*set->processes));
