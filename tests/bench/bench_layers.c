@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -304,10 +305,32 @@ static int run(const char *top, long n)
 	return r == 0 ? jitter(&created) : r;
 }
 
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
+{
+	(void)status;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void remove_all(const char *top)
+{
+	static const char *const mounts[] = { "a-merged", "b-merged" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
+		char path[128];
+
+		snprintf(path, sizeof(path), "%s/%s", top, mounts[i]);
+		umount2(path, MNT_DETACH);
+	}
+	if (nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0)
+		fprintf(stderr, "bench_layers: %s is left behind: %s\n", top, strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
 	long n = argc > 1 ? strtol(argv[1], NULL, 10) : 100000;
-	char top[] = "/tmp/cgwatch-bench-XXXXXX", command[64];
+	char top[] = "/tmp/cgwatch-bench-XXXXXX";
 	int r;
 
 	/* What is mounted here goes with the process. */
@@ -319,8 +342,6 @@ int main(int argc, char **argv)
 	r = run(top, n);
 	if (r < 0)
 		fprintf(stderr, "bench_layers: %s\n", strerror(-r));
-	snprintf(command, sizeof(command), "umount %s/*-merged; rm -rf %s", top, top);
-	if (system(command) != 0)
-		fprintf(stderr, "bench_layers: %s is left behind\n", top);
+	remove_all(top);
 	return r < 0;
 }
