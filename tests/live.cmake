@@ -52,9 +52,9 @@ add_test(NAME live.docker_join
 	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/docker_join.sh ${CMAKE_BINARY_DIR})
 add_test(NAME live.containerd_join
 	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/containerd_join.sh ${CMAKE_BINARY_DIR})
-add_test(NAME live.docker_columns
-	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/docker_columns.sh ${CMAKE_BINARY_DIR})
-set_tests_properties(live.docker_join live.containerd_join live.docker_columns PROPERTIES
+add_test(NAME live.join
+	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/join.sh ${CMAKE_BINARY_DIR})
+set_tests_properties(live.docker_join live.containerd_join live.join PROPERTIES
 	TIMEOUT 1800 RUN_SERIAL ON SKIP_RETURN_CODE 77 LABELS live ENVIRONMENT "${live_environment}")
 
 # Pure cgroup v2 on another kernel: the same programs inside an emulated machine.
