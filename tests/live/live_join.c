@@ -530,6 +530,26 @@ static void test_metrics(void **state)
 	assert_int_equal(live_agent_end(live, SIGTERM), 0);
 }
 
+/* On a real machine, by root, all of these can be seen, if not of every process. */
+static void test_doctor(void **state)
+{
+	static const char *const wanted[] = { "see namespaces", "ask namespaces", "see overlays",
+					      "watch layers", "see containers" };
+	struct scene *scene = *state;
+	json_t *object, *check;
+	char *output = NULL;
+
+	assert_int_equal(live_cgwatch(scene->live, &output, "doctor --json"), 0);
+	object = json_loads(output, 0, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+		check = live_find_text(json_object_get(object, "checks"), "name", wanted[i]);
+		if (!check || strcmp(live_text(check, "verdict"), "no") == 0)
+			fail_msg("%s: %s", wanted[i], check ? live_text(check, "why") : "missing");
+	}
+	json_decref(object);
+	free(output);
+}
+
 /* The process goes, its cgroup is empty, the namespace stays: its file keeps it. */
 static void test_ended(void **state)
 {
@@ -558,7 +578,7 @@ int main(void)
 		cmocka_unit_test(test_ls),	cmocka_unit_test(test_show),
 		cmocka_unit_test(test_ps),	cmocka_unit_test(test_ns),
 		cmocka_unit_test(test_overlay), cmocka_unit_test(test_metrics),
-		cmocka_unit_test(test_ended),
+		cmocka_unit_test(test_doctor),	cmocka_unit_test(test_ended),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
