@@ -200,6 +200,15 @@ check "ns.mnt of it" "$(column "$shared" ns.mnt)" own
 check_container cgj-own "$own"
 check_container cgj-shared "$shared"
 
+# By its name or the beginning of its id, wherever a cgroup is meant.
+for name in cgj-own "${own:0:9}"; do
+	check "show $name" "$(cgw show --json --interval 10ms "$name" | jq -r '.cgroups[0].path')" \
+		"/docker/$own"
+	check "ps $name" "$(cgw ps -n -r -o PID "$name")" \
+		"$(d inspect -f '{{.State.Pid}}' cgj-own)"
+	check "run --target $name" "$(cgw run --target "$name" -- hostname)" cgj-host
+done
+
 # A plain cgroup, and a net namespace that has a name.
 start plain sleep 1000
 check_places "/$top/plain" "$pid"
