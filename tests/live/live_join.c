@@ -276,20 +276,6 @@ static const char *path_of(const struct scene *scene, enum place place)
 	return path;
 }
 
-static void same_text(const char *name, const char *what, const char *got, const char *wanted)
-{
-	if (strcmp(got, wanted) != 0)
-		fail_msg("%s: %s is \"%s\", expected \"%s\"", name, what, got, wanted);
-}
-
-static void same_number(const char *name, const char *what, json_t *got, uint64_t wanted)
-{
-	if (!json_is_integer(got) || (uint64_t)json_integer_value(got) != wanted)
-		fail_msg("%s: %s is %lld, expected %llu", name, what,
-			 json_is_integer(got) ? json_integer_value(got) : -1,
-			 (unsigned long long)wanted);
-}
-
 static void check_columns(const struct scene *scene, json_t *root, enum place place)
 {
 	json_t *cgroup = live_find(scene->live, root, names[place]);
@@ -301,8 +287,8 @@ static void check_columns(const struct scene *scene, json_t *root, enum place pl
 		if (!scene->host[i])
 			continue;
 		snprintf(key, sizeof(key), "ns.%s", types[i]);
-		same_text(names[place], key, live_text(texts, key),
-			  at_host(scene, place, i) ? "host" : "own");
+		live_same_text(names[place], key, live_text(texts, key),
+			       at_host(scene, place, i) ? "host" : "own");
 		own += !at_host(scene, place, i);
 	}
 	assert_int_equal((int)live_metric(cgroup, "ns.count"), (int)own);
@@ -342,11 +328,11 @@ static void check_namespaces(const struct scene *scene, json_t *namespaces, enum
 
 		if (!scene->host[i])
 			continue;
-		same_number(names[place], types[i], json_object_get(one, "ns"),
-			    live_ns_inode(scene->pids[place], types[i]));
+		live_same_number(names[place], types[i], json_object_get(one, "ns"),
+				 live_ns_inode(scene->pids[place], types[i]));
 		if (json_object_get(one, "place"))
-			same_text(names[place], types[i], live_text(one, "place"),
-				  at_host(scene, place, i) ? "host" : "own");
+			live_same_text(names[place], types[i], live_text(one, "place"),
+				       at_host(scene, place, i) ? "host" : "own");
 		else
 			assert_true(json_is_true(json_object_get(one, "host")) ==
 				    at_host(scene, place, i));
@@ -360,14 +346,14 @@ static void check_overlay(const struct scene *scene, json_t *overlay, enum place
 	device_of(scene->pids[place], device, sizeof(device));
 	snprintf(mount, sizeof(mount), "%s/%s%s/merged", scene->dir, place == ALONE ? "tmpfs/" : "",
 		 names[place]);
-	same_text(names[place], "device", live_text(overlay, "device"), device);
-	same_text(names[place], "cgroup", live_text(overlay, "cgroup"), path_of(scene, place));
-	same_text(names[place], "mount", live_text(overlay, "mount"), mount);
-	same_text(names[place], "state", live_text(overlay, "state"), "complete");
-	same_number(names[place], "nprocs", json_object_get(overlay, "nprocs"), 1);
-	same_number(names[place], "created", json_object_get(overlay, "created"), 2);
-	same_number(names[place], "deleted", json_object_get(overlay, "deleted"), 1);
-	same_number(names[place], "apparent", json_object_get(overlay, "apparent"), 14);
+	live_same_text(names[place], "device", live_text(overlay, "device"), device);
+	live_same_text(names[place], "cgroup", live_text(overlay, "cgroup"), path_of(scene, place));
+	live_same_text(names[place], "mount", live_text(overlay, "mount"), mount);
+	live_same_text(names[place], "state", live_text(overlay, "state"), "complete");
+	live_same_number(names[place], "nprocs", json_object_get(overlay, "nprocs"), 1);
+	live_same_number(names[place], "created", json_object_get(overlay, "created"), 2);
+	live_same_number(names[place], "deleted", json_object_get(overlay, "deleted"), 1);
+	live_same_number(names[place], "apparent", json_object_get(overlay, "apparent"), 14);
 }
 
 static void test_show(void **state)
@@ -384,10 +370,11 @@ static void test_show(void **state)
 			 path_of(scene, place));
 		object = live_json(scene->live, arguments);
 		cgroup = json_array_get(json_object_get(object, "cgroups"), 0);
-		same_text(names[place], "path", live_text(cgroup, "path"), path_of(scene, place));
+		live_same_text(names[place], "path", live_text(cgroup, "path"),
+			       path_of(scene, place));
 		assert_null(json_object_get(cgroup, "container"));
-		same_number(names[place], "uid",
-			    json_object_get(json_object_get(cgroup, "user"), "uid"), 0);
+		live_same_number(names[place], "uid",
+				 json_object_get(json_object_get(cgroup, "user"), "uid"), 0);
 		check_namespaces(scene, json_object_get(cgroup, "namespaces"), place);
 		assert_int_equal(json_array_size(json_object_get(cgroup, "processes")), 1);
 		assert_non_null(live_find_number(json_object_get(cgroup, "processes"), "pid",
@@ -413,8 +400,8 @@ static void test_ps(void **state)
 		process = live_find_number(json_object_get(object, "processes"), "pid",
 					   (uint64_t)scene->pids[place]);
 		assert_non_null(process);
-		same_text(names[place], "cgroup", live_text(process, "cgroup"),
-			  path_of(scene, place));
+		live_same_text(names[place], "cgroup", live_text(process, "cgroup"),
+			       path_of(scene, place));
 		check_namespaces(scene, json_object_get(process, "namespaces"), place);
 	}
 	json_decref(object);
@@ -429,9 +416,9 @@ static void test_ns(void **state)
 	ns = live_find_number(json_object_get(object, "namespaces"), "ns",
 			      live_ns_inode(scene->pids[NETNS], "net"));
 	assert_non_null(ns);
-	same_number("netns", "nprocs", json_object_get(ns, "nprocs"), 1);
-	same_number("netns", "pid", json_object_get(ns, "pid"), (uint64_t)scene->pids[NETNS]);
-	same_number("netns", "cgroups", json_object_get(ns, "ncgroups"), 1);
+	live_same_number("netns", "nprocs", json_object_get(ns, "nprocs"), 1);
+	live_same_number("netns", "pid", json_object_get(ns, "pid"), (uint64_t)scene->pids[NETNS]);
+	live_same_number("netns", "cgroups", json_object_get(ns, "ncgroups"), 1);
 	assert_true(live_list_has(json_object_get(ns, "cgroups"), path_of(scene, NETNS)));
 	assert_true(live_list_has(json_object_get(ns, "nsfs"), scene->nsfs));
 	assert_true(live_list_has(json_object_get(ns, "interfaces"), "lo"));
@@ -467,7 +454,7 @@ static void test_overlay(void **state)
 		assert_int_equal(live_cgwatch(scene->live, &output, "overlay diff '%s'",
 					      path_of(scene, place)),
 				 0);
-		same_text(names[place], "diff", output, "A /new\nD /old\nA /other\n");
+		live_same_text(names[place], "diff", output, "A /new\nD /old\nA /other\n");
 		free(output);
 	}
 	json_decref(object);
@@ -530,6 +517,30 @@ static void test_metrics(void **state)
 	assert_int_equal(live_agent_end(live, SIGTERM), 0);
 }
 
+/* A mount point is found by whatever path leads there, or to something in it. */
+static void test_paths(void **state)
+{
+	static const char *const paths[] = { "root/merged/", "root/../root/merged", "link",
+					     "link/new" };
+	struct scene *scene = *state;
+	char target[256], path[256];
+
+	if (!scene->overlay)
+		return;
+	snprintf(target, sizeof(target), "%s/root/merged", scene->dir);
+	snprintf(path, sizeof(path), "%s/link", scene->dir);
+	assert_int_equal(symlink(target, path), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		char *output = NULL;
+
+		assert_int_equal(live_cgwatch(scene->live, &output, "overlay diff '%s/%s'",
+					      scene->dir, paths[i]),
+				 0);
+		live_same_text(paths[i], "diff", output, "A /new\nD /old\nA /other\n");
+		free(output);
+	}
+}
+
 /* On a real machine, by root, all of these can be seen, if not of every process. */
 static void test_doctor(void **state)
 {
@@ -566,9 +577,9 @@ static void test_ended(void **state)
 			ns = NULL;
 	}
 	assert_non_null(ns);
-	same_text("netns", "state", live_text(ns, "state"), "mount");
+	live_same_text("netns", "state", live_text(ns, "state"), "mount");
 	assert_true(live_list_has(json_object_get(ns, "nsfs"), scene->nsfs));
-	same_number("netns", "cgroups", json_object_get(ns, "ncgroups"), 0);
+	live_same_number("netns", "cgroups", json_object_get(ns, "ncgroups"), 0);
 	json_decref(object);
 }
 
@@ -578,7 +589,8 @@ int main(void)
 		cmocka_unit_test(test_ls),	cmocka_unit_test(test_show),
 		cmocka_unit_test(test_ps),	cmocka_unit_test(test_ns),
 		cmocka_unit_test(test_overlay), cmocka_unit_test(test_metrics),
-		cmocka_unit_test(test_doctor),	cmocka_unit_test(test_ended),
+		cmocka_unit_test(test_paths),	cmocka_unit_test(test_doctor),
+		cmocka_unit_test(test_ended),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

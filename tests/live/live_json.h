@@ -14,3 +14,6 @@ json_t *live_find_text(json_t *list, const char *key, const char *text);
 const char *live_text(const json_t *object, const char *key);
 /* True if a list of texts has one with `part` in it. */
 bool live_list_has(const json_t *list, const char *part);
+/* The test fails if they are not the same; `name` and `what` say of what. */
+void live_same_text(const char *name, const char *what, const char *got, const char *wanted);
+void live_same_number(const char *name, const char *what, json_t *got, uint64_t wanted);
