@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "collectors/layer_format.h"
 #include "collectors/layer_watch.h"
 #include "collectors/root.h"
 #include "core/overlays.h"
@@ -84,15 +85,18 @@ void doctor_check_layers(const struct examination *examination, struct finding *
 	if (root_is_recorded(examination->context->root)) {
 		finding->verdict = VERDICT_NO;
 		strbuf_add_string(&finding->why, "this is a recorded tree");
+	} else if (!layer_can_see_trusted()) {
+		finding->verdict = VERDICT_PART;
+		strbuf_add_string(&finding->why,
+				  "layers are walked again and again, and what overlayfs notes in "
+				  "them is hidden (needs CAP_SYS_ADMIN)");
 	} else if (layer_watch_works()) {
 		strbuf_add_string(&finding->why, "fanotify tells what is written through overlays");
 	} else {
 		finding->verdict = VERDICT_PART;
-		strbuf_printf(&finding->why,
-			      "no events of what is written through overlays (%s): layers are "
-			      "walked again and again",
-			      geteuid() == 0 ? "this kernel has none, or no overlayfs"
-					     : "needs CAP_SYS_ADMIN");
+		strbuf_add_string(&finding->why,
+				  "layers are walked again and again: this kernel tells nothing of "
+				  "what is written through overlays, or has none");
 	}
 }
 

@@ -209,6 +209,14 @@ for name in cgj-own "${own:0:9}"; do
 	check "run --target $name" "$(cgw run --target "$name" -- hostname)" cgj-host
 done
 
+# Also as a service with mounts of its own, unless it sees something else there than the daemon.
+show=("$build/cgwatch" show --json --interval 10ms "/docker/$own")
+check "in another mount namespace" "$(unshare -m "${show[@]}" |
+	jq -r '.cgroups[0].container.name')" cgj-own
+# shellcheck disable=SC2016
+check "with other mounts there" "$(unshare -m sh -c 'mount -t tmpfs none "$1"; shift; exec "$@"' \
+	sh "$work/docker" "${show[@]}" | jq -r '.cgroups[0].container.name')" null
+
 # A plain cgroup, and a net namespace that has a name.
 start plain sleep 1000
 check_places "/$top/plain" "$pid"
