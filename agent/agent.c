@@ -281,9 +281,16 @@ static int start_exporter(struct agent *agent)
 		log_error("listen: %s", error ? error : strerror(-r));
 		return r;
 	}
-	for (size_t i = 0; i < options.n_addresses; i++)
-		log_info("serving %s on %s (port %u)", options.telemetry_path, options.addresses[i],
-			 exporter_port(agent->exporter, i));
+	for (size_t i = 0; i < options.n_addresses; i++) {
+		unsigned int port = exporter_port(agent->exporter, i);
+
+		/* A Unix socket has none. */
+		if (port == 0)
+			log_info("serving %s on %s", options.telemetry_path, options.addresses[i]);
+		else
+			log_info("serving %s on %s (port %u)", options.telemetry_path,
+				 options.addresses[i], port);
+	}
 	return 0;
 }
 

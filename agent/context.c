@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/container_find.h"
 #include "core/cleanup.h"
 #include "core/escape.h"
 
@@ -125,6 +126,7 @@ uint32_t context_find(struct context *context, const struct snapshot *snapshot, 
 	_cleanup_(freep) char *wanted = NULL;
 	size_t length = strlen(path);
 	uint32_t index;
+	int r;
 
 	while (length > 1 && path[length - 1] == '/')
 		length--;
@@ -134,10 +136,21 @@ uint32_t context_find(struct context *context, const struct snapshot *snapshot, 
 		return NODE_NONE;
 	}
 	index = tree_find(snapshot->tree, wanted);
-	if (index == NODE_NONE)
+	if (index != NODE_NONE)
+		return index;
+	r = *path && !strchr(path, '/')
+		    ? container_find(context->root, snapshot->tree, path, &index)
+		    : -ENOENT;
+	if (r == -ENOTUNIQ)
 		*ret_code = context_fail(context, EXIT_FAILED,
-					 "%s: no such cgroup; 'cgwatch ls' shows all", wanted);
-	return index;
+					 "%s: several containers are called or begin like that",
+					 path);
+	else if (r < 0)
+		*ret_code = context_fail(context, EXIT_FAILED,
+					 "%s: no such cgroup%s; 'cgwatch ls' shows all",
+					 strchr(path, '/') ? wanted : path,
+					 strchr(path, '/') ? "" : " or container");
+	return r < 0 ? NODE_NONE : index;
 }
 
 uint64_t context_now(clockid_t clock)

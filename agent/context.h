@@ -44,7 +44,9 @@ int context_sampler(struct context *context, struct sampler **ret_sampler);
 int context_sample(struct context *context, struct sampler *sampler,
 		   const struct metric_set *columns, uint64_t interval_usec,
 		   struct snapshot **ret_snapshot);
-/* Index of the cgroup of that path (with or without a trailing '/'), or an exit code in *ret_code.
+/*
+ * Index of the cgroup of that path (with or without a trailing '/'), or else of the container of
+ * that name or beginning of its id; or NODE_NONE and an exit code in *ret_code, after saying why.
  */
 uint32_t context_find(struct context *context, const struct snapshot *snapshot, const char *path,
 		      int *ret_code);

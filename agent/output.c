@@ -277,6 +277,22 @@ static void add_label(struct strbuf *out, const struct snapshot *snapshot, const
 	strbuf_add_string(out, node->label);
 }
 
+/* Texts stand to the left, numbers to the right. */
+static void add_cell(struct strbuf *out, enum metric_id id, const char *text)
+{
+	const struct metric *metric = metric_get(id);
+
+	strbuf_add_char(out, ' ');
+	output_pad(out, text, metric->width, metric->kind != KIND_TEXT);
+}
+
+static void end_line(struct strbuf *out)
+{
+	while (out->length > 0 && out->data[out->length - 1] == ' ')
+		out->data[--out->length] = '\0';
+	strbuf_add_char(out, '\n');
+}
+
 static void add_cells(struct strbuf *out, const struct snapshot *snapshot, uint32_t index,
 		      const struct column_list *columns)
 {
@@ -294,13 +310,11 @@ static void add_cells(struct strbuf *out, const struct snapshot *snapshot, uint3
 		metric_add_human(id, value, state, &cell);
 		if (cell.data)
 			escape_terminal_append(&safe, cell.data, cell.length);
-		strbuf_add_char(out, ' ');
-		output_pad(out, safe.data && safe.length ? safe.data : "-", metric_get(id)->width,
-			   true);
+		add_cell(out, id, safe.data && safe.length ? safe.data : "-");
 	}
 	strbuf_done(&cell);
 	strbuf_done(&safe);
-	strbuf_add_char(out, '\n');
+	end_line(out);
 }
 
 void output_table(struct strbuf *out, const struct snapshot *snapshot, const uint32_t *rows,
@@ -317,12 +331,9 @@ void output_table(struct strbuf *out, const struct snapshot *snapshot, const uin
 			width = output_width(label.data);
 	}
 	output_pad(out, "CGROUP", width, false);
-	for (size_t i = 0; i < columns->n; i++) {
-		strbuf_add_char(out, ' ');
-		output_pad(out, metric_title(columns->ids[i]), metric_get(columns->ids[i])->width,
-			   true);
-	}
-	strbuf_add_char(out, '\n');
+	for (size_t i = 0; i < columns->n; i++)
+		add_cell(out, columns->ids[i], metric_title(columns->ids[i]));
+	end_line(out);
 	for (uint32_t i = 0; i < n_rows; i++) {
 		strbuf_clear(&label);
 		add_label(&label, snapshot, rows, n_rows, i, tree);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "collectors/runtime_private.h"
@@ -102,7 +103,7 @@ static int add_daemon(struct docker_roots *roots, const struct root *root, const
 	return r != 0 ? r : add_root(roots, default_root);
 }
 
-/* A daemon of another mount namespace (rootless, inside a container) means other paths. */
+/* A daemon of another mount namespace (rootless, inside a container) may mean other paths. */
 static bool same_mounts(const struct root *root, const char *pid)
 {
 	char path[64], own[64], other[64];
@@ -111,6 +112,41 @@ static bool same_mounts(const struct root *root, const char *pid)
 	return root_readlink(root, ROOT_PROC, "self/ns/mnt", own, sizeof(own)) < 0 ||
 	       root_readlink(root, ROOT_PROC, path, other, sizeof(other)) < 0 ||
 	       strcmp(own, other) == 0;
+}
+
+static bool stat_below(const struct root *root, const char *below, const char *path,
+		       struct stat *ret_status)
+{
+	_cleanup_(closep) int top = root_open(root, ROOT_PROC, below, O_PATH | O_DIRECTORY);
+
+	return top >= 0 &&
+	       fstatat(top, path + strspn(path, "/"), ret_status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The path is the same directory for that process and for us. */
+static bool same_directory(const struct root *root, const char *pid, const char *path)
+{
+	struct stat own, other;
+	char below[64];
+
+	(void)snprintf(below, sizeof(below), "%.20s/root", pid);
+	return stat_below(root, "self/root", path, &own) && stat_below(root, below, path, &other) &&
+	       S_ISDIR(own.st_mode) && own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+}
+
+/* Services with a mount namespace of their own, as cgwatchd may be, see most of the machine's. */
+static int add_foreign(struct docker_roots *roots, const struct root *root, const char *pid,
+		       const struct strbuf *words)
+{
+	struct docker_roots found = { 0 };
+	int r = add_daemon(&found, root, words->data, words->length);
+
+	for (uint32_t i = 0; r >= 0 && i < found.n; i++) {
+		if (same_directory(root, pid, found.paths[i]))
+			r = add_root(roots, found.paths[i]);
+	}
+	docker_roots_done(&found);
+	return r;
 }
 
 struct look {
@@ -134,10 +170,11 @@ static int look_at_process(void *data, const char *name, unsigned char type)
 		return 0;
 	strbuf_clear(&text);
 	(void)snprintf(path, sizeof(path), "%.20s/cmdline", name);
-	if (root_read(look->root, ROOT_PROC, path, &text) < 0 || text.length == 0 ||
-	    !same_mounts(look->root, name))
+	if (root_read(look->root, ROOT_PROC, path, &text) < 0 || text.length == 0)
 		return 0;
-	look->error = add_daemon(look->roots, look->root, text.data, text.length);
+	look->error = same_mounts(look->root, name)
+			      ? add_daemon(look->roots, look->root, text.data, text.length)
+			      : add_foreign(look->roots, look->root, name, &text);
 	return look->error < 0;
 }
 

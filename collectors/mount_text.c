@@ -114,22 +114,17 @@ static bool still_there(const struct root *root, pid_t pid, uint64_t inode)
 	       strcmp(link, want) == 0;
 }
 
-/* A process below chroot() shows only what is below its root, and no "/" unless that is a mount. */
-static bool shows_root(const char *text)
+/*
+ * A process below chroot() shows only what is below its root, as seen from there. Where that root
+ * is in its own namespace, it is no secret to us.
+ */
+static bool shows_all(const struct root *root, pid_t pid)
 {
-	while (text && *text) {
-		const char *at = text;
+	char path[64], link[8];
 
-		for (int field = 0; field < 4 && at; field++) {
-			at = strchr(at, ' ');
-			at += at != NULL;
-		}
-		if (at && at[0] == '/' && at[1] == ' ')
-			return true;
-		text = strchr(text, '\n');
-		text += text != NULL;
-	}
-	return false;
+	snprintf(path, sizeof(path), "%d/root", (int)pid);
+	return root_readlink(root, ROOT_PROC, path, link, sizeof(link)) < 0 ||
+	       strcmp(link, "/") == 0;
 }
 
 static int read_by_pid(const struct root *root, const struct mount_space *space,
@@ -143,7 +138,7 @@ static int read_by_pid(const struct root *root, const struct mount_space *space,
 		return r;
 	if (!still_there(root, space->pid, space->inode))
 		return -ESRCH;
-	if (root_is_recorded(root) || shows_root(text->data))
+	if (root_is_recorded(root) || shows_all(root, space->pid))
 		return 0;
 	snprintf(path, sizeof(path), "%d/ns/mnt", (int)space->pid);
 	ns_fd = root_open(root, ROOT_PROC, path, O_RDONLY);

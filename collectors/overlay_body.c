@@ -10,12 +10,12 @@
 #include "core/cleanup.h"
 #include "core/hash.h"
 
-/* Ways to look at a path are few: our own root and a process in each namespace that has the mount.
- */
-enum { VIEWS_MAX = 8, ANCHORS = 2, SAMPLE_MAX = 4 };
+/* Ways to look at a path are few: our own root, and that of each namespace that has the mount or of
+ * a process in it. */
+enum { VIEWS_MAX = 12, ANCHORS = 2, SAMPLE_MAX = 4 };
 
 struct view {
-	pid_t pid; /* 0: our own root */
+	pid_t pid; /* as in struct overlay_place */
 	uint64_t mount_ns;
 	bool trusted;
 };
@@ -62,19 +62,29 @@ void overlay_body_free(struct overlay_body *body, struct overlay_places *places)
 	free(body);
 }
 
-/* A process in that namespace whose root is not the overlay itself: from inside it nothing of what
- * it is made of can be seen. */
-static pid_t process_in(const struct namespaces *namespaces, uint64_t mount_ns, dev_t device)
+/*
+ * A process in that namespace, if there is one whose root is not the overlay itself: from inside it
+ * nothing of what it is made of can be seen. Of others the namespace's root is still of use.
+ */
+static pid_t process_in(const struct namespaces *namespaces, uint64_t mount_ns, dev_t device,
+			bool *ret_inside)
 {
 	uint32_t index = namespaces_find(namespaces, NS_MNT, mount_ns);
+	pid_t inside = 0;
 
+	*ret_inside = false;
 	for (uint32_t i = 0; index != NS_NONE && i < namespaces->n_processes; i++) {
 		const struct ns_process *process = &namespaces->processes[i];
 
-		if (process->ns[NS_MNT] == index && process->root_device != device)
+		if (process->ns[NS_MNT] != index)
+			continue;
+		if (process->root_device != device)
 			return process->pid;
+		if (inside == 0)
+			inside = process->pid;
 	}
-	return 0;
+	*ret_inside = inside > 0;
+	return inside;
 }
 
 static void add_view(struct views *views, pid_t pid, uint64_t mount_ns, bool trusted)
@@ -98,14 +108,17 @@ static void find_views(const struct overlay_body *body, const struct namespaces 
 		add_view(views, 0, 0, true);
 	for (size_t i = 0; namespaces && i < body->n_entries; i++) {
 		uint64_t mount_ns = body->entries[i]->mount_ns;
+		bool inside;
 		pid_t pid;
 
-		if (mount_ns == last || views->n == VIEWS_MAX - 1)
+		if (mount_ns == last || views->n >= VIEWS_MAX - 2)
 			continue;
 		last = mount_ns;
-		pid = process_in(namespaces, mount_ns, body->device);
-		if (pid > 0)
+		pid = process_in(namespaces, mount_ns, body->device, &inside);
+		if (pid > 0 && !inside)
 			add_view(views, pid, mount_ns, true);
+		if (pid > 0)
+			add_view(views, -pid, mount_ns, true);
 	}
 	/* Somebody who unshared his mounts may well have named paths that we have too. */
 	add_view(views, 0, 0, false);
@@ -374,7 +387,7 @@ static bool still_good(const struct overlay_body *body, const struct namespaces 
 		return false;
 	if (body->pid == 0)
 		return true;
-	process = namespaces ? namespaces_find_process(namespaces, body->pid) : NS_NONE;
+	process = namespaces ? namespaces_find_process(namespaces, abs(body->pid)) : NS_NONE;
 	if (process == NS_NONE)
 		return false;
 	index = namespaces->processes[process].ns[NS_MNT];

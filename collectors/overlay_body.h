@@ -19,7 +19,7 @@ struct overlay_body {
 	/* How its paths are seen. */
 	bool resolved;
 	bool trusted;		       /* what is not found there is not there */
-	pid_t pid;		       /* through whose root; 0: our own */
+	pid_t pid;		       /* through whose root: see struct overlay_place */
 	uint64_t mount_ns;	       /* that process's */
 	char *base;		       /* what relative paths start from, or NULL */
 	struct overlay_place **places; /* by layer; NULL where it is not known where to look */

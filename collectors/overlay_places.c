@@ -5,20 +5,28 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/hash.h"
 
 #define RETRY_NS (60 * UINT64_C(1000000000))
 
+/* Directories between a process's root and its mount namespace's. */
+enum { CLIMB_MAX = 256 };
+
 /* A root through which paths are seen, open for one pass. */
 struct view {
 	pid_t pid;
-	int fd; /* or -errno */
+	int fd;		 /* or -errno */
+	unsigned int up; /* of a namespace's root: so far above its process's */
 };
 
 struct overlay_places {
@@ -81,24 +89,96 @@ void overlay_places_rest(struct overlay_places *places)
 	places->n_views = 0;
 }
 
-static int root_of(struct overlay_places *places, pid_t pid)
+/* The directory above; only if the kernel knows it without asking anybody, as it does. */
+static int open_above(int fd)
 {
-	struct view *grown;
-	char path[64];
-	int fd;
+	const struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+				      .resolve = RESOLVE_CACHED };
+	int r = (int)syscall(SYS_openat2, fd, "..", &how, sizeof(how));
 
+	if (r >= 0)
+		return r;
+	/* RESOLVE_CACHED came with 5.12; sandboxes may not know openat2(). */
+	if (errno != EINVAL && errno != ENOSYS && errno != EPERM)
+		return -errno;
+	r = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return r < 0 ? -errno : r;
+}
+
+static bool is_same(int one, int other)
+{
+	enum { FLAGS = AT_EMPTY_PATH | AT_STATX_DONT_SYNC, MASK = STATX_INO | STATX_MNT_ID };
+	struct statx a, b;
+
+	return statx(one, "", FLAGS, MASK, &a) == 0 && statx(other, "", FLAGS, MASK, &b) == 0 &&
+	       a.stx_ino == b.stx_ino && a.stx_mnt_id == b.stx_mnt_id &&
+	       a.stx_dev_major == b.stx_dev_major && a.stx_dev_minor == b.stx_dev_minor;
+}
+
+/*
+ * From the root of a process that changed it to that of its mount namespace: what stops it does not
+ * stop us, whose root is elsewhere. Closes *fd if it moves.
+ */
+static int climb(int *fd, unsigned int *ret_up)
+{
+	for (unsigned int up = 0; up < CLIMB_MAX; up++) {
+		int above = open_above(*fd);
+
+		if (above < 0)
+			return above;
+		if (is_same(*fd, above)) {
+			close(above);
+			*ret_up = up;
+			return 0;
+		}
+		close(*fd);
+		*fd = above;
+	}
+	return -ELOOP;
+}
+
+static int open_root(const struct root *root, pid_t pid, unsigned int *ret_up)
+{
+	char path[64];
+	int fd, r;
+
+	*ret_up = 0;
+	if (pid == 0)
+		return root_open_absolute(root, "/", O_PATH | O_DIRECTORY);
+	snprintf(path, sizeof(path), "%d/root", abs(pid));
+	fd = root_open(root, ROOT_PROC, path, O_PATH | O_DIRECTORY);
+	r = fd >= 0 && pid < 0 ? climb(&fd, ret_up) : 0;
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static struct view *view_of(struct overlay_places *places, pid_t pid)
+{
 	for (size_t i = 0; i < places->n_views; i++) {
 		if (places->views[i].pid == pid)
-			return places->views[i].fd;
+			return &places->views[i];
 	}
+	return NULL;
+}
+
+static int root_of(struct overlay_places *places, pid_t pid)
+{
+	struct view *view = view_of(places, pid);
+	unsigned int up;
+	struct view *grown;
+	int fd;
+
+	if (view)
+		return view->fd;
 	grown = reallocarray(places->views, places->n_views + 1, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	places->views = grown;
-	snprintf(path, sizeof(path), "%d/root", (int)pid);
-	fd = pid == 0 ? root_open_absolute(places->root, "/", O_PATH | O_DIRECTORY)
-		      : root_open(places->root, ROOT_PROC, path, O_PATH | O_DIRECTORY);
-	grown[places->n_views++] = (struct view){ pid, fd };
+	fd = open_root(places->root, pid, &up);
+	grown[places->n_views++] = (struct view){ pid, fd, up };
 	return fd;
 }
 
@@ -230,15 +310,18 @@ static uint64_t now_ns(void)
 }
 
 /* Without symbolic links in our own root; through another's, as it is written. */
-static char *resolve(const struct overlay_places *places, const struct overlay_place *place, int fd)
+static char *resolve(struct overlay_places *places, const struct overlay_place *place, int fd)
 {
+	const struct view *view = view_of(places, place->pid);
 	char link[64], target[PATH_MAX];
 	struct strbuf text;
 
 	strbuf_init(&text);
-	if (place->pid > 0) {
-		snprintf(link, sizeof(link), "%d/root", (int)place->pid);
+	if (place->pid != 0) {
+		snprintf(link, sizeof(link), "%d/root", abs(place->pid));
 		root_path(places->root, ROOT_PROC, link, &text);
+		for (unsigned int i = 0; view && i < view->up; i++)
+			strbuf_add_string(&text, "/..");
 		strbuf_add_string(&text, place->path);
 		return strbuf_take(&text);
 	}

@@ -10,8 +10,9 @@
 #include "collectors/root.h"
 
 /*
- * A directory that overlays name, seen through the root of a process (0: our own). Kept as long as
- * an overlay uses it and looked at again and again: all of them in turn, so many a pass.
+ * A directory that overlays name, seen through the root of a process (0: our own; -PID: that of the
+ * mount namespace the process is in, also if its own is another). Kept as long as an overlay uses
+ * it and looked at again and again: all of them in turn, so many a pass.
  */
 struct overlay_place {
 	pid_t pid;

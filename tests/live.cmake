@@ -2,7 +2,7 @@
 # Tests on the real kernel: they run one at a time, as root, and clean up after themselves.
 set(live_environment "CGWATCH=$<TARGET_FILE:cgwatch>" "CGWATCHD=$<TARGET_FILE:cgwatchd>" LC_ALL=C.UTF-8)
 add_library(live_helpers STATIC live/live.c live/live_ns.c live/live_json.c live/layer_scene.c
-	live/command.c live/look.c)
+	live/live_scrape.c live/command.c live/look.c)
 target_include_directories(live_helpers PUBLIC live)
 target_link_libraries(live_helpers PUBLIC cgw_collectors PkgConfig::CMOCKA PkgConfig::JANSSON)
 target_compile_options(live_helpers PUBLIC $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
@@ -27,6 +27,7 @@ endfunction()
 # One line a program.
 live_program(live_deep)
 live_program(live_inventory)
+live_program(live_join)
 live_program(live_layers)
 live_program(live_layers_diff)
 live_program(live_layers_watch)
@@ -51,9 +52,9 @@ add_test(NAME live.docker_join
 	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/docker_join.sh ${CMAKE_BINARY_DIR})
 add_test(NAME live.containerd_join
 	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/containerd_join.sh ${CMAKE_BINARY_DIR})
-add_test(NAME live.docker_columns
-	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/docker_columns.sh ${CMAKE_BINARY_DIR})
-set_tests_properties(live.docker_join live.containerd_join live.docker_columns PROPERTIES
+add_test(NAME live.join
+	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/join.sh ${CMAKE_BINARY_DIR})
+set_tests_properties(live.docker_join live.containerd_join live.join PROPERTIES
 	TIMEOUT 1800 RUN_SERIAL ON SKIP_RETURN_CODE 77 LABELS live ENVIRONMENT "${live_environment}")
 
 # Pure cgroup v2 on another kernel: the same programs inside an emulated machine.

@@ -14,23 +14,14 @@
 
 #include "agent/control_client.h"
 #include "agent/output.h"
+#include "agent/verbs/doctor.h"
+#include "agent/verbs/inventory_fetch.h"
 #include "collectors/watch.h"
 #include "core/cleanup.h"
 #include "core/escape.h"
 #include "policies/knob.h"
 
-enum verdict { VERDICT_YES, VERDICT_PART, VERDICT_NO };
-
-struct examination {
-	struct context *context;
-	const struct hierarchies *hierarchies;
-	const struct snapshot *snapshot; /* with every column */
-};
-
-struct finding {
-	enum verdict verdict;
-	struct strbuf why;
-};
+DEFINE_CLEANUP(struct inventory *, inventory_unref)
 
 static const char *const verdict_names[] = { "yes", "partly", "no" };
 
@@ -285,6 +276,11 @@ static const struct {
 	{ "see block I/O", check_io },
 	{ "see task counts", check_pids },
 	{ "see pressure (PSI)", check_psi },
+	{ "see namespaces", doctor_check_namespaces },
+	{ "ask namespaces", doctor_check_ids },
+	{ "see overlays", doctor_check_mounts },
+	{ "watch layers", doctor_check_layers },
+	{ "see containers", doctor_check_containers },
 	{ "limit CPU", check_cpu_quota },
 	{ "throttle memory", check_memory_high },
 	{ "limit memory", check_memory_max },
@@ -316,12 +312,34 @@ static void examine(const struct examination *examination, struct jsonw *json, b
 	}
 }
 
+static int print(struct context *context, const struct examination *examination, bool as_json)
+{
+	struct jsonw json;
+	int r;
+
+	jsonw_init(&json);
+	if (as_json) {
+		jsonw_begin(&json, NULL, '{');
+		jsonw_u64(&json, "schema", 1);
+		jsonw_begin(&json, "checks", '[');
+	}
+	examine(examination, &json, as_json);
+	if (as_json) {
+		jsonw_end(&json, ']');
+		jsonw_end(&json, '}');
+		strbuf_add_char(&json.out, '\n');
+	}
+	r = context_write(context, &json.out);
+	jsonw_done(&json);
+	return r;
+}
+
 static int run(struct context *context, bool as_json)
 {
+	_cleanup_(inventory_unrefp) struct inventory *inventory = NULL;
 	struct sampler *sampler = NULL;
 	struct snapshot *snapshot = NULL;
 	struct metric_set set = { 0 };
-	struct jsonw json;
 	int r = context_sampler(context, &sampler);
 
 	metric_set_add_all(&set);
@@ -331,23 +349,16 @@ static int run(struct context *context, bool as_json)
 			r = context_fail(context, EXIT_FAILED, "sampling: %s", strerror(-r));
 	}
 	if (r == 0) {
-		struct examination examination = { context, sampler_hierarchies(sampler),
-						   snapshot };
+		const struct hierarchies *hierarchies = sampler_hierarchies(sampler);
+		struct examination examination = { context, hierarchies, snapshot };
 
-		jsonw_init(&json);
-		if (as_json) {
-			jsonw_begin(&json, NULL, '{');
-			jsonw_u64(&json, "schema", 1);
-			jsonw_begin(&json, "checks", '[');
-		}
-		examine(&examination, &json, as_json);
-		if (as_json) {
-			jsonw_end(&json, ']');
-			jsonw_end(&json, '}');
-			strbuf_add_char(&json.out, '\n');
-		}
-		r = context_write(context, &json.out);
-		jsonw_done(&json);
+		/* Without it those checks say so. */
+		if (inventory_fetch(context, hierarchies,
+				    INVENTORY_NAMESPACES | INVENTORY_OVERLAYS |
+					    INVENTORY_CONTAINERS,
+				    &inventory) == 0)
+			examination.inventory = inventory;
+		r = print(context, &examination, as_json);
 	}
 	snapshot_unref(snapshot);
 	sampler_free(sampler);

@@ -118,13 +118,25 @@ static bool get_netnsid(const void *view, uint32_t row, struct strbuf *out)
 	return true;
 }
 
+/* A mount that was propagated has the same path in other mount namespaces. */
+static bool is_repeated(const struct ns_namespace *ns, uint32_t holder)
+{
+	for (uint32_t i = 0; i < holder; i++) {
+		if (ns->holders[i].kind == NS_HELD_MOUNT && ns->holders[i].path &&
+		    strcmp(ns->holders[i].path, ns->holders[holder].path) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool get_nsfs(const void *view, uint32_t row, struct strbuf *out)
 {
 	const struct ns_namespace *ns = get_ns(view, row);
 	bool any = false;
 
 	for (uint32_t i = 0; i < ns->n_holders; i++) {
-		if (ns->holders[i].kind != NS_HELD_MOUNT || !ns->holders[i].path)
+		if (ns->holders[i].kind != NS_HELD_MOUNT || !ns->holders[i].path ||
+		    is_repeated(ns, i))
 			continue;
 		if (any)
 			strbuf_add_char(out, '\0');

@@ -176,6 +176,20 @@ static void find_above(const struct overlay_view *view, const char *path, struct
 	}
 }
 
+/* The path as it is without "..", symbolic links and, in front, the working directory. */
+static void find_real(const struct overlay_view *view, const char *path, struct found *found)
+{
+	_cleanup_(freep) char *real = realpath(path, NULL);
+
+	if (!real || strcmp(real, path) == 0)
+		return;
+	*found = (struct found){ overlays_find_path(view->set, real), 1 };
+	if (!found->overlay) {
+		found->n = 0;
+		find_above(view, real, found);
+	}
+}
+
 const struct overlay *overlay_view_find(const struct overlay_view *view, const char *name,
 					const char **ret_reason)
 {
@@ -193,6 +207,8 @@ const struct overlay *overlay_view_find(const struct overlay_view *view, const c
 	}
 	if (found.n == 0)
 		find_above(view, name, &found);
+	if (found.n == 0)
+		find_real(view, name, &found);
 	if (found.n == 1)
 		return found.overlay;
 	*ret_reason = found.n > 1 ? "more than one overlay mount fits; 'cgwatch overlay' lists them"

@@ -142,8 +142,29 @@ static int explain_files(struct context *context, const char *path, char **files
 	return r;
 }
 
+/* The path of what may be a container's name, which the agent does not know by it. Free it. */
+static int find_path(struct context *context, const char *name, char **ret_path)
+{
+	struct sampler *sampler = NULL;
+	struct snapshot *snapshot = NULL;
+	struct metric_set none = { 0 };
+	uint32_t index;
+	int r = context_sampler(context, &sampler);
+
+	if (r == 0)
+		r = context_sample(context, sampler, &none, 0, &snapshot);
+	if (r == 0 && (index = context_find(context, snapshot, name, &r)) != NODE_NONE) {
+		*ret_path = strdup(snapshot->tree->nodes[index]->path);
+		r = *ret_path ? 0 : context_fail(context, EXIT_FAILED, "out of memory");
+	}
+	snapshot_unref(snapshot);
+	sampler_free(sampler);
+	return r;
+}
+
 static int explain(struct context *context, int argc, char **argv)
 {
+	_cleanup_(freep) char *path = NULL;
 	static char *standard[] = { (char *)DEFAULT_POLICIES };
 	struct strbuf request, answer;
 	int r;
@@ -152,14 +173,17 @@ static int explain(struct context *context, int argc, char **argv)
 		return context_usage(context, "explain: give a CGROUP");
 	if (argc > 2)
 		return explain_files(context, argv[1], argv + 2, (size_t)argc - 2);
+	r = find_path(context, argv[1], &path);
+	if (r != 0)
+		return r;
 	strbuf_init(&request);
 	strbuf_init(&answer);
-	strbuf_printf(&request, "explain %s", argv[1]);
+	strbuf_printf(&request, "explain %s", path);
 	r = request.failed ? -ENOMEM : control_ask(context->state_dir, request.data, &answer);
 	if (r == 0)
 		r = context_write(context, &answer);
 	else if (control_is_absent(r))
-		r = explain_files(context, argv[1], standard, access(DEFAULT_POLICIES, F_OK) == 0);
+		r = explain_files(context, path, standard, access(DEFAULT_POLICIES, F_OK) == 0);
 	else
 		r = context_fail(context, EXIT_FAILED, "explain: %s/control: %s",
 				 context->state_dir, strerror(-r));

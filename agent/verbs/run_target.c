@@ -11,10 +11,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/container_find.h"
 #include "core/cleanup.h"
 #include "core/units.h"
-
-enum { ID_LENGTH_MIN = 4 }; /* of the beginning of a container's id */
 
 DEFINE_CLEANUP(struct sampler *, sampler_free)
 DEFINE_CLEANUP(struct snapshot *, snapshot_unref)
@@ -39,32 +38,21 @@ static int first_process(struct run *run, const struct hierarchies *hierarchies,
 			    run->target);
 }
 
-/* The outermost cgroup of the one container whose id begins like that. */
 static int find_container(struct run *run, const struct tree *tree, uint32_t *ret_index)
 {
-	size_t length = strlen(run->target);
-	const char *found = NULL;
+	int r = container_find(run->context->root, tree, run->target, ret_index);
 
-	for (uint32_t i = 0; i < tree->n; i++) {
-		const char *id = tree->nodes[i]->container_id;
-
-		if (!id || strncmp(id, run->target, length) != 0 ||
-		    (length < ID_LENGTH_MIN && id[length]))
-			continue;
-		if (found && strcmp(found, id) != 0)
-			return context_fail(run->context, EXIT_FAILED,
-					    "--target: %s: several containers begin like that",
-					    run->target);
-		if (!found)
-			*ret_index = i;
-		found = id;
-	}
-	if (found)
-		return 0;
-	return context_fail(run->context, EXIT_FAILED,
-			    "--target: %s: no such container; give a pid, the path of a cgroup or "
-			    "the id of a container",
-			    run->target);
+	if (r == -ENOTUNIQ)
+		return context_fail(
+			run->context, EXIT_FAILED,
+			"--target: %s: several containers are called or begin like that",
+			run->target);
+	if (r < 0)
+		return context_fail(run->context, EXIT_FAILED,
+				    "--target: %s: no such container; give a pid, the path of a "
+				    "cgroup or the name or id of a container",
+				    run->target);
+	return 0;
 }
 
 static int find_in_tree(struct run *run, pid_t *ret_pid)

@@ -514,7 +514,7 @@ static void start_agent(struct live *live)
 		dup2(fd, STDERR_FILENO);
 	}
 	execl(getenv("CGWATCHD"), "cgwatchd", "--config", config, "--state", state, "--policies",
-	      path, "--web.listen-address", "none", (char *)NULL);
+	      path, "--web.listen-address", *live->listen ? live->listen : "none", (char *)NULL);
 	_exit(97);
 }
 

@@ -32,7 +32,7 @@ struct live {
 	pid_t children[LIVE_MAX];
 	size_t n_children;
 	pid_t agent;
-	int port;
+	char listen[192]; /* "" if the agent is to serve nothing */
 };
 
 /* cmocka setup and teardown; *state is a struct live. Needs root; the environment names the
@@ -89,3 +89,7 @@ void live_config(const struct live *live, const char *keys);
 int live_agent_end(struct live *live, int signal);
 /* Waits until `check` says true, at most `seconds`: rather LIVE_PATIENCE than less. */
 bool live_until(const struct live *live, bool (*check)(const struct live *live), double seconds);
+/* What the agent serves at the Unix socket `at`; free it. NULL if there is no answer (yet). */
+char *live_scrape(const char *at);
+/* True if a line of it starts with `start` and has `part` in it. */
+bool live_has_series(const char *text, const char *start, const char *part);

@@ -130,3 +130,17 @@ char *live_lsns(void)
 		assert_non_null(text);
 	return text;
 }
+
+void live_same_text(const char *name, const char *what, const char *got, const char *wanted)
+{
+	if (strcmp(got, wanted) != 0)
+		fail_msg("%s: %s is \"%s\", expected \"%s\"", name, what, got, wanted);
+}
+
+void live_same_number(const char *name, const char *what, json_t *got, uint64_t wanted)
+{
+	if (!json_is_integer(got) || (uint64_t)json_integer_value(got) != wanted)
+		fail_msg("%s: %s is %lld, expected %llu", name, what,
+			 json_is_integer(got) ? json_integer_value(got) : -1,
+			 (unsigned long long)wanted);
+}

@@ -19,3 +19,6 @@ bool live_list_has(const json_t *list, const char *part);
 char *live_lsns(void);
 /* True if one of the lines is that one. */
 bool live_has_line(const char *text, const char *line);
+/* The test fails if they are not the same; `name` and `what` say of what. */
+void live_same_text(const char *name, const char *what, const char *got, const char *wanted);
+void live_same_number(const char *name, const char *what, json_t *got, uint64_t wanted);

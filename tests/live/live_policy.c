@@ -339,6 +339,16 @@ static void test_release_all_with_agent(void **state)
 	assert_true(all_free(live));
 }
 
+/* The agent has also read back what it wrote: until then another's value could be taken for its
+ * own. */
+static bool is_applied(const struct live *live)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "grep -q 'apply cpu.quota: done' '%s/log'", live->state);
+	return system(command) == 0;
+}
+
 /* Somebody else's value is not fought over: it stays. */
 static void test_conflict(void **state)
 {
@@ -348,6 +358,7 @@ static void test_conflict(void **state)
 	live_start(live, "burner", live_burn);
 	live_agent(live, throttle);
 	assert_true(live_until(live, is_throttled, LIVE_PATIENCE));
+	assert_true(live_until(live, is_applied, LIVE_PATIENCE));
 	assert_int_equal(live->v2 ? live_write(live, "cpu", "burner", "cpu.max", "70000 100000")
 				  : live_write(live, "cpu", "burner", "cpu.cfs_quota_us", "70000"),
 			 0);
