@@ -129,6 +129,8 @@ struct ns_scanner {
 	bool live; /* this machine, not a recorded tree */
 	int proc_fd;
 	bool no_ids, no_mount_info, no_pidfd_info; /* this kernel has none: found out by trying */
+	bool nsfs_known;
+	dev_t nsfs_device; /* all namespaces are files of one filesystem */
 	struct ns_hash known, tasks, sockets, cgroups;
 	unsigned int flags;
 	uint64_t pass, boottime_ns, realtime_ns, cost_ns;
@@ -184,14 +186,16 @@ int ns_facts_read(struct ns_scanner *scanner);
 int ns_facts_ask(struct ns_scanner *scanner, struct ns_known *known, int fd);
 /* A new descriptor to the namespace through a process, thread or holder; -errno. */
 int ns_known_open(struct ns_scanner *scanner, const struct ns_known *known);
-/* The inode of an nsfs descriptor; 0 if it is none. */
-uint64_t ns_inode_of(int fd);
+/* The inode of an nsfs descriptor (also one by O_PATH); 0 if it is none. */
+uint64_t ns_inode_of(struct ns_scanner *scanner, int fd);
+/* The namespace that a descriptor by O_PATH leads to, open to be asked; -ESRCH if it is another. */
+int ns_reopen(struct ns_scanner *scanner, const struct ns_known *known, int path_fd);
 
 /* ns_holders.c */
 /* fds and sockets of every process. */
 int ns_holders_read(struct ns_scanner *scanner);
-/* A copy of that process's descriptor; -errno. */
-int ns_copy_fd(pid_t pid, int fd);
+/* A copy of that thread's socket; -errno, -ESRCH if the descriptor is something else by now. */
+int ns_copy_socket(pid_t pid, pid_t tid, int fd, uint64_t inode);
 /* The namespace a socket was made in, as a descriptor; -errno. */
 int ns_socket_net(int socket_fd);
 /* Bind mounts, mount namespaces that only the kernel lists, children, and what has nobody. */

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -406,10 +408,59 @@ static void test_details(void **state)
 	assert_null(find(set, NS_UTS, 104)->nodename);
 }
 
+/* Whoever is looked at may put any file in the place of a namespace, with its inode, too. */
+static void test_what_is_a_namespace(void **state)
+{
+	_cleanup_(closep) int own = open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC);
+	_cleanup_(closep) int path = open("/proc/self/ns/uts", O_PATH | O_CLOEXEC);
+	_cleanup_(closep) int file = memfd_create("no namespace", MFD_CLOEXEC);
+	struct ns_scanner *scanner;
+	struct ns_known known = { .type = NS_UTS };
+	struct root *root;
+	struct stat info;
+	int fd;
+
+	(void)state;
+	assert_int_equal(root_new(NULL, &root), 0);
+	assert_int_equal(ns_scanner_new(root, NULL, &scanner), 0);
+	assert_int_equal(fstat(own, &info), 0);
+	assert_int_equal(ns_inode_of(scanner, own), info.st_ino);
+	assert_int_equal(ns_inode_of(scanner, path), info.st_ino);
+	assert_int_equal(ns_inode_of(scanner, file), 0);
+	known.inode = info.st_ino;
+	fd = ns_reopen(scanner, &known, path);
+	assert_true(fd >= 0);
+	assert_int_equal(ns_inode_of(scanner, fd), info.st_ino);
+	close(fd);
+	assert_int_equal(fstat(file, &info), 0);
+	known.inode = info.st_ino;
+	assert_int_equal(ns_reopen(scanner, &known, file), -ESRCH);
+	ns_scanner_free(scanner);
+	root_free(root);
+}
+
+/* Of a thread with descriptors of its own, the process has others under the same numbers. */
+static void test_copied_sockets(void **state)
+{
+	_cleanup_(closep) int socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct stat info;
+	int copy;
+
+	(void)state;
+	assert_int_equal(fstat(socket_fd, &info), 0);
+	assert_int_equal(ns_copy_socket(getpid(), getpid(), socket_fd, info.st_ino + 1), -ESRCH);
+	assert_int_equal(ns_copy_socket(getpid(), getpid(), STDIN_FILENO, info.st_ino), -ESRCH);
+	copy = ns_copy_socket(getpid(), getpid(), socket_fd, info.st_ino);
+	assert_true(copy >= 0);
+	close(copy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_link_texts),
+		cmocka_unit_test(test_what_is_a_namespace),
+		cmocka_unit_test(test_copied_sockets),
 		cmocka_unit_test(test_interfaces),
 		cmocka_unit_test(test_maps),
 		cmocka_unit_test(test_offsets),
