@@ -261,11 +261,12 @@ static int read_fds(struct ns_scanner *scanner, struct ns_task *task)
 	task->n_fds = 0;
 	task->fds_known = false;
 	fd = open_fds(scanner, task, O_RDONLY);
-	if (fd < 0)
-		return 0; /* gone, or no right: then "unknown" may be the answer */
+	if (fd < 0) /* gone, or no right: then "unknown" may be the answer */
+		return root_is_short(fd) ? fd : 0;
 	dir = fdopendir(fd);
 	if (!dir) {
-		r = errno == ENOMEM ? -ENOMEM : 0; /* since 6.2 fstat() tells that it has gone */
+		r = root_is_short(-errno) ? -errno
+					  : 0; /* since 6.2 fstat() tells that it has gone */
 		close(fd);
 		return r;
 	}

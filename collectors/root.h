@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -12,6 +13,15 @@
  * /proc and /sys goes through here, so that all of the program runs on a fixture.
  */
 struct root;
+
+/*
+ * True for errors that say that we are short of descriptors or memory: then nothing was learnt of
+ * the thing itself, and it must not be taken for gone.
+ */
+static inline bool root_is_short(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
 
 enum root_place { ROOT_PROC, ROOT_SYS };
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -275,6 +276,53 @@ static void test_threads(void **state)
 	assert_int_equal(set->processes[0].threads, 1);
 }
 
+/* What a process was in that ended while it was looked at is not "kept by nobody knows what". */
+static void test_ended(void **state)
+{
+	struct fake *fake = *state;
+	const struct namespaces *set;
+
+	put_links(fake, "50", 999); /* no task: it has gone since */
+	set = take(fake, NS_SCAN_HOLDERS);
+	assert_int_equal(set->n_processes, 2);
+	assert_int_equal(namespaces_find(set, NS_NET, 999), NS_NONE);
+	put_process(fake, 50, 999, "50 (x) S 1 1 1 0 -1 0 0 0 0 0 5 6 0 0 20 0 1 0 200 3\n");
+	set = take(fake, NS_SCAN_HOLDERS);
+	assert_int_equal(find(set, NS_NET, 999)->processes, 1);
+}
+
+/* Out of descriptors, nothing can be seen: that is an error, not an empty machine. */
+static void test_short_of_descriptors(void **state)
+{
+	struct fake *fake = *state;
+	struct rlimit before, low;
+	int first = dup(STDIN_FILENO), r = 0;
+
+	assert_true(first >= 0);
+	close(first);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = before;
+	/* One more each time: it fails at another place, and in the end it works. */
+	for (rlim_t more = 0; more == 0 || r < 0; more++) {
+		const struct mount_ns *spaces;
+		size_t n;
+
+		low.rlim_cur = (rlim_t)first + more;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+		r = ns_scanner_read(fake->scanner, NS_SCAN_HOLDERS);
+		assert_true(r == 0 || r == -EMFILE);
+		assert_true(more < 16);
+		if (r < 0)
+			continue;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		spaces = ns_scanner_mount_ns(fake->scanner, &n);
+		assert_int_equal(mount_table_refresh(fake->mounts, spaces, n), 0);
+		assert_int_equal(ns_scanner_finish(fake->scanner, fake->mounts, &fake->set), 0);
+	}
+	assert_int_equal(fake->set->n_processes, 2);
+	assert_int_equal(fake->set->n, NS_TYPE_COUNT + 1);
+}
+
 /* A process may be in any state of going away; links may say anything. */
 static void test_hostile(void **state)
 {
@@ -466,6 +514,8 @@ int main(void)
 		cmocka_unit_test(test_offsets),
 		cmocka_unit_test_setup_teardown(test_processes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ended, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_short_of_descriptors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_holders, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changes, setup, teardown),
