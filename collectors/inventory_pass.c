@@ -32,7 +32,8 @@ struct made {
 	struct namespaces *namespaces;
 	struct overlays *overlays;
 	struct containers *containers;
-	int error; /* the first one */
+	bool no_mounts; /* they could not be read: then "none" would be a lie */
+	int error;	/* the first one */
 };
 
 int inventory_pass_new(const struct root *root, const struct hierarchies *hierarchies,
@@ -85,6 +86,12 @@ static bool note(struct made *made, unsigned int part, int r)
 	return r >= 0;
 }
 
+static void refresh_mounts(struct inventory_pass *pass, const struct mount_ns *spaces, size_t n,
+			   struct made *made)
+{
+	made->no_mounts = !note(made, 0, mount_table_refresh(pass->mounts, spaces, n));
+}
+
 static void find_namespaces(struct inventory_pass *pass, unsigned int parts, struct made *made)
 {
 	unsigned int flags = NS_SCAN_CGROUPS | NS_SCAN_DETAILS | NS_SCAN_PROCESSES;
@@ -97,19 +104,22 @@ static void find_namespaces(struct inventory_pass *pass, unsigned int parts, str
 	r = ns_scanner_read(pass->namespaces, flags);
 	if (!note(made, 0, r)) {
 		/* Our own mounts are still to be seen. */
-		note(made, 0, mount_table_refresh(pass->mounts, NULL, 0));
+		refresh_mounts(pass, NULL, 0, made);
 		return;
 	}
 	spaces = ns_scanner_mount_ns(pass->namespaces, &n);
-	note(made, 0, mount_table_refresh(pass->mounts, spaces, n));
+	refresh_mounts(pass, spaces, n, made);
 	r = ns_scanner_finish(pass->namespaces, pass->mounts, &made->namespaces);
-	note(made, INVENTORY_NAMESPACES | (parts & INVENTORY_HOLDERS), r);
+	/* Without the mounts it is not known what they keep. */
+	note(made, INVENTORY_NAMESPACES | (made->no_mounts ? 0 : parts & INVENTORY_HOLDERS), r);
 }
 
 static void find_overlays(struct inventory_pass *pass, struct made *made)
 {
 	overlays_unref(made->overlays);
 	made->overlays = NULL;
+	if (made->no_mounts)
+		return;
 	note(made, INVENTORY_OVERLAYS,
 	     overlay_scanner_build(pass->overlays, pass->mounts, made->namespaces, made->containers,
 				   &made->overlays));
