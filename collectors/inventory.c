@@ -241,6 +241,7 @@ void inventory_keeper_free(struct inventory_keeper *keeper)
 	if (keeper->threaded) {
 		pthread_mutex_lock(&keeper->mutex);
 		keeper->stop = true;
+		inventory_pass_stop(keeper->pass);
 		pthread_cond_signal(&keeper->wake);
 		pthread_mutex_unlock(&keeper->mutex);
 		pthread_join(keeper->thread, NULL);

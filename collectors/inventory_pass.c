@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -14,6 +15,7 @@
 struct inventory_pass {
 	const struct root *root;
 	bool no_thread;
+	atomic_bool stop;
 	struct layer_keeper_options layer_options;
 	struct ns_scanner *namespaces;
 	struct mount_table *mounts;
@@ -59,8 +61,15 @@ int inventory_pass_new(const struct root *root, const struct hierarchies *hierar
 		inventory_pass_free(pass);
 		return r;
 	}
+	ns_scanner_heed(pass->namespaces, &pass->stop);
+	overlay_scanner_heed(pass->overlays, &pass->stop);
 	*ret_pass = pass;
 	return 0;
+}
+
+void inventory_pass_stop(struct inventory_pass *pass)
+{
+	atomic_store(&pass->stop, true);
 }
 
 void inventory_pass_free(struct inventory_pass *pass)
@@ -229,11 +238,11 @@ int inventory_pass_run(struct inventory_pass *pass, unsigned int parts, uint64_t
 {
 	struct made made = { 0 };
 
-	if (parts & INVENTORY_NAMESPACES)
+	if ((parts & INVENTORY_NAMESPACES) && !atomic_load(&pass->stop))
 		find_namespaces(pass, parts, &made);
-	if (parts & INVENTORY_CONTAINERS)
+	if ((parts & INVENTORY_CONTAINERS) && !atomic_load(&pass->stop))
 		find_containers(pass, parts, &made);
-	if (parts & INVENTORY_OVERLAYS)
+	if ((parts & INVENTORY_OVERLAYS) && !atomic_load(&pass->stop))
 		find_overlays(pass, &made);
 	if ((parts & INVENTORY_USAGE) && made.overlays)
 		measure_layers(pass, budget_ns, &made);

@@ -237,7 +237,7 @@ int ns_facts_read(struct ns_scanner *scanner)
 	for (size_t i = 0; i < scanner->n_seen && r == 0; i++) {
 		struct ns_known *known = scanner->seen[i];
 
-		r = read_fact(scanner, known);
+		r = ns_stopped(scanner) ?: read_fact(scanner, known);
 		if (r == 0 && known->asked && known->checked == scanner->pass)
 			r = confirm_above(scanner, known);
 	}

@@ -294,7 +294,8 @@ int ns_holders_read(struct ns_scanner *scanner)
 	int r = 0;
 
 	for (size_t i = 0; i < scanner->n_current && r == 0; i++) {
-		if (has_own_fds(scanner, scanner->current[i]))
+		r = ns_stopped(scanner);
+		if (r == 0 && has_own_fds(scanner, scanner->current[i]))
 			r = read_fds(scanner, scanner->current[i]);
 	}
 	return r;

@@ -61,10 +61,14 @@ static void *visit_all(void *context)
 	struct visit *visit = context;
 	struct namespaces *set = visit->set;
 
-	for (uint32_t i = set->first[NS_UTS]; i < set->first[NS_UTS + 1]; i++)
-		visit_uts(visit, i);
-	for (uint32_t i = set->first[NS_NET]; i < set->first[NS_NET + 1]; i++)
-		visit_net(visit, i);
+	for (uint32_t i = set->first[NS_UTS]; i < set->first[NS_UTS + 1]; i++) {
+		if (ns_stopped(visit->scanner) == 0)
+			visit_uts(visit, i);
+	}
+	for (uint32_t i = set->first[NS_NET]; i < set->first[NS_NET + 1]; i++) {
+		if (ns_stopped(visit->scanner) == 0)
+			visit_net(visit, i);
+	}
 	return NULL;
 }
 

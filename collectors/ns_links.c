@@ -435,7 +435,7 @@ int ns_links_read(struct ns_scanner *scanner)
 	}
 	while (r == 0 && (entry = readdir(dir))) {
 		if (is_number(entry->d_name))
-			r = read_process(scanner, fd, entry->d_name);
+			r = ns_stopped(scanner) ?: read_process(scanner, fd, entry->d_name);
 	}
 	closedir(dir);
 	if (r == 0)

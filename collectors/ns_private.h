@@ -129,6 +129,7 @@ struct ns_scanner {
 	bool live; /* this machine, not a recorded tree */
 	int proc_fd;
 	bool no_ids, no_mount_info, no_pidfd_info; /* this kernel has none: found out by trying */
+	const atomic_bool *stop;		   /* NULL: nobody stops us */
 	bool nsfs_known;
 	dev_t nsfs_device; /* all namespaces are files of one filesystem */
 	struct ns_hash known, tasks, sockets, cgroups;
@@ -146,6 +147,10 @@ struct ns_scanner {
 	int netlink;	      /* -1: not open */
 	uint32_t netlink_sequence;
 };
+
+/* ns_scan.c */
+/* -ECANCELED once the pass is to end, else 0. Whatever goes along many things asks before each. */
+int ns_stopped(const struct ns_scanner *scanner);
 
 /* ns_table.c */
 /* The namespace, marked as seen in this pass. NULL if there is no memory. */

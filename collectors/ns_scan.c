@@ -58,6 +58,18 @@ void ns_scanner_free(struct ns_scanner *scanner)
 	free(scanner);
 }
 
+void ns_scanner_heed(struct ns_scanner *scanner, const atomic_bool *stop)
+{
+	scanner->stop = stop;
+}
+
+int ns_stopped(const struct ns_scanner *scanner)
+{
+	return scanner->stop && atomic_load_explicit(scanner->stop, memory_order_relaxed)
+		       ? -ECANCELED
+		       : 0;
+}
+
 /* One that is not reached through a process needs a descriptor. */
 static struct mount_ns way_into(struct ns_scanner *scanner, struct ns_known *known)
 {
@@ -137,6 +149,8 @@ int ns_scanner_finish(struct ns_scanner *scanner, const struct mount_table *moun
 		r = ns_details_read(scanner, mounts, set);
 	if (r == 0)
 		r = ns_limits_read(scanner, set);
+	if (r == 0)
+		r = ns_stopped(scanner);
 	if (r == 0 && set->arena.failed)
 		r = -ENOMEM;
 	if (r < 0) {

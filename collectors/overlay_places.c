@@ -72,6 +72,11 @@ void overlay_places_free(struct overlay_places *places)
 	free(places);
 }
 
+void overlay_places_heed(struct overlay_places *places, const atomic_bool *stop)
+{
+	prober_heed(places->prober, stop);
+}
+
 void overlay_places_rest(struct overlay_places *places)
 {
 	for (size_t i = 0; i < places->n_views; i++)

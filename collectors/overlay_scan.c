@@ -75,6 +75,11 @@ void overlay_scanner_free(struct overlay_scanner *scanner)
 	free(scanner);
 }
 
+void overlay_scanner_heed(struct overlay_scanner *scanner, const atomic_bool *stop)
+{
+	overlay_places_heed(scanner->places, stop);
+}
+
 struct entry_order {
 	uint64_t host_ns;
 };

@@ -147,6 +147,27 @@ static void a_pass_without_descriptors(void **state)
 	root_free(root);
 }
 
+/* Whoever ends the agent does not wait until all of a large machine has been looked at. */
+static void a_stopped_pass_claims_nothing(void **state)
+{
+	const struct inventory_options options = { 0 };
+	struct inventory_stats stats = { 0 };
+	struct root *root = machine();
+	struct inventory_pass *pass;
+	struct inventory *inventory;
+
+	(void)state;
+	assert_int_equal(inventory_pass_new(root, NULL, &options, &pass), 0);
+	inventory_pass_stop(pass);
+	inventory_pass_run(pass, INVENTORY_NAMESPACES | INVENTORY_CONTAINERS | INVENTORY_OVERLAYS,
+			   0, &stats, &inventory);
+	assert_non_null(inventory);
+	assert_int_equal(inventory->parts, 0);
+	inventory_unref(inventory);
+	inventory_pass_free(pass);
+	root_free(root);
+}
+
 /* Waits, for as long as it takes, until the keeper has all these parts. */
 static struct inventory *await(struct inventory_keeper *keeper, unsigned int parts)
 {
@@ -213,6 +234,7 @@ int main(void)
 		cmocka_unit_test(what_came_and_went),
 		cmocka_unit_test(a_pass_in_the_callers_thread),
 		cmocka_unit_test(a_pass_without_descriptors),
+		cmocka_unit_test(a_stopped_pass_claims_nothing),
 		cmocka_unit_test(a_thread_makes_what_is_wanted),
 		cmocka_unit_test(a_keeper_that_nobody_asked),
 	};

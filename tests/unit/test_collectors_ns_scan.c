@@ -291,6 +291,21 @@ static void test_ended(void **state)
 	assert_int_equal(find(set, NS_NET, 999)->processes, 1);
 }
 
+static void test_stop(void **state)
+{
+	struct fake *fake = *state;
+	atomic_bool stop = false;
+
+	ns_scanner_heed(fake->scanner, &stop);
+	assert_int_equal(ns_scanner_read(fake->scanner, 0), 0);
+	stop = true;
+	assert_int_equal(ns_scanner_finish(fake->scanner, NULL, &fake->set), -ECANCELED);
+	assert_int_equal(ns_scanner_read(fake->scanner, 0), -ECANCELED);
+	stop = false;
+	assert_int_equal(take(fake, NS_SCAN_HOLDERS)->n_processes, 2);
+	ns_scanner_heed(fake->scanner, NULL);
+}
+
 /* Out of descriptors, nothing can be seen: that is an error, not an empty machine. */
 static void test_short_of_descriptors(void **state)
 {
@@ -514,6 +529,7 @@ int main(void)
 		cmocka_unit_test(test_offsets),
 		cmocka_unit_test_setup_teardown(test_processes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stop, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ended, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_short_of_descriptors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
