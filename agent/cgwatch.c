@@ -17,8 +17,8 @@ static const struct verb verbs[] = {
 	  "ls [GLOB] [--tree|--list] [--json|--csv] [--columns A,B|all] [--sort [-]COL] "
 	  "[--interval 1s] [--watch]",
 	  "cgroups and what they use", verb_ls },
-	{ "show", "show CGROUP [--json] [--interval 1s]", "everything about one cgroup",
-	  verb_show },
+	{ "show", "show CGROUP [--json] [--interval 1s] [--budget 2s]",
+	  "everything about one cgroup", verb_show },
 	{ "ps", "ps [CGROUP] [-o COLUMNS] [-Q FILTER] [-s [-]COLUMN] [-H] [--json]",
 	  "processes with their cgroup, container and namespaces", verb_ps },
 	{ "ns",

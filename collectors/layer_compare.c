@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "collectors/root.h"
 #include "core/cleanup.h"
 
 enum {
@@ -90,22 +90,13 @@ static bool same_link(const struct layer_thing *before, const struct layer_thing
 	return n == m && (n <= 0 || memcmp(left, right, (size_t)n) == 0);
 }
 
-/* The path of a thing through /proc. */
-static int path_of(const struct layer_thing *thing, char *path, size_t size)
-{
-	int n = snprintf(path, size, "/proc/thread-self/fd/%d%s%s", thing->fd,
-			 thing->name ? "/" : "", thing->name ? thing->name : "");
-
-	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
-}
-
 /* One's own fd is a link of /proc that has to be followed, a name in it must not be. */
 static ssize_t list_of(const struct layer_thing *thing, char *list, int *error)
 {
 	char path[512];
 	ssize_t n;
 
-	if (path_of(thing, path, sizeof(path)) < 0)
+	if (root_own_path(thing->fd, thing->name, path, sizeof(path)) < 0)
 		return 0;
 	n = thing->name ? llistxattr(path, list, LIST) : listxattr(path, list, LIST);
 	if (n < 0 && errno != ENOTSUP)
@@ -117,7 +108,7 @@ static ssize_t value_of(const struct layer_thing *thing, const char *name, char 
 {
 	char path[512];
 
-	if (path_of(thing, path, sizeof(path)) < 0)
+	if (root_own_path(thing->fd, thing->name, path, sizeof(path)) < 0)
 		return -1;
 	return thing->name ? lgetxattr(path, name, value, VALUE)
 			   : getxattr(path, name, value, VALUE);

@@ -38,7 +38,7 @@ static bool lower_here(struct layer_walk *walk)
  */
 static bool came_from_below(struct layer_walk *walk, const char *name, mode_t mode)
 {
-	bool blind = walk->no_xattrs || !walk->trusted;
+	bool blind = walk->no_xattrs || walk->source->blind;
 	struct stat below;
 
 	if (!blind && (!S_ISREG(mode) || walk->source->format == LAYER_FORMAT_FUSE))
@@ -80,7 +80,7 @@ static unsigned int find_attributes(struct layer_walk *walk, struct layer_frame 
 static unsigned int attributes_of(struct layer_walk *walk, struct layer_frame *frame,
 				  const char *name, const struct stat *status)
 {
-	bool blind = walk->no_xattrs || !walk->trusted;
+	bool blind = walk->no_xattrs || walk->source->blind;
 	struct layer_known *known = blind ? NULL : walk->options.known;
 	uint64_t key = layer_walk_key(walk, status->st_dev, status->st_ino);
 	unsigned int bits;

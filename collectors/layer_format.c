@@ -4,12 +4,13 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "collectors/root.h"
 #include "core/cleanup.h"
 
 enum { LIST_MAX = 65536, LIST_USUAL = 1024 };
@@ -75,15 +76,6 @@ unsigned int layer_xattrs_parse(enum layer_format format, const char *list, size
 	return bits;
 }
 
-/* The path of `name` in `fd` through /proc; of fd itself for NULL. */
-static int proc_path(int fd, const char *name, char *path, size_t size)
-{
-	int n = snprintf(path, size, "/proc/thread-self/fd/%d%s%s", fd, name ? "/" : "",
-			 name ? name : "");
-
-	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
-}
-
 static ssize_t list(int fd, bool here, const char *name, char *buffer, size_t size)
 {
 	char path[512];
@@ -92,7 +84,7 @@ static ssize_t list(int fd, bool here, const char *name, char *buffer, size_t si
 		return flistxattr(fd, buffer, size);
 	if (here)
 		return llistxattr(name, buffer, size);
-	if (proc_path(fd, name, path, sizeof(path)) < 0) {
+	if (root_own_path(fd, name, path, sizeof(path)) < 0) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
@@ -123,7 +115,7 @@ int layer_xattr_get(enum layer_format format, int fd, const char *name, unsigned
 		own = attributes[i].bit == bit ? attributes[i].name : own;
 	if (!own)
 		return -EINVAL;
-	if (name && proc_path(fd, name, path, sizeof(path)) < 0)
+	if (name && root_own_path(fd, name, path, sizeof(path)) < 0)
 		return -ENAMETOOLONG;
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes[format]) && prefixes[format][i]; i++) {
 		char full[64];
@@ -163,21 +155,40 @@ int layer_xattrs_of(enum layer_format format, int fd, bool here, const char *nam
 	return bits_of(format, fd, here, name);
 }
 
+/* "0 0 4294967295": the user namespace that has all users as they are. */
+static bool is_first_map(const char *text)
+{
+	static const unsigned long long expected[] = { 0, 0, UINT32_MAX };
+
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+		char *end;
+
+		if (strtoull(text, &end, 10) != expected[i] || end == text)
+			return false;
+		text = end;
+	}
+	return true;
+}
+
 bool layer_can_see_trusted(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { 0 };
-	unsigned long long inside = 1, outside = 1, count = 0;
-	_cleanup_(fclosep) FILE *map = NULL;
+	struct root *root;
+	struct strbuf map;
+	bool first = true;
 
 	if (syscall(SYS_capget, &header, data) < 0 || !(data[0].effective & (1u << CAP_SYS_ADMIN)))
 		return false;
 	/* It must be a capability of the first user namespace, not of one below. */
-	map = fopen("/proc/self/uid_map", "re");
-	if (!map)
+	if (root_new(NULL, &root) < 0)
 		return true;
-	return fscanf(map, "%llu %llu %llu", &inside, &outside, &count) == 3 && inside == 0 &&
-	       outside == 0 && count == UINT32_MAX;
+	strbuf_init(&map);
+	if (root_read(root, ROOT_PROC, "self/uid_map", &map) >= 0 && map.data)
+		first = is_first_map(map.data);
+	strbuf_done(&map);
+	root_free(root);
+	return first;
 }
 
 char layer_wh_name(enum layer_format format, const char *name)

@@ -73,19 +73,24 @@ static int new_worker(const struct layer_keeper_options *options, struct layer_w
 int layer_keeper_new(const struct layer_keeper_options *options, struct layer_keeper **ret_keeper)
 {
 	struct layer_keeper *keeper = calloc(1, sizeof(*keeper));
-	int r = keeper ? new_worker(options, &keeper->worker) : -ENOMEM;
+	struct layer_worker *worker = NULL;
+	int r;
 
-	if (r >= 0 && !keeper->worker->options.no_thread) {
-		r = start_thread(keeper);
-		if (r < 0)
-			layer_worker_free(keeper->worker);
-	}
-	if (r < 0) {
+	if (!keeper)
+		return -ENOMEM;
+	r = new_worker(options, &worker);
+	if (r < 0 || !worker) {
 		free(keeper);
 		return r;
 	}
-	keeper->stuck_ns = keeper->worker->options.stuck_ns ? keeper->worker->options.stuck_ns
-							    : DEFAULT_STUCK;
+	keeper->worker = worker;
+	keeper->stuck_ns = worker->options.stuck_ns ? worker->options.stuck_ns : DEFAULT_STUCK;
+	r = worker->options.no_thread ? 0 : start_thread(keeper);
+	if (r < 0) {
+		layer_worker_free(worker);
+		free(keeper);
+		return r;
+	}
 	*ret_keeper = keeper;
 	return 0;
 }

@@ -210,6 +210,8 @@ static int try_place(struct layer_lower *lower, const struct layer_place *parent
 		int top = top_of(lower, place->layer);
 
 		fd = top < 0 ? top : layer_open_below(top, name + 1);
+	} else if (!parent) {
+		return 0;
 	} else {
 		int in = place_open(lower, (struct layer_place *)parent);
 

@@ -22,7 +22,7 @@ static char *work_path(const struct overlay *overlay, const struct overlay_layer
 {
 	size_t path = upper->path ? strlen(upper->path) : 0;
 	size_t resolved = upper->resolved ? strlen(upper->resolved) : 0;
-	size_t prefix = 0;
+	size_t prefix = 0, length;
 	char *work;
 
 	if (!overlay->work || overlay->work[0] != '/')
@@ -30,12 +30,13 @@ static char *work_path(const struct overlay *overlay, const struct overlay_layer
 	if (path > 0 && resolved > path &&
 	    strcmp(upper->resolved + resolved - path, upper->path) == 0)
 		prefix = resolved - path;
-	work = malloc(prefix + strlen(overlay->work) + 1);
+	length = strlen(overlay->work);
+	work = malloc(prefix + length + 1);
 	if (!work)
 		return NULL;
 	if (prefix > 0)
 		memcpy(work, upper->resolved, prefix);
-	strcpy(work + prefix, overlay->work);
+	memcpy(work + prefix, overlay->work, length + 1);
 	return work;
 }
 
@@ -72,6 +73,8 @@ struct layer_record *layer_record_new(const struct overlay *overlay)
 		return NULL;
 	record->device = overlay->device;
 	record->source.format = layer_format_of(overlay);
+	record->source.blind = record->source.format != LAYER_FORMAT_USER &&
+			       !layer_can_see_trusted();
 	record->source.device = upper->device;
 	record->source.inode = upper->inode;
 	record->local = layer_fstype_is_local(overlay->backing_fstype);

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 
 #include "collectors/layer_open.h"
 #include "collectors/layer_walk_private.h"
+#include "collectors/root.h"
 #include "core/cleanup.h"
 
 enum {
@@ -34,7 +34,6 @@ int layer_walk_new(const struct layer_source *source, const struct layer_walk_op
 		return -ENOMEM;
 	walk->source = source;
 	walk->options = *options;
-	walk->trusted = source->format == LAYER_FORMAT_USER || layer_can_see_trusted();
 	walk->top = -1;
 	for (size_t i = 0; i < LAYER_HOT_MAX; i++)
 		walk->hot[i].node = LAYER_NO_NODE;
@@ -373,12 +372,14 @@ int layer_walk_open(const struct layer_walk *walk, uint32_t node)
 /* The path of an open directory below the top, in `path`. */
 static char *path_below(const struct layer_walk *walk, int fd, char path[PATH_MAX])
 {
-	char link[32], top[PATH_MAX];
+	char link[64], top[PATH_MAX];
 	ssize_t n, length;
 
-	snprintf(link, sizeof(link), "/proc/thread-self/fd/%d", walk->top);
+	if (root_own_path(walk->top, NULL, link, sizeof(link)) < 0)
+		return NULL;
 	n = readlink(link, top, sizeof(top));
-	snprintf(link, sizeof(link), "/proc/thread-self/fd/%d", fd);
+	if (root_own_path(fd, NULL, link, sizeof(link)) < 0)
+		return NULL;
 	length = readlink(link, path, PATH_MAX);
 	if (n <= 0 || length < n || length >= PATH_MAX || memcmp(path, top, (size_t)n) != 0)
 		return NULL;
@@ -453,7 +454,7 @@ void layer_walk_result(const struct layer_walk *walk, struct layer_usage *ret_us
 	const struct layer_sum *total = &walk->account.total;
 	int error = walk->error;
 
-	if (error == 0 && walk->source->format == LAYER_FORMAT_TRUSTED && !walk->trusted)
+	if (error == 0 && walk->source->format == LAYER_FORMAT_TRUSTED && walk->source->blind)
 		error = -EPERM;
 	*ret_usage = (struct layer_usage){
 		.state = error ? LAYER_PARTIAL : LAYER_COMPLETE,

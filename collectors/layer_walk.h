@@ -16,6 +16,7 @@ struct layer_source {
 	const char *const *lower; /* absolute, from the top; those that were not found are NULL */
 	size_t n_lower;
 	enum layer_format format;
+	bool blind; /* its attributes cannot be seen from here: layer_can_see_trusted() */
 };
 
 struct layer_walk_options {

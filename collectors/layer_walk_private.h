@@ -39,7 +39,7 @@ struct layer_hot {
 struct layer_walk {
 	const struct layer_source *source;
 	struct layer_walk_options options;
-	bool trusted, no_xattrs;
+	bool no_xattrs;
 	int top;
 	dev_t device;
 	int error; /* the first of those that made it partial */

@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fanotify.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "collectors/layer_child.h"
+#include "collectors/root.h"
 #include "core/cleanup.h"
 
 enum { MAX_FILESYSTEMS = 64, BUFFER_SIZE = 65536, MAX_READS = 16 };
@@ -35,13 +35,14 @@ struct layer_watch {
 
 static int mark(int fd)
 {
-	char path[32];
+	char path[64];
 	int group = fanotify_init(
 		FAN_CLASS_NOTIF | FAN_NONBLOCK | FAN_CLOEXEC | FAN_REPORT_DFID_NAME, 0);
 
 	if (group < 0)
 		return -errno;
-	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", fd);
+	if (root_own_path(fd, NULL, path, sizeof(path)) < 0)
+		path[0] = '\0';
 	if (fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, MASK, fd, ".") < 0 &&
 	    fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, MASK, AT_FDCWD, path) < 0) {
 		int r = -errno;
@@ -194,7 +195,7 @@ size_t layer_watch_fds(const struct layer_watch *watch, int *fds, size_t max)
 /* A place for mounts that nobody else sees, as the mount namespace is ours alone. */
 static int private_overlay(void)
 {
-	static const char *const places[] = { "/tmp", "/run", "/mnt", "/var", "/proc" };
+	static const char *const places[] = { "/tmp", "/run", "/mnt", "/var" };
 	size_t i = 0;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)

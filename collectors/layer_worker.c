@@ -322,15 +322,32 @@ static void listen_to_events(struct layer_worker *worker)
 	pthread_mutex_unlock(&worker->lock);
 }
 
+/* Children left waiting for a filesystem that does not answer: they cannot even be ended. */
+enum { MAX_STUCK = 32 };
+
+static unsigned int count_stuck(const struct layer_worker *worker)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < worker->records.n; i++) {
+		const struct layer_record *record = worker->records.list[i];
+
+		n += record->child && record->last.state == LAYER_STUCK;
+	}
+	return n;
+}
+
 /* What is to be done next; NULL: nothing. `wait_ns` is reduced to when something will be. */
 static struct layer_record *next_record(struct layer_worker *worker, uint64_t now,
 					uint64_t *wait_ns)
 {
 	struct layer_record *best = NULL;
-	unsigned int children = 0;
+	unsigned int stuck = count_stuck(worker), children = 0;
 
+	/* One that does not answer holds up nobody else, until there are too many of them. */
 	for (size_t i = 0; i < worker->records.n; i++)
 		children += worker->records.list[i]->child != NULL;
+	children = stuck < MAX_STUCK ? children - stuck : MAX_CHILDREN;
 	for (size_t i = 0; i < worker->records.n; i++) {
 		struct layer_record *record = worker->records.list[i];
 		uint64_t due = record->next_ns;
@@ -357,11 +374,15 @@ static struct layer_record *next_record(struct layer_worker *worker, uint64_t no
 /* Everything known has been walked, or will not answer: the caller of run may go. */
 static bool all_done(const struct layer_worker *worker, uint64_t now)
 {
+	bool children = count_stuck(worker) < MAX_STUCK;
+
 	for (size_t i = 0; i < worker->records.n; i++) {
 		const struct layer_record *record = worker->records.list[i];
 
+		/* Without children, what needs one stays as it is. */
 		if (record->child ? record->last.state != LAYER_STUCK
-				  : record->walking || record->next_ns <= now)
+				  : record->walking ||
+					    (record->next_ns <= now && (record->local || children)))
 			return false;
 	}
 	return true;

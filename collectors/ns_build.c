@@ -134,7 +134,8 @@ static void fill(struct ns_scanner *scanner, struct ns_known *known, struct name
 
 static int build_list(struct ns_scanner *scanner, struct namespaces *set)
 {
-	qsort(scanner->seen, scanner->n_seen, sizeof(struct ns_known *), compare_known);
+	if (scanner->n_seen > 0)
+		qsort(scanner->seen, scanner->n_seen, sizeof(struct ns_known *), compare_known);
 	set->n = (uint32_t)scanner->n_seen;
 	set->list = arena_array(&set->arena, set->n, sizeof(*set->list));
 	if (!set->list)
@@ -230,7 +231,9 @@ static int build_tasks(struct ns_scanner *scanner, struct namespaces *set)
 	const struct ns_task *leader = NULL;
 	size_t n = 0;
 
-	qsort(scanner->current, scanner->n_current, sizeof(struct ns_task *), compare_tasks);
+	if (scanner->n_current > 0)
+		qsort(scanner->current, scanner->n_current, sizeof(struct ns_task *),
+		      compare_tasks);
 	for (size_t i = 0; i < scanner->n_current; i++)
 		n += scanner->current[i]->pid == scanner->current[i]->tid;
 	set->processes = arena_array(&set->arena, n ? n : 1, sizeof(*set->processes));

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/cleanup.h"
@@ -146,4 +147,12 @@ void root_path(const struct root *root, enum root_place place, const char *path,
 	strbuf_add_string(text, place_paths[place]);
 	strbuf_add_char(text, '/');
 	strbuf_add_string(text, path);
+}
+
+int root_own_path(int fd, const char *name, char *path, size_t size)
+{
+	int n = snprintf(path, size, "/proc/thread-self/fd/%d%s%s", fd, name ? "/" : "",
+			 name ? name : "");
+
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }

@@ -47,3 +47,8 @@ ssize_t root_readlink(const struct root *root, enum root_place place, const char
  */
 void root_path(const struct root *root, enum root_place place, const char *path,
 	       struct strbuf *text);
+/*
+ * The path of one of this thread's own open files, or of `name` in it (may be NULL), for calls that
+ * take no descriptor: /proc/thread-self/fd/…, always of this machine. 0 or -ENAMETOOLONG.
+ */
+int root_own_path(int fd, const char *name, char *path, size_t size);

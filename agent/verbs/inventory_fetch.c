@@ -41,7 +41,9 @@ int inventory_fetch(struct context *context, const struct hierarchies *hierarchi
 int inventory_measure(struct context *context, struct inventory *inventory,
 		      const struct overlay *only, uint64_t budget_ns)
 {
+	/* Once: a layer that was walked must not come up again while others are still walked. */
 	static const struct layer_keeper_options options = { .entries_per_second = UINT64_MAX,
+							     .period_ns = UINT64_C(1) << 60,
 							     .no_fanotify = true,
 							     .no_thread = true };
 	_cleanup_(layer_keeper_freep) struct layer_keeper *keeper = NULL;

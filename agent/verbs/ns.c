@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/field_filter.h"
 #include "agent/output.h"
 #include "agent/verbs/inventory_fetch.h"
+#include "agent/verbs/list_options.h"
 #include "agent/verbs/ns_view.h"
 #include "collectors/ns_scan.h"
 #include "core/cleanup.h"
@@ -21,37 +21,22 @@ enum ns_mode { MODE_LIST, MODE_ONE, MODE_DIFF, MODE_LIMITS };
 struct ns_options {
 	enum ns_mode mode;
 	unsigned int types; /* one bit each; 0: all */
-	const char *columns, *filter_text, *sort;
-	struct field_list chosen;
-	struct field_filter *filter;
-	const struct field *sort_field;
+	struct list_options list;
 	pid_t pids[2]; /* --task, --diff */
 	uint64_t inode;
-	bool json, all_columns, persistent, leaks, holders, list, tree_given, notruncate;
+	bool persistent, leaks, holders, flat, tree_given;
 	enum ns_tree tree;
-	struct field_format format;
 };
 
-enum { OPTION_DIFF = 256, OPTION_LIMITS, OPTION_LEAKS, OPTION_HOLDERS, OPTION_ALL_COLUMNS };
+enum { OPTION_DIFF = 256, OPTION_LIMITS, OPTION_LEAKS, OPTION_HOLDERS };
 
 static const struct option long_options[] = {
-	{ "json", no_argument, NULL, 'J' },
+	LIST_LONG_OPTIONS,
 	{ "list", no_argument, NULL, 'l' },
-	{ "noheadings", no_argument, NULL, 'n' },
-	{ "output", required_argument, NULL, 'o' },
-	{ "columns", required_argument, NULL, 'o' },
-	{ "output-all", no_argument, NULL, OPTION_ALL_COLUMNS },
 	{ "persistent", no_argument, NULL, 'P' },
 	{ "task", required_argument, NULL, 'p' },
-	{ "filter", required_argument, NULL, 'Q' },
-	{ "raw", no_argument, NULL, 'r' },
-	{ "notruncate", no_argument, NULL, 'u' },
-	{ "nowrap", no_argument, NULL, 'W' },
 	{ "type", required_argument, NULL, 't' },
 	{ "tree", optional_argument, NULL, 'T' },
-	{ "list-columns", no_argument, NULL, 'H' },
-	{ "sort", required_argument, NULL, 's' },
-	{ "bytes", no_argument, NULL, 'b' },
 	{ "diff", no_argument, NULL, OPTION_DIFF },
 	{ "limits", no_argument, NULL, OPTION_LIMITS },
 	{ "leaks", no_argument, NULL, OPTION_LEAKS },
@@ -118,15 +103,8 @@ static int parse_tree(struct context *context, int argc, char **argv, struct ns_
 static bool set_flag(struct ns_options *options, int option)
 {
 	static const size_t flags[][2] = {
-		{ 'J', offsetof(struct ns_options, json) },
-		{ 'l', offsetof(struct ns_options, list) },
-		{ 'n', offsetof(struct ns_options, format.no_headings) },
+		{ 'l', offsetof(struct ns_options, flat) },
 		{ 'P', offsetof(struct ns_options, persistent) },
-		{ 'r', offsetof(struct ns_options, format.raw) },
-		{ 'b', offsetof(struct ns_options, format.bytes) },
-		{ 'u', offsetof(struct ns_options, notruncate) },
-		{ 'W', offsetof(struct ns_options, format.one_line) },
-		{ OPTION_ALL_COLUMNS, offsetof(struct ns_options, all_columns) },
 		{ OPTION_LEAKS, offsetof(struct ns_options, leaks) },
 		{ OPTION_HOLDERS, offsetof(struct ns_options, holders) },
 	};
@@ -148,15 +126,6 @@ static int set_value(struct context *context, int option, struct ns_options *opt
 		return parse_types(context, optarg, &options->types);
 	case 'p':
 		return parse_pid(context, "--task", optarg, &options->pids[0]);
-	case 'o':
-		options->columns = optarg;
-		return 0;
-	case 'Q':
-		options->filter_text = optarg;
-		return 0;
-	case 's':
-		options->sort = optarg;
-		return 0;
 	case OPTION_DIFF:
 		options->mode = MODE_DIFF;
 		return 0;
@@ -166,18 +135,6 @@ static int set_value(struct context *context, int option, struct ns_options *opt
 	default:
 		return context_bad_option(context);
 	}
-}
-
-static int list_columns(struct context *context)
-{
-	struct strbuf out;
-	int r;
-
-	strbuf_init(&out);
-	field_describe(&ns_fields, &out);
-	r = context_write(context, &out);
-	strbuf_done(&out);
-	return r;
 }
 
 static int parse_operands(struct context *context, int n, char **words, struct ns_options *options)
@@ -204,24 +161,21 @@ static int parse_operands(struct context *context, int n, char **words, struct n
 	return 0;
 }
 
-/* Also the columns, the filter and the sort, which need all options first. */
-static int parse(struct context *context, int argc, char **argv, struct ns_options *options,
-		 bool *ret_done)
+static int parse(struct context *context, int argc, char **argv, struct ns_options *options)
 {
 	int option, r = 0;
 
-	while (r == 0 && (option = getopt_long(argc, argv, ":Jlno:Pp:Q:ruWt:T::Hs:b", long_options,
+	while (r == 0 && (option = getopt_long(argc, argv, LIST_LETTERS "lPp:t:T::", long_options,
 					       NULL)) != -1) {
-		if (option == 'H') {
-			*ret_done = true;
-			return list_columns(context);
-		}
 		if (option == 'T')
 			r = parse_tree(context, argc, argv, options);
-		else if (!set_flag(options, option))
+		else if (!list_options_set(&options->list, option, optarg) &&
+			 !set_flag(options, option))
 			r = set_value(context, option, options);
 	}
-	return r ? r : parse_operands(context, argc - optind, argv + optind, options);
+	if (r != 0 || options->list.help_columns)
+		return r;
+	return parse_operands(context, argc - optind, argv + optind, options);
 }
 
 static const struct fields *fields_of(enum ns_mode mode)
@@ -235,7 +189,7 @@ static const char *default_columns(const struct ns_options *options)
 {
 	if (options->mode == MODE_ONE)
 		return "PID,PPID,USER,COMMAND";
-	if (options->json || options->all_columns || options->mode == MODE_LIMITS)
+	if (options->list.json || options->list.all_columns || options->mode == MODE_LIMITS)
 		return "all";
 	if (options->leaks || options->holders)
 		return "NS,TYPE,STATE,AGE,OUSER,PID,HOLDERS";
@@ -244,34 +198,6 @@ static const char *default_columns(const struct ns_options *options)
 	if (options->persistent)
 		return "NS,TYPE,NPROCS,PID,USER,NSFS,COMMAND";
 	return "NS,TYPE,NPROCS,PID,USER,COMMAND";
-}
-
-static int choose(struct context *context, struct ns_options *options)
-{
-	const struct fields *fields = fields_of(options->mode);
-	const char *bad, *sort = options->sort;
-	char reason[256];
-	size_t length;
-	int r;
-
-	field_parse_list(fields, default_columns(options), &options->chosen, &bad, &length);
-	if (options->all_columns)
-		field_choose_all(fields, &options->chosen);
-	r = options->columns
-		    ? field_parse_list(fields, options->columns, &options->chosen, &bad, &length)
-		    : 0;
-	if (r == -EINVAL)
-		return context_usage(context, "--output: %.*s: no such column; -H lists them",
-				     (int)length, bad);
-	if (sort && !(options->sort_field = field_find(fields, sort + (*sort == '-'),
-						       strlen(sort + (*sort == '-')))))
-		return context_usage(context, "--sort: %s: no such column; -H lists them", sort);
-	if (!options->filter_text)
-		return 0;
-	r = field_filter_parse(fields, options->filter_text, &options->filter, reason,
-			       sizeof(reason));
-	return r < 0 ? context_usage(context, "--filter: %s", r == -EINVAL ? reason : strerror(-r))
-		     : 0;
 }
 
 /*
@@ -290,12 +216,8 @@ static void want_of(const struct ns_options *options, struct namespaces_want *re
 		{ NS_NEEDS_DETAILS, NS_SCAN_DETAILS },
 		{ NS_NEEDS_PROCESSES, NS_SCAN_PROCESSES },
 	};
-	unsigned int needs = field_needs(&options->chosen);
+	unsigned int needs = list_options_needs(&options->list);
 
-	if (options->filter)
-		needs |= field_filter_needs(options->filter);
-	if (options->sort_field)
-		needs |= options->sort_field->needs;
 	if (options->mode == MODE_DIFF || options->mode == MODE_ONE)
 		needs |= NS_NEEDS_CGROUPS | NS_NEEDS_DETAILS | NS_NEEDS_CONTAINERS |
 			 NS_NEEDS_PROCESSES;
@@ -342,7 +264,7 @@ static uint32_t select_rows(const struct ns_view *view, const struct ns_options 
 		    (process != NS_NONE && !is_of_process(view->set, process, i)) ||
 		    (options->persistent && !is_held_by_mount(ns)) ||
 		    (options->leaks && ns_is_live(ns)) ||
-		    (options->filter && !field_filter_match(options->filter, view, i)))
+		    !list_options_match(&options->list, view, i))
 			continue;
 		rows[n++] = i;
 	}
@@ -357,7 +279,7 @@ static void json_rows(struct jsonw *json, const struct ns_options *options,
 		jsonw_begin(json, NULL, '{');
 		if (rows->depth)
 			jsonw_u64(json, "level", rows->depth[i]);
-		field_json(json, &options->chosen, rows->view, rows->rows[i]);
+		field_json(json, &options->list.chosen, rows->view, rows->rows[i]);
 		if (options->holders || options->leaks)
 			ns_json_holders(json, rows->view, rows->rows[i]);
 		jsonw_end(json, '}');
@@ -371,7 +293,7 @@ static const struct field *tree_field(const struct ns_options *options)
 	const char *name = options->tree == NS_TREE_PROCESS ? "COMMAND" : "NS";
 	const struct field *field = field_find(&ns_fields, name, strlen(name));
 
-	return field_is_chosen(&options->chosen, field) ? field : options->chosen.list[0];
+	return field_is_chosen(&options->list.chosen, field) ? field : options->list.chosen.list[0];
 }
 
 static int print_list(const struct ns_view *view, const struct ns_options *options,
@@ -386,20 +308,20 @@ static int print_list(const struct ns_view *view, const struct ns_options *optio
 	if (!numbers || !depth)
 		return -ENOMEM;
 	rows.n = select_rows(view, options, process, numbers);
-	if (options->tree != NS_TREE_NONE && !options->sort_field) {
+	if (options->tree != NS_TREE_NONE && !options->list.sort_field) {
 		rows.depth = depth;
 		rows.tree_field = tree_field(options);
 		r = ns_tree_order(view, options->tree, numbers, rows.n, depth);
 		rows.n = r < 0 ? 0 : (uint32_t)r;
-	} else if (options->sort_field) {
-		r = field_sort(options->sort_field, *options->sort == '-', view, numbers, rows.n);
+	} else {
+		r = list_options_sort(&options->list, view, numbers, rows.n);
 	}
 	if (r < 0)
 		return (int)r;
-	if (options->json)
+	if (options->list.json)
 		json_rows(json, options, &rows);
 	else
-		field_table(&json->out, &options->chosen, &rows, &options->format);
+		field_table(&json->out, &options->list.chosen, &rows, &options->list.format);
 	return 0;
 }
 
@@ -425,25 +347,25 @@ static int print_limits(const struct ns_view *view, const struct ns_options *opt
 		return -ENOMEM;
 	for (uint32_t i = 0; i < view->set->n_limits; i++) {
 		/* A nested user namespace has the largest number until somebody lowers it. */
-		if (!options->json && !options->filter && view->set->limits[i].limit >= INT32_MAX)
+		if (!options->list.json && !options->list.filter &&
+		    view->set->limits[i].limit >= INT32_MAX)
 			continue;
 		if ((!options->types || options->types & 1U << view->set->limits[i].type) &&
-		    (!options->filter || field_filter_match(options->filter, view, i)))
+		    list_options_match(&options->list, view, i))
 			numbers[rows.n++] = i;
 	}
-	if (options->sort_field)
-		r = field_sort(options->sort_field, *options->sort == '-', view, numbers, rows.n);
-	if (options->json)
+	r = list_options_sort(&options->list, view, numbers, rows.n);
+	if (options->list.json)
 		jsonw_begin(json, "limits", '[');
-	for (uint32_t i = 0; options->json && i < rows.n; i++) {
+	for (uint32_t i = 0; options->list.json && i < rows.n; i++) {
 		jsonw_begin(json, NULL, '{');
-		field_json(json, &options->chosen, view, numbers[i]);
+		field_json(json, &options->list.chosen, view, numbers[i]);
 		jsonw_end(json, '}');
 	}
-	if (options->json)
+	if (options->list.json)
 		jsonw_end(json, ']');
 	else
-		field_table(&json->out, &options->chosen, &rows, &options->format);
+		field_table(&json->out, &options->list.chosen, &rows, &options->list.format);
 	return r;
 }
 
@@ -471,25 +393,26 @@ static int print(struct context *context, const struct ns_view *view,
 
 	if (r != 0)
 		return r;
-	if (options->json)
+	if (options->list.json)
 		output_json_envelope(json, view->set->realtime_ns);
 	if (options->mode == MODE_ONE) {
 		if (find_inode(view->set, options->inode, &index) < 0)
 			return context_fail(context, EXIT_FAILED, "%llu: no such namespace",
 					    (unsigned long long)options->inode);
-		if (options->json)
-			ns_json_one(json, view, index, &options->chosen);
+		if (options->list.json)
+			ns_json_one(json, view, index, &options->list.chosen);
 		else
-			ns_print_one(&json->out, view, index, &options->chosen, &options->format);
-	} else if (options->mode == MODE_DIFF && options->json) {
+			ns_print_one(&json->out, view, index, &options->list.chosen,
+				     &options->list.format);
+	} else if (options->mode == MODE_DIFF && options->list.json) {
 		ns_json_diff(json, view, processes);
 	} else if (options->mode == MODE_DIFF) {
-		ns_print_diff(&json->out, view, processes, &options->format);
+		ns_print_diff(&json->out, view, processes, &options->list.format);
 	} else {
 		r = options->mode == MODE_LIMITS ? print_limits(view, options, json)
 						 : print_list(view, options, processes[0], json);
 	}
-	if (options->json) {
+	if (options->list.json) {
 		if (view->set->n_denied > 0)
 			jsonw_u64(json, "denied", view->set->n_denied);
 		jsonw_end(json, '}');
@@ -519,7 +442,7 @@ static int run(struct context *context, const struct ns_options *options)
 	r = print(context, &view, options, &json);
 	if (r == 0)
 		r = context_write(context, &json.out);
-	if (r == 0 && !options->json && view.set->n_denied > 0)
+	if (r == 0 && !options->list.json && view.set->n_denied > 0)
 		context_fail(context, 0, "%u process%s could not be looked into: not all is here",
 			     view.set->n_denied, view.set->n_denied == 1 ? "" : "es");
 	jsonw_done(&json);
@@ -530,21 +453,23 @@ static int run(struct context *context, const struct ns_options *options)
 int verb_ns(struct context *context, int argc, char **argv)
 {
 	struct ns_options options = { .tree = NS_TREE_NONE };
-	bool done = false;
-	int r = parse(context, argc, argv, &options, &done);
+	const struct list_options *list = &options.list;
+	int r = parse(context, argc, argv, &options);
 
-	if (r != 0 || done)
+	if (r != 0)
 		return r;
-	r = choose(context, &options);
+	if (list->help_columns)
+		return list_options_describe(context, &ns_fields);
+	r = list_options_choose(context, &options.list, fields_of(options.mode),
+				default_columns(&options));
 	/* A tree is what people see; programs and lists get rows. */
-	if (!options.tree_given && !options.list && !options.json && !options.format.raw &&
+	if (!options.tree_given && !options.flat && !list->json && !list->format.raw &&
 	    !options.leaks)
 		options.tree = NS_TREE_PROCESS;
-	if (options.list)
+	if (options.flat)
 		options.tree = NS_TREE_NONE;
-	options.format.width = options.notruncate ? 0 : output_terminal_width();
 	if (r == 0)
 		r = run(context, &options);
-	field_filter_free(options.filter);
+	list_options_done(&options.list);
 	return r;
 }

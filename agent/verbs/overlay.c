@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/field_filter.h"
 #include "agent/output.h"
 #include "agent/verbs/inventory_fetch.h"
+#include "agent/verbs/list_options.h"
 #include "agent/verbs/overlay_view.h"
 #include "core/cleanup.h"
 
@@ -20,13 +20,9 @@ enum overlay_mode { MODE_LIST, MODE_ONE, MODE_LAYERS, MODE_ORPHANS, MODE_DRIVERS
 struct overlay_options {
 	enum overlay_mode mode;
 	const char *name; /* of MODE_ONE */
-	const char *columns, *filter_text, *sort;
-	struct field_list chosen;
-	struct field_filter *filter;
-	const struct field *sort_field;
+	struct list_options list;
 	uint64_t budget_ns;
-	bool json, all_columns, sizes, notruncate, help_columns;
-	struct field_format format;
+	bool sizes;
 };
 
 /* The lists that are not of overlays, and what each is in JSON. */
@@ -48,21 +44,10 @@ static const struct {
 static const char size_columns[] = "CONTAINER,SIZE,INODES,CREATED,COPIED,DELETED,OPAQUE,STATE,"
 				   "FLAGS,MOUNT";
 
-enum { OPTION_LAYERS = 256, OPTION_ORPHANS, OPTION_DRIVERS, OPTION_ALL_COLUMNS, OPTION_BUDGET };
+enum { OPTION_LAYERS = 256, OPTION_ORPHANS, OPTION_DRIVERS, OPTION_BUDGET };
 
 static const struct option long_options[] = {
-	{ "json", no_argument, NULL, 'J' },
-	{ "noheadings", no_argument, NULL, 'n' },
-	{ "output", required_argument, NULL, 'o' },
-	{ "columns", required_argument, NULL, 'o' },
-	{ "output-all", no_argument, NULL, OPTION_ALL_COLUMNS },
-	{ "filter", required_argument, NULL, 'Q' },
-	{ "raw", no_argument, NULL, 'r' },
-	{ "notruncate", no_argument, NULL, 'u' },
-	{ "nowrap", no_argument, NULL, 'W' },
-	{ "list-columns", no_argument, NULL, 'H' },
-	{ "sort", required_argument, NULL, 's' },
-	{ "bytes", no_argument, NULL, 'b' },
+	LIST_LONG_OPTIONS,
 	{ "sizes", no_argument, NULL, 'S' },
 	{ "budget", required_argument, NULL, OPTION_BUDGET },
 	{ "layers", no_argument, NULL, OPTION_LAYERS },
@@ -70,29 +55,6 @@ static const struct option long_options[] = {
 	{ "drivers", no_argument, NULL, OPTION_DRIVERS },
 	{ NULL },
 };
-
-static bool set_flag(struct overlay_options *options, int option)
-{
-	static const size_t flags[][2] = {
-		{ 'J', offsetof(struct overlay_options, json) },
-		{ 'n', offsetof(struct overlay_options, format.no_headings) },
-		{ 'r', offsetof(struct overlay_options, format.raw) },
-		{ 'b', offsetof(struct overlay_options, format.bytes) },
-		{ 'u', offsetof(struct overlay_options, notruncate) },
-		{ 'W', offsetof(struct overlay_options, format.one_line) },
-		{ 'S', offsetof(struct overlay_options, sizes) },
-		{ 'H', offsetof(struct overlay_options, help_columns) },
-		{ OPTION_ALL_COLUMNS, offsetof(struct overlay_options, all_columns) },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
-		if ((size_t)option == flags[i][0]) {
-			*(bool *)((char *)options + flags[i][1]) = true;
-			return true;
-		}
-	}
-	return false;
-}
 
 static int set_mode(struct context *context, struct overlay_options *options,
 		    enum overlay_mode mode)
@@ -108,14 +70,8 @@ static int set_value(struct context *context, int option, struct overlay_options
 	uint64_t usec;
 
 	switch (option) {
-	case 'o':
-		options->columns = optarg;
-		return 0;
-	case 'Q':
-		options->filter_text = optarg;
-		return 0;
-	case 's':
-		options->sort = optarg;
+	case 'S':
+		options->sizes = true;
 		return 0;
 	case OPTION_BUDGET:
 		if (parse_duration(optarg, &usec) < 0 || usec == 0 || usec > UINT64_MAX / 1000)
@@ -139,8 +95,8 @@ static int parse(struct context *context, int argc, char **argv, struct overlay_
 	int option, r = 0;
 
 	while (r == 0 &&
-	       (option = getopt_long(argc, argv, ":Jno:Q:ruWHs:bS", long_options, NULL)) != -1) {
-		if (!set_flag(options, option))
+	       (option = getopt_long(argc, argv, LIST_LETTERS "S", long_options, NULL)) != -1) {
+		if (!list_options_set(&options->list, option, optarg))
 			r = set_value(context, option, options);
 	}
 	if (r != 0)
@@ -155,34 +111,12 @@ static int parse(struct context *context, int argc, char **argv, struct overlay_
 	return 0;
 }
 
-static int choose(struct context *context, struct overlay_options *options)
+static const char *default_columns(const struct overlay_options *options)
 {
-	const struct fields *fields = modes[options->mode].fields;
-	const char *text = modes[options->mode].columns, *bad, *sort = options->sort;
-	char reason[256];
-	size_t length;
-	int r;
-
-	if (options->mode == MODE_LIST && options->sizes)
-		text = size_columns;
-	if (options->json || options->all_columns)
-		text = "all";
-	field_parse_list(fields, text, &options->chosen, &bad, &length);
-	r = options->columns
-		    ? field_parse_list(fields, options->columns, &options->chosen, &bad, &length)
-		    : 0;
-	if (r == -EINVAL)
-		return context_usage(context, "--output: %.*s: no such column; -H lists them",
-				     (int)length, bad);
-	if (sort && !(options->sort_field = field_find(fields, sort + (*sort == '-'),
-						       strlen(sort + (*sort == '-')))))
-		return context_usage(context, "--sort: %s: no such column; -H lists them", sort);
-	if (!options->filter_text)
-		return 0;
-	r = field_filter_parse(fields, options->filter_text, &options->filter, reason,
-			       sizeof(reason));
-	return r < 0 ? context_usage(context, "--filter: %s", r == -EINVAL ? reason : strerror(-r))
-		     : 0;
+	if (options->list.json || options->list.all_columns)
+		return "all";
+	return options->mode == MODE_LIST && options->sizes ? size_columns
+							    : modes[options->mode].columns;
 }
 
 /*
@@ -191,18 +125,15 @@ static int choose(struct context *context, struct overlay_options *options)
  */
 static bool wants_usage(const struct overlay_options *options)
 {
-	unsigned int needs = 0;
+	struct list_options list = options->list;
 
 	if (options->mode == MODE_LAYERS || options->mode == MODE_ORPHANS ||
 	    options->mode == MODE_DRIVERS)
 		return false;
-	if (options->columns || options->all_columns)
-		needs |= field_needs(&options->chosen);
-	if (options->filter)
-		needs |= field_filter_needs(options->filter);
-	if (options->sort_field)
-		needs |= options->sort_field->needs;
-	return options->sizes || options->mode == MODE_ONE || (needs & OVERLAY_NEEDS_USAGE);
+	if (list.json && !list.columns && !list.all_columns)
+		list.chosen.n = 0;
+	return options->sizes || options->mode == MODE_ONE ||
+	       (list_options_needs(&list) & OVERLAY_NEEDS_USAGE);
 }
 
 static uint32_t count_rows(const struct overlay_view *view, enum overlay_mode mode)
@@ -224,8 +155,8 @@ static void json_rows(struct jsonw *json, const struct overlay_options *options,
 	jsonw_begin(json, modes[options->mode].key, '[');
 	for (uint32_t i = 0; i < rows->n; i++) {
 		jsonw_begin(json, NULL, '{');
-		field_json(json, &options->chosen, rows->view, rows->rows[i]);
-		if (modes[options->mode].fields == &overlay_fields && !options->columns)
+		field_json(json, &options->list.chosen, rows->view, rows->rows[i]);
+		if (modes[options->mode].fields == &overlay_fields && !options->list.columns)
 			overlay_json_lists(json, rows->view, rows->rows[i]);
 		jsonw_end(json, '}');
 	}
@@ -240,12 +171,10 @@ static int select_rows(const struct overlay_view *view, const struct overlay_opt
 	*ret_n = 0;
 	for (uint32_t i = 0; i < n; i++) {
 		if ((!only || &view->set->list[i] == only) &&
-		    (!options->filter || field_filter_match(options->filter, view, i)))
+		    list_options_match(&options->list, view, i))
 			rows[(*ret_n)++] = i;
 	}
-	return options->sort_field
-		       ? field_sort(options->sort_field, *options->sort == '-', view, rows, *ret_n)
-		       : 0;
+	return list_options_sort(&options->list, view, rows, *ret_n);
 }
 
 static int print(struct context *context, const struct overlay_view *view,
@@ -261,17 +190,17 @@ static int print(struct context *context, const struct overlay_view *view,
 	if (r < 0)
 		return context_fail(context, EXIT_FAILED, "%s", strerror(-r));
 	jsonw_init(&json);
-	if (options->json) {
+	if (options->list.json) {
 		output_json_envelope(&json, realtime_ns);
 		json_rows(&json, options, &rows);
 		if (view->set->n_denied > 0)
 			jsonw_u64(&json, "denied", view->set->n_denied);
 		jsonw_end(&json, '}');
 		strbuf_add_char(&json.out, '\n');
-	} else if (only && !options->columns) {
-		overlay_print_one(&json.out, view, numbers[0], &options->format);
+	} else if (only && !options->list.columns) {
+		overlay_print_one(&json.out, view, numbers[0], &options->list.format);
 	} else {
-		field_table(&json.out, &options->chosen, &rows, &options->format);
+		field_table(&json.out, &options->list.chosen, &rows, &options->list.format);
 	}
 	r = context_write(context, &json.out);
 	jsonw_done(&json);
@@ -313,22 +242,10 @@ static int run(struct context *context, const struct overlay_options *options)
 		return context_fail(context, EXIT_FAILED, "the mounts could not be read: %s",
 				    strerror(-r));
 	r = show(context, options, inventory, &view);
-	if (r == 0 && !options->json && view.set->n_denied > 0)
+	if (r == 0 && !options->list.json && view.set->n_denied > 0)
 		context_fail(context, 0, "%u mount namespace%s could not be looked into",
 			     view.set->n_denied, view.set->n_denied == 1 ? "" : "s");
 	overlay_view_done(&view);
-	return r;
-}
-
-static int list_columns(struct context *context, const struct overlay_options *options)
-{
-	struct strbuf out;
-	int r;
-
-	strbuf_init(&out);
-	field_describe(modes[options->mode].fields, &out);
-	r = context_write(context, &out);
-	strbuf_done(&out);
 	return r;
 }
 
@@ -340,13 +257,13 @@ int verb_overlay(struct context *context, int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "diff") == 0)
 		return verb_overlay_diff(context, argc - 1, argv + 1);
 	r = parse(context, argc, argv, &options);
-	if (r == 0 && options.help_columns)
-		return list_columns(context, &options);
+	if (r == 0 && options.list.help_columns)
+		return list_options_describe(context, modes[options.mode].fields);
 	if (r == 0)
-		r = choose(context, &options);
-	options.format.width = options.notruncate ? 0 : output_terminal_width();
+		r = list_options_choose(context, &options.list, modes[options.mode].fields,
+					default_columns(&options));
 	if (r == 0)
 		r = run(context, &options);
-	field_filter_free(options.filter);
+	list_options_done(&options.list);
 	return r;
 }

@@ -134,6 +134,12 @@ static void add_metrics(struct strbuf *out, const struct snapshot *snapshot, uin
 		      absent);
 }
 
+struct show_options {
+	const char *path;
+	uint64_t interval_usec, budget_ns;
+	bool as_json;
+};
+
 /* A cgroup of a sample, with what belongs to it beside its metrics. */
 struct shown {
 	struct snapshot *snapshot;
@@ -175,8 +181,8 @@ static int print(struct context *context, const struct shown *shown,
  * What is beside the cgroups: of the layers only that of the cgroup at hand is measured, and not
  * for longer than people wait. `inventory` is not shared yet.
  */
-static int find_inventory(struct context *context, struct sampler *sampler, const char *path,
-			  struct inventory **ret_inventory)
+static int find_inventory(struct context *context, struct sampler *sampler,
+			  const struct show_options *options, struct inventory **ret_inventory)
 {
 	const struct overlay *overlay = NULL;
 	struct inventory *inventory = NULL;
@@ -189,7 +195,7 @@ static int find_inventory(struct context *context, struct sampler *sampler, cons
 	r = context_sample(context, sampler, &none, 0, &snapshot);
 	if (r != 0)
 		return r;
-	index = context_find(context, snapshot, path, &r);
+	index = context_find(context, snapshot, options->path, &r);
 	if (index != NODE_NONE)
 		r = inventory_fetch(context, sampler_hierarchies(sampler),
 				    INVENTORY_NAMESPACES | INVENTORY_OVERLAYS |
@@ -198,7 +204,7 @@ static int find_inventory(struct context *context, struct sampler *sampler, cons
 	if (inventory && join_new(snapshot->tree, inventory, &join) == 0)
 		overlay = join_overlay(join, index);
 	if (overlay)
-		inventory_measure(context, inventory, overlay, MEASURE_BUDGET_NS);
+		inventory_measure(context, inventory, overlay, options->budget_ns);
 	/* What was not measured now will not be by waiting. */
 	if (inventory)
 		inventory->parts |= INVENTORY_USAGE;
@@ -208,25 +214,25 @@ static int find_inventory(struct context *context, struct sampler *sampler, cons
 	return r;
 }
 
-static int take(struct context *context, const char *path, const struct metric_set *set,
-		uint64_t interval_usec, struct shown *shown)
+static int take(struct context *context, const struct show_options *options,
+		const struct metric_set *set, struct shown *shown)
 {
 	struct sampler *sampler = NULL;
 	int r = context_sampler(context, &sampler);
 
 	if (r == 0)
-		r = find_inventory(context, sampler, path, &shown->join.inventory);
+		r = find_inventory(context, sampler, options, &shown->join.inventory);
 	if (r == 0) {
 		sampler_set_inventory(sampler, shown->join.inventory);
-		r = context_sample(context, sampler, set, interval_usec, &shown->snapshot);
+		r = context_sample(context, sampler, set, options->interval_usec, &shown->snapshot);
 	}
 	if (r == 0)
-		shown->index = context_find(context, shown->snapshot, path, &r);
+		shown->index = context_find(context, shown->snapshot, options->path, &r);
 	sampler_free(sampler);
 	return r;
 }
 
-static int run(struct context *context, const char *path, uint64_t interval_usec, bool as_json)
+static int run(struct context *context, const struct show_options *options)
 {
 	struct shown shown = { 0 };
 	struct column_list columns;
@@ -237,13 +243,13 @@ static int run(struct context *context, const char *path, uint64_t interval_usec
 
 	columns.n = (size_t)metric_parse_list("all", &set, columns.ids, ARRAY_SIZE(columns.ids),
 					      &bad, &bad_length);
-	r = take(context, path, &set, interval_usec, &shown);
+	r = take(context, options, &set, &shown);
 	if (r == 0) {
 		shown.join.join = join_ref(shown.snapshot->join);
 		shown.join.node = shown.index;
 		shown.join.labels = labels_new(context->root);
 		shown.join.now_ns = context_now(CLOCK_BOOTTIME);
-		r = print(context, &shown, &columns, as_json);
+		r = print(context, &shown, &columns, options->as_json);
 	}
 	labels_free(shown.join.labels);
 	join_unref(shown.join.join);
@@ -254,23 +260,34 @@ static int run(struct context *context, const char *path, uint64_t interval_usec
 
 int verb_show(struct context *context, int argc, char **argv)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
-						 { "interval", required_argument, NULL, 'i' },
-						 { NULL } };
-	uint64_t interval_usec = 1000000;
-	bool as_json = false;
+	static const struct option long_options[] = { { "json", no_argument, NULL, 'j' },
+						      { "interval", required_argument, NULL, 'i' },
+						      { "budget", required_argument, NULL, 'b' },
+						      { NULL } };
+	struct show_options options = { .interval_usec = 1000000, .budget_ns = MEASURE_BUDGET_NS };
+	uint64_t usec;
 	int option;
 
-	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-		if (option == 'j')
-			as_json = true;
-		else if (option != 'i')
+	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+		if (option == 'j') {
+			options.as_json = true;
+			continue;
+		}
+		if (option != 'i' && option != 'b')
 			return context_bad_option(context);
-		else if (parse_duration(optarg, &interval_usec) < 0)
-			return context_usage(context, "--interval: %s: give a time with its unit",
+		if (parse_duration(optarg, &usec) < 0)
+			return context_usage(context, "--%s: %s: give a time with its unit",
+					     option == 'i' ? "interval" : "budget", optarg);
+		if (option == 'i')
+			options.interval_usec = usec;
+		else if (usec == 0 || usec > UINT64_MAX / 1000)
+			return context_usage(context, "--budget: %s: too short or too long",
 					     optarg);
+		else
+			options.budget_ns = usec * 1000;
 	}
 	if (optind != argc - 1)
 		return context_usage(context, "give one CGROUP");
-	return run(context, argv[optind], interval_usec, as_json);
+	options.path = argv[optind];
+	return run(context, &options);
 }

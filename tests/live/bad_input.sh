@@ -91,6 +91,7 @@ expect 1 'no such cgroup' "$build/cgwatch" show /surely/not/there
 expect 1 'no such cgroup' "$build/cgwatch" set /surely/not/there cpu.quota=50%
 expect 1 'root' "$build/cgwatch" set / cpu.quota=50%
 expect 1 'root' "$build/cgwatch" freeze /
+expect 2 'unit' "$build/cgwatch" show / --budget 1
 expect 2 'no such option' "$build/cgwatch" ns --nope
 expect 2 'process, parent or owner' "$build/cgwatch" ns --tree=sideways
 expect 2 'one of mnt, net' "$build/cgwatch" ns -t mnt,nope

@@ -127,7 +127,8 @@ static int age(const char *path, const struct stat *status, int type, struct FTW
 
 bool scene_mount(struct scene *scene, const char *options)
 {
-	/* What is done now must have another time than what was there, however coarse clocks are. */
+	/* What is done now must have another time than what was there, however coarse clocks are.
+	 */
 	check(nftw(scene_path(scene, "lower"), age, 16, FTW_PHYS | FTW_DEPTH), "age", "lower");
 	check(nftw(scene_path(scene, "lower2"), age, 16, FTW_PHYS | FTW_DEPTH), "age", "lower2");
 	snprintf(scene->option_text, sizeof(scene->option_text),

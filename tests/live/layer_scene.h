@@ -38,8 +38,8 @@ bool scene_mount(struct scene *scene, const char *options);
 void scene_mount_inner(struct scene *scene, const char *lower, const char *dir);
 void scene_unmount(struct scene *scene);
 /*
- * Mounts a FUSE filesystem at `name` whose server never answers. Its descriptor, or -1 if this kernel
- * has none; closing it lets go everybody who waits.
+ * Mounts a FUSE filesystem at `name` whose server never answers. Its descriptor, or -1 if this
+ * kernel has none; closing it lets go everybody who waits.
  */
 int scene_mount_dead(const struct scene *scene, const char *name);
 /* The path of a name below the top; static memory for the last four. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -85,4 +86,47 @@ bool live_list_has(const json_t *list, const char *part)
 			return true;
 	}
 	return false;
+}
+
+bool live_has_line(const char *text, const char *line)
+{
+	size_t length = strlen(line);
+
+	for (; text && *text; text = strchr(text, '\n') ? strchr(text, '\n') + 1 : NULL) {
+		if (strncmp(text, line, length) == 0 && (text[length] == '\n' || !text[length]))
+			return true;
+	}
+	return false;
+}
+
+/* NULL if there is no lsns. It fails where a process ends under its eyes: then once more. */
+static char *run_lsns_once(bool *ret_there)
+{
+	FILE *pipe = popen("lsns -n -r -o NS,PID 2>/dev/null", "re");
+	size_t used = 0, n;
+	char *text = calloc(1, 1 << 20);
+	int status;
+
+	assert_non_null(pipe);
+	assert_non_null(text);
+	while ((n = fread(text + used, 1, (1 << 20) - 1 - used, pipe)) > 0)
+		used += n;
+	status = pclose(pipe);
+	*ret_there = !WIFEXITED(status) || WEXITSTATUS(status) != 127;
+	if (status == 0 && used > 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+char *live_lsns(void)
+{
+	bool there = true;
+	char *text = NULL;
+
+	for (double end = live_now() + 30; !text && there && live_now() < end;)
+		text = run_lsns_once(&there);
+	if (there)
+		assert_non_null(text);
+	return text;
 }

@@ -14,3 +14,8 @@ json_t *live_find_text(json_t *list, const char *key, const char *text);
 const char *live_text(const json_t *object, const char *key);
 /* True if a list of texts has one with `part` in it. */
 bool live_list_has(const json_t *list, const char *part);
+/* What `lsns` prints: lines of a namespace's inode and a process in it. NULL if there is no lsns.
+ */
+char *live_lsns(void);
+/* True if one of the lines is that one. */
+bool live_has_line(const char *text, const char *line);

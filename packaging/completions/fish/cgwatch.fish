@@ -78,6 +78,7 @@ complete -c cgwatch -n '__fish_seen_subcommand_from overlay' -l orphans -d 'What
 complete -c cgwatch -n '__fish_seen_subcommand_from overlay' -l drivers -d 'Storage drivers'
 complete -c cgwatch -n '__fish_seen_subcommand_from diff' -s l -l long -d 'How each differs'
 complete -c cgwatch -n '__fish_seen_subcommand_from diff' -l summary -d 'Numbers'
+complete -c cgwatch -n '__fish_seen_subcommand_from show overlay' -l budget -x -a '2s 10s 1m' -d 'How long to walk layers'
 complete -c cgwatch -n '__fish_seen_subcommand_from ls' -l tree -d 'A tree'
 complete -c cgwatch -n '__fish_seen_subcommand_from ls' -l list -d 'One list'
 complete -c cgwatch -n '__fish_seen_subcommand_from ls' -l csv -d 'Comma-separated values'
