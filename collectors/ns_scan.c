@@ -5,19 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "collectors/ns_private.h"
 #include "core/cleanup.h"
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec time;
-
-	clock_gettime(clock, &time);
-	return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
-}
+#include "core/clock.h"
 
 int ns_scanner_new(const struct root *root, const struct hierarchies *hierarchies,
 		   struct ns_scanner **ret_scanner)

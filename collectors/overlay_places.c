@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/cleanup.h"
+#include "core/clock.h"
 #include "core/hash.h"
 
 #define RETRY_NS (60 * UINT64_C(1000000000))
@@ -226,14 +226,6 @@ void overlay_places_put(struct overlay_places *places, struct overlay_place *pla
 	place_free(place);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* Without symbolic links in our own root; through another's, as it is written. */
 static char *resolve(const struct overlay_places *places, const struct overlay_place *place, int fd)
 {
@@ -262,7 +254,7 @@ static void take(struct overlay_places *places, struct overlay_place *place,
 		     (place->device == probe->device && place->inode == probe->inode));
 
 	if (probe->result == -ETIMEDOUT)
-		place->retry_ns = now_ns() + RETRY_NS;
+		place->retry_ns = clock_ns(CLOCK_MONOTONIC) + RETRY_NS;
 	if (same)
 		return;
 	*ret_changed = true;
@@ -289,7 +281,7 @@ static void take(struct overlay_places *places, struct overlay_place *place,
 /* Which ones it is now: those that are new, then the next ones in turn. */
 static size_t choose(struct overlay_places *places, size_t budget, struct overlay_place **chosen)
 {
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	size_t n = 0, left = budget < places->n ? budget : places->n;
 
 	for (size_t i = places->n; places->n_new > n && i-- > 0;) {
