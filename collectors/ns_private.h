@@ -62,7 +62,7 @@ struct ns_known {
 	struct ns_task *lowest; /* process in it */
 	struct ns_task *thread; /* a thread in it whose process is elsewhere */
 	struct ns_task *maker;	/* whose children will be in it */
-	int fd;			/* descriptor to it until the next pass, or -1 */
+	int fd;			/* descriptor to it until the pass ends, or -1 */
 	struct ns_hold *holds, **holds_end;
 };
 
@@ -164,7 +164,12 @@ void ns_task_drop(struct ns_scanner *scanner);
 /* Forgets what was not seen in this pass. */
 void ns_forget(struct ns_scanner *scanner);
 void ns_forget_all(struct ns_scanner *scanner);
-/* Closes descriptors and empties the lists of the pass before. */
+/*
+ * Closes the descriptors that the pass has opened. It must not end without that: they keep the
+ * namespaces, and all that is mounted and plugged in there, alive.
+ */
+void ns_close_all(struct ns_scanner *scanner);
+/* Empties the lists of the pass before. */
 void ns_begin_pass(struct ns_scanner *scanner);
 /* Another holder, behind those it has. NULL if there is no memory. */
 struct ns_holder *ns_known_hold(struct ns_scanner *scanner, struct ns_known *known,

@@ -114,6 +114,8 @@ int ns_scanner_read(struct ns_scanner *scanner, unsigned int flags)
 		r = list_mount_ns(scanner);
 	if (r == 0 && scanner->scratch.failed)
 		r = -ENOMEM;
+	if (r < 0)
+		ns_close_all(scanner);
 	scanner->cost_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - before;
 	return r;
 }
@@ -124,10 +126,9 @@ const struct mount_ns *ns_scanner_mount_ns(const struct ns_scanner *scanner, siz
 	return scanner->mount_ns;
 }
 
-int ns_scanner_finish(struct ns_scanner *scanner, const struct mount_table *mounts,
-		      struct namespaces **ret_namespaces)
+static int finish(struct ns_scanner *scanner, const struct mount_table *mounts,
+		  struct namespaces **ret_namespaces)
 {
-	uint64_t before = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	struct namespaces *set;
 	int r;
 
@@ -150,7 +151,19 @@ int ns_scanner_finish(struct ns_scanner *scanner, const struct mount_table *moun
 		return r;
 	}
 	ns_forget(scanner);
-	set->cost_ns = scanner->cost_ns + clock_ns(CLOCK_THREAD_CPUTIME_ID) - before;
 	*ret_namespaces = set;
 	return 0;
+}
+
+int ns_scanner_finish(struct ns_scanner *scanner, const struct mount_table *mounts,
+		      struct namespaces **ret_namespaces)
+{
+	uint64_t before = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	int r = finish(scanner, mounts, ret_namespaces);
+
+	ns_close_all(scanner);
+	if (r == 0)
+		(*ret_namespaces)->cost_ns = scanner->cost_ns + clock_ns(CLOCK_THREAD_CPUTIME_ID) -
+					     before;
+	return r;
 }

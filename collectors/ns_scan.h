@@ -33,7 +33,10 @@ void ns_scanner_heed(struct ns_scanner *scanner, const atomic_bool *stop);
  * process through which it can be reached. 0 or -errno.
  */
 int ns_scanner_read(struct ns_scanner *scanner, unsigned int flags);
-/* The mount namespaces of that pass, for mount_table_refresh(). Valid until the next read. */
+/*
+ * The mount namespaces of that pass, for mount_table_refresh(), which has to come before the second
+ * half: that closes their descriptors.
+ */
 const struct mount_ns *ns_scanner_mount_ns(const struct ns_scanner *scanner, size_t *ret_n);
 /*
  * The second half: holders (nsfs mounts come from `mounts`, which may be NULL), relations, details,
