@@ -153,14 +153,6 @@ uint32_t context_find(struct context *context, const struct snapshot *snapshot, 
 	return r < 0 ? NODE_NONE : index;
 }
 
-uint64_t context_now(clockid_t clock)
-{
-	struct timespec now = { 0 };
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 int context_write(struct context *context, const struct strbuf *text)
 {
 	size_t done = 0;

@@ -50,7 +50,5 @@ int context_sample(struct context *context, struct sampler *sampler,
  */
 uint32_t context_find(struct context *context, const struct snapshot *snapshot, const char *path,
 		      int *ret_code);
-/* Nanoseconds of that clock, now. */
-uint64_t context_now(clockid_t clock);
 /* Writes `text` to stdout. 0, or EXIT_FAILED if nobody reads it. */
 int context_write(struct context *context, const struct strbuf *text);

@@ -10,6 +10,7 @@
 
 #include "collectors/inventory_pass.h"
 #include "core/cleanup.h"
+#include "core/clock.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 
@@ -34,14 +35,6 @@ struct inventory_keeper {
 	struct inventory_stats stats;
 };
 
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
-
 unsigned int inventory_expand(unsigned int parts)
 {
 	if (parts & INVENTORY_ORPHANS)
@@ -59,7 +52,7 @@ unsigned int inventory_expand(unsigned int parts)
 /* What the next pass is to make. Called with the mutex held. */
 static unsigned int parts_now(struct inventory_keeper *keeper)
 {
-	if (keeper->lingering && now_ns(CLOCK_MONOTONIC) >= keeper->linger_until_ns)
+	if (keeper->lingering && clock_ns(CLOCK_MONOTONIC) >= keeper->linger_until_ns)
 		keeper->lingering = 0;
 	return inventory_expand(keeper->wanted | keeper->lingering);
 }
@@ -73,9 +66,9 @@ static int run_pass(struct inventory_keeper *keeper, unsigned int parts, uint64_
 	int r;
 
 	pthread_mutex_unlock(&keeper->mutex);
-	cpu = now_ns(CLOCK_THREAD_CPUTIME_ID);
+	cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	r = inventory_pass_run(keeper->pass, parts, budget_ns, &stats, &inventory);
-	cpu = now_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
+	cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
 	pthread_mutex_lock(&keeper->mutex);
 	stats.passes++;
 	stats.errors += r < 0;
@@ -109,9 +102,9 @@ static void refill(struct inventory_keeper *keeper)
 	int r;
 
 	pthread_mutex_unlock(&keeper->mutex);
-	cpu = now_ns(CLOCK_THREAD_CPUTIME_ID);
+	cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	r = inventory_pass_refill(keeper->pass, old, &inventory);
-	cpu = now_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
+	cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
 	inventory_unref(old);
 	pthread_mutex_lock(&keeper->mutex);
 	keeper->stats.cpu_ns += cpu;
@@ -150,7 +143,7 @@ static void wait_due(struct inventory_keeper *keeper, uint64_t began_ns)
 
 	while (!keeper->stop && !keeper->now) {
 		uint64_t pause = keeper->refill_cpu_ns * REFILL_SHARE;
-		uint64_t soon = now_ns(CLOCK_MONOTONIC) + (pause > SECOND_NS ? pause : SECOND_NS);
+		uint64_t soon = clock_ns(CLOCK_MONOTONIC) + (pause > SECOND_NS ? pause : SECOND_NS);
 
 		if (parts_now(keeper) == 0 && keeper->latest)
 			return; /* to let go of it */
@@ -171,7 +164,7 @@ static void *keep(void *data)
 
 	pthread_mutex_lock(&keeper->mutex);
 	while (!keeper->stop) {
-		uint64_t began_ns = now_ns(CLOCK_MONOTONIC);
+		uint64_t began_ns = clock_ns(CLOCK_MONOTONIC);
 		unsigned int parts = parts_now(keeper);
 
 		keeper->now = false;
@@ -241,6 +234,7 @@ void inventory_keeper_free(struct inventory_keeper *keeper)
 	if (keeper->threaded) {
 		pthread_mutex_lock(&keeper->mutex);
 		keeper->stop = true;
+		inventory_pass_stop(keeper->pass);
 		pthread_cond_signal(&keeper->wake);
 		pthread_mutex_unlock(&keeper->mutex);
 		pthread_join(keeper->thread, NULL);
@@ -261,7 +255,7 @@ void inventory_keeper_want(struct inventory_keeper *keeper, unsigned int parts)
 	dropped = keeper->wanted & ~parts;
 	if (dropped) {
 		keeper->lingering |= dropped;
-		keeper->linger_until_ns = now_ns(CLOCK_MONOTONIC) + LINGER_S * SECOND_NS;
+		keeper->linger_until_ns = clock_ns(CLOCK_MONOTONIC) + LINGER_S * SECOND_NS;
 	}
 	keeper->wanted = parts;
 	if (parts_now(keeper) & ~before) {

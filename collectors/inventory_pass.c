@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -14,6 +15,7 @@
 struct inventory_pass {
 	const struct root *root;
 	bool no_thread;
+	atomic_bool stop;
 	struct layer_keeper_options layer_options;
 	struct ns_scanner *namespaces;
 	struct mount_table *mounts;
@@ -32,7 +34,8 @@ struct made {
 	struct namespaces *namespaces;
 	struct overlays *overlays;
 	struct containers *containers;
-	int error; /* the first one */
+	bool no_mounts; /* they could not be read: then "none" would be a lie */
+	int error;	/* the first one */
 };
 
 int inventory_pass_new(const struct root *root, const struct hierarchies *hierarchies,
@@ -58,8 +61,15 @@ int inventory_pass_new(const struct root *root, const struct hierarchies *hierar
 		inventory_pass_free(pass);
 		return r;
 	}
+	ns_scanner_heed(pass->namespaces, &pass->stop);
+	overlay_scanner_heed(pass->overlays, &pass->stop);
 	*ret_pass = pass;
 	return 0;
+}
+
+void inventory_pass_stop(struct inventory_pass *pass)
+{
+	atomic_store(&pass->stop, true);
 }
 
 void inventory_pass_free(struct inventory_pass *pass)
@@ -85,6 +95,12 @@ static bool note(struct made *made, unsigned int part, int r)
 	return r >= 0;
 }
 
+static void refresh_mounts(struct inventory_pass *pass, const struct mount_ns *spaces, size_t n,
+			   struct made *made)
+{
+	made->no_mounts = !note(made, 0, mount_table_refresh(pass->mounts, spaces, n));
+}
+
 static void find_namespaces(struct inventory_pass *pass, unsigned int parts, struct made *made)
 {
 	unsigned int flags = NS_SCAN_CGROUPS | NS_SCAN_DETAILS | NS_SCAN_PROCESSES;
@@ -97,19 +113,22 @@ static void find_namespaces(struct inventory_pass *pass, unsigned int parts, str
 	r = ns_scanner_read(pass->namespaces, flags);
 	if (!note(made, 0, r)) {
 		/* Our own mounts are still to be seen. */
-		note(made, 0, mount_table_refresh(pass->mounts, NULL, 0));
+		refresh_mounts(pass, NULL, 0, made);
 		return;
 	}
 	spaces = ns_scanner_mount_ns(pass->namespaces, &n);
-	note(made, 0, mount_table_refresh(pass->mounts, spaces, n));
+	refresh_mounts(pass, spaces, n, made);
 	r = ns_scanner_finish(pass->namespaces, pass->mounts, &made->namespaces);
-	note(made, INVENTORY_NAMESPACES | (parts & INVENTORY_HOLDERS), r);
+	/* Without the mounts it is not known what they keep. */
+	note(made, INVENTORY_NAMESPACES | (made->no_mounts ? 0 : parts & INVENTORY_HOLDERS), r);
 }
 
 static void find_overlays(struct inventory_pass *pass, struct made *made)
 {
 	overlays_unref(made->overlays);
 	made->overlays = NULL;
+	if (made->no_mounts)
+		return;
 	note(made, INVENTORY_OVERLAYS,
 	     overlay_scanner_build(pass->overlays, pass->mounts, made->namespaces, made->containers,
 				   &made->overlays));
@@ -219,11 +238,11 @@ int inventory_pass_run(struct inventory_pass *pass, unsigned int parts, uint64_t
 {
 	struct made made = { 0 };
 
-	if (parts & INVENTORY_NAMESPACES)
+	if ((parts & INVENTORY_NAMESPACES) && !atomic_load(&pass->stop))
 		find_namespaces(pass, parts, &made);
-	if (parts & INVENTORY_CONTAINERS)
+	if ((parts & INVENTORY_CONTAINERS) && !atomic_load(&pass->stop))
 		find_containers(pass, parts, &made);
-	if (parts & INVENTORY_OVERLAYS)
+	if ((parts & INVENTORY_OVERLAYS) && !atomic_load(&pass->stop))
 		find_overlays(pass, &made);
 	if ((parts & INVENTORY_USAGE) && made.overlays)
 		measure_layers(pass, budget_ns, &made);

@@ -11,6 +11,11 @@ int inventory_pass_new(const struct root *root, const struct hierarchies *hierar
 		       const struct inventory_options *options, struct inventory_pass **ret_pass);
 void inventory_pass_free(struct inventory_pass *pass);
 /*
+ * A pass that runs ends as soon as it can, and says little; any later one does at once. Any thread
+ * may call it.
+ */
+void inventory_pass_stop(struct inventory_pass *pass);
+/*
  * One pass for these parts (expanded). What could not be read is missing from `parts` of the
  * inventory; 0, or the first -errno. Adds to `stats` what it saw. NULL in `ret_inventory` only
  * without memory.

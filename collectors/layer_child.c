@@ -93,7 +93,7 @@ int layer_child_start(layer_child_work *work, void *argument, size_t size, int f
 	return 0;
 }
 
-static bool reap(struct layer_child *child)
+bool layer_child_gone(struct layer_child *child)
 {
 	if (!child->reaped) {
 		pid_t r = waitpid(child->pid, NULL, WNOHANG);
@@ -107,7 +107,7 @@ static bool reap(struct layer_child *child)
 int layer_child_poll(struct layer_child *child, int *ret_result)
 {
 	/* What it has to say may be there although closing its files takes forever. */
-	if (!reap(child) && !atomic_load(&child->shared->ended))
+	if (!layer_child_gone(child) && !atomic_load(&child->shared->ended))
 		return 0;
 	*ret_result = atomic_load(&child->shared->ended) ? child->shared->value : -EIO;
 	return 1;
@@ -131,7 +131,7 @@ const void *layer_child_result(const struct layer_child *child)
 
 void layer_child_kill(struct layer_child *child)
 {
-	if (!reap(child))
+	if (!layer_child_gone(child))
 		kill(child->pid, SIGKILL);
 }
 
@@ -141,7 +141,7 @@ void layer_child_leave(struct layer_child *child)
 		return;
 	layer_child_kill(child);
 	/* One that hangs in the kernel ends later, or never. */
-	for (int i = 0; i < 100 && !reap(child); i++)
+	for (int i = 0; i < 100 && !layer_child_gone(child); i++)
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	/* The child has its own mapping. */
 	munmap(child->shared, child->size);

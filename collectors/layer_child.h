@@ -33,5 +33,10 @@ uint64_t layer_child_silent_ns(struct layer_child *child, uint64_t now_ns);
 const void *layer_child_result(const struct layer_child *child);
 /* Tells it to end; go on polling it. */
 void layer_child_kill(struct layer_child *child);
+/*
+ * True once nothing is left of it. What it has to say may be known before; but it may take its time
+ * to end, and whoever is left before that stays a zombie as long as the program runs.
+ */
+bool layer_child_gone(struct layer_child *child);
 /* Ends it; waits for a moment at most. NULL is fine. */
 void layer_child_leave(struct layer_child *child);

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "collectors/root.h"
 #include "core/cleanup.h"
 
 enum { FLAGS = O_RDONLY | O_DIRECTORY | O_CLOEXEC, CHUNK = 2048 };
@@ -96,9 +97,7 @@ int layer_open_below(int fd, const char *path)
 
 int layer_open_top(const char *path)
 {
-	int fd = open(path, FLAGS | O_NOATIME);
+	int fd = root_open_foreign(path, FLAGS | O_NOATIME);
 
-	if (fd < 0 && errno == EPERM)
-		fd = open(path, FLAGS);
-	return fd < 0 ? -errno : fd;
+	return fd == -EPERM ? root_open_foreign(path, FLAGS) : fd;
 }

@@ -68,7 +68,7 @@ bool layer_remote_tend(struct layer_worker *worker, struct layer_record *record,
 	if (layer_child_poll(record->child, &result) == 1) {
 		usage = *(const struct layer_usage *)layer_child_result(record->child);
 		record->cpu_ns = usage.cpu_ns;
-		layer_child_leave(TAKE_PTR(record->child));
+		layer_remote_leave(worker, record);
 		layer_worker_ended(worker, record, result, &usage);
 		layer_worker_add(worker, result < 0 ? 0 : usage.inodes, record->cpu_ns);
 		return false;
@@ -86,7 +86,7 @@ bool layer_remote_tend(struct layer_worker *worker, struct layer_record *record,
 	return false;
 }
 
-/* A child that does not answer stays behind, and is looked after until it ends. */
+/* A child that does not answer, or not end, stays behind and is looked after until it does. */
 void layer_remote_leave(struct layer_worker *worker, struct layer_record *record)
 {
 	struct layer_child **left;
@@ -108,9 +108,7 @@ void layer_remote_leave(struct layer_worker *worker, struct layer_record *record
 void layer_remote_tend_left(struct layer_worker *worker)
 {
 	for (size_t i = 0; i < worker->n_left;) {
-		int result;
-
-		if (layer_child_poll(worker->left[i], &result) == 0) {
+		if (!layer_child_gone(worker->left[i])) {
 			i++;
 			continue;
 		}

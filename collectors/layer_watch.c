@@ -263,9 +263,11 @@ bool layer_watch_works(void)
 
 	if (r < 0)
 		return false;
-	/* Nothing in it can hang for long; a minute is for machines that hardly move. */
-	for (int i = 0; i < 60000 && layer_child_poll(child, &value) == 0; i++)
+	/* Nothing in it can hang for long; a minute is for machines that hardly move. The end of
+	 * its mount namespace takes longer than all the rest. */
+	for (int i = 0; i < 60000 && !layer_child_gone(child); i++)
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	layer_child_poll(child, &value);
 	layer_child_leave(child);
 	return value == 0;
 }

@@ -457,6 +457,8 @@ static void turn(struct layer_worker *worker, bool active)
 		settle = true;
 	}
 	layer_remote_tend_left(worker);
+	if (worker->n_left > 0)
+		wait_ns = SECOND;
 	if (active)
 		record = next_record(worker, now, &wait_ns);
 	pthread_mutex_lock(&worker->lock);

@@ -148,9 +148,9 @@ static int build_list(struct ns_scanner *scanner, struct namespaces *set)
 		if (set->first[type] < set->first[type - 1])
 			set->first[type] = set->first[type - 1];
 	}
-	for (uint32_t i = 0; i < set->n; i++)
+	for (uint32_t i = 0; i < set->n && ns_stopped(scanner) == 0; i++)
 		fill(scanner, scanner->seen[i], set);
-	return 0;
+	return ns_stopped(scanner);
 }
 
 /* One copy of the paths for all processes in that cgroup. */

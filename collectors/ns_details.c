@@ -371,7 +371,7 @@ int ns_details_read(struct ns_scanner *scanner, const struct mount_table *mounts
 {
 	if (mounts)
 		take_mounts(mounts, set);
-	for (uint32_t i = 0; i < set->n; i++) {
+	for (uint32_t i = 0; i < set->n && ns_stopped(scanner) == 0; i++) {
 		struct ns_namespace *ns = &set->list[i];
 
 		if (readers[ns->type])

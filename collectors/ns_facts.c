@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
@@ -23,11 +24,34 @@
 #define NS_GET_ID _IOR(NSIO, 13, uint64_t)
 #endif
 
-uint64_t ns_inode_of(int fd)
+/* Never asks the server of a filesystem: whatever the descriptor leads to by now is not ours. */
+uint64_t ns_inode_of(struct ns_scanner *scanner, int fd)
 {
-	struct stat info;
+	struct statx info;
 
-	return fstat(fd, &info) == 0 ? info.st_ino : 0;
+	if (!scanner->nsfs_known) {
+		_cleanup_(closep) int own = root_open(scanner->root, ROOT_PROC, "self/ns/mnt",
+						      O_RDONLY);
+
+		if (own < 0 || statx(own, "", AT_EMPTY_PATH, STATX_INO, &info) < 0)
+			return 0;
+		scanner->nsfs_device = makedev(info.stx_dev_major, info.stx_dev_minor);
+		scanner->nsfs_known = true;
+	}
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &info) < 0 ||
+	    makedev(info.stx_dev_major, info.stx_dev_minor) != scanner->nsfs_device)
+		return 0;
+	return info.stx_ino;
+}
+
+int ns_reopen(struct ns_scanner *scanner, const struct ns_known *known, int path_fd)
+{
+	char path[32];
+
+	if (ns_inode_of(scanner, path_fd) != known->inode)
+		return -ESRCH;
+	snprintf(path, sizeof(path), "self/fd/%d", path_fd);
+	return root_open(scanner->root, ROOT_PROC, path, O_RDONLY);
 }
 
 /* Through the link of a task; -ESRCH if it leads elsewhere by now. */
@@ -43,26 +67,29 @@ static int open_link(struct ns_scanner *scanner, const struct ns_known *known,
 		snprintf(path, sizeof(path), "%d/task/%d/ns/%s", (int)task->pid, (int)task->tid,
 			 ns_link_name(link));
 	fd = root_open(scanner->root, ROOT_PROC, path, O_RDONLY);
-	if (fd >= 0 && ns_inode_of(fd) != known->inode) {
+	if (fd >= 0 && ns_inode_of(scanner, fd) != known->inode) {
 		close(fd);
 		return -ESRCH;
 	}
 	return fd;
 }
 
-static int open_held(const struct ns_known *known, const struct ns_holder *holder)
+static int open_held(struct ns_scanner *scanner, const struct ns_known *known,
+		     const struct ns_holder *holder)
 {
-	int copy, fd;
+	_cleanup_(closep) int held = -1;
+	char path[64];
+	int fd;
 
-	copy = ns_copy_fd(holder->pid, holder->fd);
-	if (copy < 0)
-		return copy;
-	fd = copy;
-	if (holder->kind == NS_HELD_SOCKET) {
-		fd = ns_socket_net(copy);
-		close(copy);
+	if (holder->kind != NS_HELD_SOCKET) {
+		snprintf(path, sizeof(path), "%d/task/%d/fd/%d", (int)holder->pid, (int)holder->tid,
+			 holder->fd);
+		held = root_open(scanner->root, ROOT_PROC, path, O_PATH);
+		return held < 0 ? held : ns_reopen(scanner, known, held);
 	}
-	if (fd >= 0 && ns_inode_of(fd) != known->inode) {
+	held = ns_copy_socket(holder->pid, holder->tid, holder->fd, holder->inode);
+	fd = held < 0 ? held : ns_socket_net(held);
+	if (fd >= 0 && ns_inode_of(scanner, fd) != known->inode) {
 		close(fd);
 		return -ESRCH;
 	}
@@ -89,7 +116,7 @@ int ns_known_open(struct ns_scanner *scanner, const struct ns_known *known)
 						     : NS_LINK_TIME_CHILDREN);
 	for (const struct ns_hold *hold = known->holds; hold && fd < 0; hold = hold->next) {
 		if (hold->holder.fd >= 0)
-			fd = open_held(known, &hold->holder);
+			fd = open_held(scanner, known, &hold->holder);
 	}
 	return fd;
 }
@@ -118,7 +145,7 @@ static struct ns_known *ask_related(struct ns_scanner *scanner, int fd, unsigned
 
 	if (related < 0)
 		return NULL;
-	inode = ns_inode_of(related);
+	inode = ns_inode_of(scanner, related);
 	known = inode ? ns_known_touch(scanner, type, inode) : NULL;
 	if (!known) {
 		*error = inode ? -ENOMEM : 0;
@@ -210,7 +237,7 @@ int ns_facts_read(struct ns_scanner *scanner)
 	for (size_t i = 0; i < scanner->n_seen && r == 0; i++) {
 		struct ns_known *known = scanner->seen[i];
 
-		r = read_fact(scanner, known);
+		r = ns_stopped(scanner) ?: read_fact(scanner, known);
 		if (r == 0 && known->asked && known->checked == scanner->pass)
 			r = confirm_above(scanner, known);
 	}

@@ -11,26 +11,44 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/units.h"
 
+/* PIDFD_THREAD of Linux 6.9; Debian 12's headers do not have it. */
+enum { PIDFD_OF_THREAD = O_EXCL };
+
 #ifndef SIOCGSKNS
 #define SIOCGSKNS 0x894C
 #endif
 
-/* A copy, never an open of /proc/PID/fd/N: if N is a device by now, opening it may do something. */
-int ns_copy_fd(pid_t pid, int fd)
+/*
+ * A copy, since a socket cannot be opened. Between the look at the link and the copy the descriptor
+ * may have become anything, and a thread may have descriptors of its own (before Linux 6.9 there is
+ * no way to these).
+ */
+int ns_copy_socket(pid_t pid, pid_t tid, int fd, uint64_t inode)
 {
-	_cleanup_(closep) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	_cleanup_(closep) int pidfd = (int)syscall(SYS_pidfd_open, tid,
+						   tid == pid ? 0 : PIDFD_OF_THREAD);
+	struct statx info;
 	int copy;
 
 	if (pidfd < 0)
 		return -errno;
 	copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
-	return copy < 0 ? -errno : copy;
+	if (copy < 0)
+		return -errno;
+	if (statx(copy, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &info) <
+		    0 ||
+	    !S_ISSOCK(info.stx_mode) || info.stx_ino != inode) {
+		close(copy);
+		return -ESRCH;
+	}
+	return copy;
 }
 
 int ns_socket_net(int socket_fd)
@@ -52,15 +70,15 @@ static int remember(struct ns_task *task, struct ns_fd fd)
 }
 
 /* The net namespace of a socket never changes: each is asked once in its life. 0: not known. */
-static int net_of_socket(struct ns_scanner *scanner, pid_t pid, int number, uint64_t inode,
-			 uint64_t *ret_net)
+static int net_of_socket(struct ns_scanner *scanner, const struct ns_task *task, int number,
+			 uint64_t inode, uint64_t *ret_net)
 {
 	struct ns_socket *socket = (struct ns_socket *)ns_hash_find(&scanner->sockets, inode);
 	_cleanup_(closep) int copy = -1;
 	_cleanup_(closep) int net = -1;
 
 	if (!socket || socket->net == 0) {
-		copy = ns_copy_fd(pid, number);
+		copy = ns_copy_socket(task->pid, task->tid, number, inode);
 		net = copy < 0 ? copy : ns_socket_net(copy);
 	}
 	if (!socket) {
@@ -74,7 +92,7 @@ static int net_of_socket(struct ns_scanner *scanner, pid_t pid, int number, uint
 		}
 	}
 	if (net >= 0)
-		socket->net = ns_inode_of(net);
+		socket->net = ns_inode_of(scanner, net);
 	socket->pass = scanner->pass;
 	*ret_net = socket->net;
 	return 0;
@@ -97,7 +115,7 @@ static int add_socket(struct ns_scanner *scanner, struct ns_task *task, int numb
 	struct ns_known *known;
 	uint64_t net = 0;
 
-	if (net_of_socket(scanner, task->pid, number, inode, &net) < 0)
+	if (net_of_socket(scanner, task, number, inode, &net) < 0)
 		return -ENOMEM;
 	if (!net || (task->ns[NS_NET] && task->ns[NS_NET]->inode == net))
 		return 0;
@@ -243,11 +261,12 @@ static int read_fds(struct ns_scanner *scanner, struct ns_task *task)
 	task->n_fds = 0;
 	task->fds_known = false;
 	fd = open_fds(scanner, task, O_RDONLY);
-	if (fd < 0)
-		return 0; /* gone, or no right: then "unknown" may be the answer */
+	if (fd < 0) /* gone, or no right: then "unknown" may be the answer */
+		return root_is_short(fd) ? fd : 0;
 	dir = fdopendir(fd);
 	if (!dir) {
-		r = errno == ENOMEM ? -ENOMEM : 0; /* since 6.2 fstat() tells that it has gone */
+		r = root_is_short(-errno) ? -errno
+					  : 0; /* since 6.2 fstat() tells that it has gone */
 		close(fd);
 		return r;
 	}
@@ -275,7 +294,8 @@ int ns_holders_read(struct ns_scanner *scanner)
 	int r = 0;
 
 	for (size_t i = 0; i < scanner->n_current && r == 0; i++) {
-		if (has_own_fds(scanner, scanner->current[i]))
+		r = ns_stopped(scanner);
+		if (r == 0 && has_own_fds(scanner, scanner->current[i]))
 			r = read_fds(scanner, scanner->current[i]);
 	}
 	return r;
@@ -316,10 +336,7 @@ static int open_mount(struct ns_scanner *scanner, const struct ns_known *known,
 	mount_fd = (int)syscall(SYS_openat2, root_fd, entry->mountpoint, &how, sizeof(how));
 	if (mount_fd < 0)
 		return -errno;
-	if (ns_inode_of(mount_fd) != known->inode)
-		return -ESRCH;
-	snprintf(path, sizeof(path), "self/fd/%d", mount_fd);
-	return root_open(scanner->root, ROOT_PROC, path, O_RDONLY);
+	return ns_reopen(scanner, known, mount_fd);
 }
 
 static int add_mount(struct ns_scanner *scanner, const struct mount_entry *entry)

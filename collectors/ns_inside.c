@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -60,10 +61,14 @@ static void *visit_all(void *context)
 	struct visit *visit = context;
 	struct namespaces *set = visit->set;
 
-	for (uint32_t i = set->first[NS_UTS]; i < set->first[NS_UTS + 1]; i++)
-		visit_uts(visit, i);
-	for (uint32_t i = set->first[NS_NET]; i < set->first[NS_NET + 1]; i++)
-		visit_net(visit, i);
+	for (uint32_t i = set->first[NS_UTS]; i < set->first[NS_UTS + 1]; i++) {
+		if (ns_stopped(visit->scanner) == 0)
+			visit_uts(visit, i);
+	}
+	for (uint32_t i = set->first[NS_NET]; i < set->first[NS_NET + 1]; i++) {
+		if (ns_stopped(visit->scanner) == 0)
+			visit_net(visit, i);
+	}
 	return NULL;
 }
 
@@ -128,6 +133,9 @@ static void __attribute__((noreturn)) child(int proc_fd, int user_fd, int out_fd
 {
 	uint64_t limits[NS_TYPE_COUNT];
 
+	/* In there somebody may have every right over us: nobody is to get at our memory and
+	 * descriptors. */
+	prctl(PR_SET_DUMPABLE, 0);
 	if (user_fd >= 0 && setns(user_fd, CLONE_NEWUSER) < 0)
 		_exit(1);
 	for (int type = 0; type < NS_TYPE_COUNT; type++)
@@ -162,7 +170,9 @@ int ns_inside_limits(struct ns_scanner *scanner, const struct ns_known *user,
 	if (pid == 0)
 		child(scanner->proc_fd, fd, ends[1]);
 	close(ends[1]);
-	n = pid < 0 ? -1 : read(ends[0], limits, sizeof(limits));
+	do {
+		n = pid < 0 ? 0 : read(ends[0], limits, sizeof(limits));
+	} while (n < 0 && errno == EINTR);
 	close(ends[0]);
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		continue;

@@ -160,7 +160,7 @@ static void find_limits(struct ns_scanner *scanner, struct namespaces *set)
 		return;
 	for (uint32_t i = 0; i < set->n_limits; i++)
 		wanted[set->limits[i].user_ns - first] = true;
-	for (uint32_t i = 0; i < n && scanner->live; i++) {
+	for (uint32_t i = 0; i < n && scanner->live && ns_stopped(scanner) == 0; i++) {
 		if (wanted[i])
 			read_limits(scanner, scanner->seen[first + i]);
 	}

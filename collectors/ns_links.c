@@ -223,7 +223,7 @@ static int read_task(struct ns_scanner *scanner, int proc_fd, const char *prefix
 	join(path, prefix, "/ns");
 	dir_fd = openat(proc_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0)
-		return -ESRCH;
+		return root_is_short(-errno) ? -errno : -ESRCH;
 	if (task->tid != task->pid) {
 		for (unsigned int link = 0; link < NS_TYPE_COUNT; link++) {
 			if (shared_by_threads & 1U << link && task->ns[link])
@@ -281,7 +281,7 @@ static int read_threads(struct ns_scanner *scanner, int proc_fd, const char *pid
 	fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir) {
-		r = fd >= 0 && errno == ENOMEM ? -ENOMEM : 0;
+		r = root_is_short(-errno) ? -errno : 0; /* else it has gone */
 		closep(&fd);
 		return r;
 	}
@@ -394,12 +394,32 @@ static int count_all(struct ns_scanner *scanner)
 
 		if (task->pid == task->tid)
 			leader = task;
-		if (!leader || leader->pid != task->pid)
-			continue; /* its process vanished in between: it will, too */
+		if (!leader || leader->pid != task->pid) {
+			/* Its process vanished in between: it will, too. */
+			memset(task->ns, 0, sizeof(task->ns));
+			task->rests = false;
+			continue;
+		}
 		count(task, leader);
 		r = find_odd(scanner, task, leader);
 	}
 	return r;
+}
+
+/* A task that ended while its links were read may have left some that nobody is in. */
+static void drop_unclaimed(struct ns_scanner *scanner)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < scanner->n_seen; i++) {
+		struct ns_known *known = scanner->seen[i];
+
+		if (known->threads > 0 || known->maker)
+			scanner->seen[n++] = known;
+		else
+			known->pass = 0;
+	}
+	scanner->n_seen = n;
 }
 
 int ns_links_read(struct ns_scanner *scanner)
@@ -415,8 +435,12 @@ int ns_links_read(struct ns_scanner *scanner)
 	}
 	while (r == 0 && (entry = readdir(dir))) {
 		if (is_number(entry->d_name))
-			r = read_process(scanner, fd, entry->d_name);
+			r = ns_stopped(scanner) ?: read_process(scanner, fd, entry->d_name);
 	}
 	closedir(dir);
-	return r == 0 ? count_all(scanner) : r;
+	if (r == 0)
+		r = count_all(scanner);
+	if (r == 0)
+		drop_unclaimed(scanner);
+	return r;
 }

@@ -62,7 +62,7 @@ struct ns_known {
 	struct ns_task *lowest; /* process in it */
 	struct ns_task *thread; /* a thread in it whose process is elsewhere */
 	struct ns_task *maker;	/* whose children will be in it */
-	int fd;			/* descriptor to it until the next pass, or -1 */
+	int fd;			/* descriptor to it until the pass ends, or -1 */
 	struct ns_hold *holds, **holds_end;
 };
 
@@ -129,6 +129,9 @@ struct ns_scanner {
 	bool live; /* this machine, not a recorded tree */
 	int proc_fd;
 	bool no_ids, no_mount_info, no_pidfd_info; /* this kernel has none: found out by trying */
+	const atomic_bool *stop;		   /* NULL: nobody stops us */
+	bool nsfs_known;
+	dev_t nsfs_device; /* all namespaces are files of one filesystem */
 	struct ns_hash known, tasks, sockets, cgroups;
 	unsigned int flags;
 	uint64_t pass, boottime_ns, realtime_ns, cost_ns;
@@ -145,6 +148,10 @@ struct ns_scanner {
 	uint32_t netlink_sequence;
 };
 
+/* ns_scan.c */
+/* -ECANCELED once the pass is to end, else 0. Whatever goes along many things asks before each. */
+int ns_stopped(const struct ns_scanner *scanner);
+
 /* ns_table.c */
 /* The namespace, marked as seen in this pass. NULL if there is no memory. */
 struct ns_known *ns_known_touch(struct ns_scanner *scanner, enum ns_type type, uint64_t inode);
@@ -157,7 +164,12 @@ void ns_task_drop(struct ns_scanner *scanner);
 /* Forgets what was not seen in this pass. */
 void ns_forget(struct ns_scanner *scanner);
 void ns_forget_all(struct ns_scanner *scanner);
-/* Closes descriptors and empties the lists of the pass before. */
+/*
+ * Closes the descriptors that the pass has opened. It must not end without that: they keep the
+ * namespaces, and all that is mounted and plugged in there, alive.
+ */
+void ns_close_all(struct ns_scanner *scanner);
+/* Empties the lists of the pass before. */
 void ns_begin_pass(struct ns_scanner *scanner);
 /* Another holder, behind those it has. NULL if there is no memory. */
 struct ns_holder *ns_known_hold(struct ns_scanner *scanner, struct ns_known *known,
@@ -184,14 +196,16 @@ int ns_facts_read(struct ns_scanner *scanner);
 int ns_facts_ask(struct ns_scanner *scanner, struct ns_known *known, int fd);
 /* A new descriptor to the namespace through a process, thread or holder; -errno. */
 int ns_known_open(struct ns_scanner *scanner, const struct ns_known *known);
-/* The inode of an nsfs descriptor; 0 if it is none. */
-uint64_t ns_inode_of(int fd);
+/* The inode of an nsfs descriptor (also one by O_PATH); 0 if it is none. */
+uint64_t ns_inode_of(struct ns_scanner *scanner, int fd);
+/* The namespace that a descriptor by O_PATH leads to, open to be asked; -ESRCH if it is another. */
+int ns_reopen(struct ns_scanner *scanner, const struct ns_known *known, int path_fd);
 
 /* ns_holders.c */
 /* fds and sockets of every process. */
 int ns_holders_read(struct ns_scanner *scanner);
-/* A copy of that process's descriptor; -errno. */
-int ns_copy_fd(pid_t pid, int fd);
+/* A copy of that thread's socket; -errno, -ESRCH if the descriptor is something else by now. */
+int ns_copy_socket(pid_t pid, pid_t tid, int fd, uint64_t inode);
 /* The namespace a socket was made in, as a descriptor; -errno. */
 int ns_socket_net(int socket_fd);
 /* Bind mounts, mount namespaces that only the kernel lists, children, and what has nobody. */

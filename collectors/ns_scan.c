@@ -5,19 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "collectors/ns_private.h"
 #include "core/cleanup.h"
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec time;
-
-	clock_gettime(clock, &time);
-	return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
-}
+#include "core/clock.h"
 
 int ns_scanner_new(const struct root *root, const struct hierarchies *hierarchies,
 		   struct ns_scanner **ret_scanner)
@@ -56,6 +48,18 @@ void ns_scanner_free(struct ns_scanner *scanner)
 	free(scanner->current);
 	free(scanner->mount_ns);
 	free(scanner);
+}
+
+void ns_scanner_heed(struct ns_scanner *scanner, const atomic_bool *stop)
+{
+	scanner->stop = stop;
+}
+
+int ns_stopped(const struct ns_scanner *scanner)
+{
+	return scanner->stop && atomic_load_explicit(scanner->stop, memory_order_relaxed)
+		       ? -ECANCELED
+		       : 0;
 }
 
 /* One that is not reached through a process needs a descriptor. */
@@ -110,6 +114,8 @@ int ns_scanner_read(struct ns_scanner *scanner, unsigned int flags)
 		r = list_mount_ns(scanner);
 	if (r == 0 && scanner->scratch.failed)
 		r = -ENOMEM;
+	if (r < 0)
+		ns_close_all(scanner);
 	scanner->cost_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - before;
 	return r;
 }
@@ -120,10 +126,9 @@ const struct mount_ns *ns_scanner_mount_ns(const struct ns_scanner *scanner, siz
 	return scanner->mount_ns;
 }
 
-int ns_scanner_finish(struct ns_scanner *scanner, const struct mount_table *mounts,
-		      struct namespaces **ret_namespaces)
+static int finish(struct ns_scanner *scanner, const struct mount_table *mounts,
+		  struct namespaces **ret_namespaces)
 {
-	uint64_t before = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	struct namespaces *set;
 	int r;
 
@@ -137,6 +142,8 @@ int ns_scanner_finish(struct ns_scanner *scanner, const struct mount_table *moun
 		r = ns_details_read(scanner, mounts, set);
 	if (r == 0)
 		r = ns_limits_read(scanner, set);
+	if (r == 0)
+		r = ns_stopped(scanner);
 	if (r == 0 && set->arena.failed)
 		r = -ENOMEM;
 	if (r < 0) {
@@ -144,7 +151,19 @@ int ns_scanner_finish(struct ns_scanner *scanner, const struct mount_table *moun
 		return r;
 	}
 	ns_forget(scanner);
-	set->cost_ns = scanner->cost_ns + clock_ns(CLOCK_THREAD_CPUTIME_ID) - before;
 	*ret_namespaces = set;
 	return 0;
+}
+
+int ns_scanner_finish(struct ns_scanner *scanner, const struct mount_table *mounts,
+		      struct namespaces **ret_namespaces)
+{
+	uint64_t before = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	int r = finish(scanner, mounts, ret_namespaces);
+
+	ns_close_all(scanner);
+	if (r == 0)
+		(*ret_namespaces)->cost_ns = scanner->cost_ns + clock_ns(CLOCK_THREAD_CPUTIME_ID) -
+					     before;
+	return r;
 }

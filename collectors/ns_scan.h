@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "collectors/hierarchy.h"
 #include "collectors/mount_table.h"
 #include "core/namespaces.h"
@@ -24,12 +26,17 @@ enum ns_scan_flags {
 int ns_scanner_new(const struct root *root, const struct hierarchies *hierarchies,
 		   struct ns_scanner **ret_scanner);
 void ns_scanner_free(struct ns_scanner *scanner);
+/* Once `*stop` is true, both halves end as soon as they can: then -ECANCELED. */
+void ns_scanner_heed(struct ns_scanner *scanner, const atomic_bool *stop);
 /*
  * The first half: every process and thread. Afterwards the mount namespaces are known, each with a
  * process through which it can be reached. 0 or -errno.
  */
 int ns_scanner_read(struct ns_scanner *scanner, unsigned int flags);
-/* The mount namespaces of that pass, for mount_table_refresh(). Valid until the next read. */
+/*
+ * The mount namespaces of that pass, for mount_table_refresh(), which has to come before the second
+ * half: that closes their descriptors.
+ */
 const struct mount_ns *ns_scanner_mount_ns(const struct ns_scanner *scanner, size_t *ret_n);
 /*
  * The second half: holders (nsfs mounts come from `mounts`, which may be NULL), relations, details,

@@ -202,12 +202,16 @@ struct ns_holder *ns_known_hold(struct ns_scanner *scanner, struct ns_known *kno
 	return &hold->holder;
 }
 
-void ns_begin_pass(struct ns_scanner *scanner)
+void ns_close_all(struct ns_scanner *scanner)
 {
 	for (size_t i = 0; i < scanner->n_seen; i++) {
 		closep(&scanner->seen[i]->fd);
 		scanner->seen[i]->fd = -1;
 	}
+}
+
+void ns_begin_pass(struct ns_scanner *scanner)
+{
 	scanner->n_seen = scanner->n_current = 0;
 	free(scanner->mount_ns);
 	scanner->mount_ns = NULL;

@@ -218,7 +218,8 @@ int ns_tasks_place(struct ns_scanner *scanner)
 	int r = 0;
 
 	for (size_t i = 0; i < scanner->n_current && r == 0; i++) {
-		if (scanner->current[i]->pid == scanner->current[i]->tid)
+		r = ns_stopped(scanner);
+		if (r == 0 && scanner->current[i]->pid == scanner->current[i]->tid)
 			r = place(scanner, scanner->current[i]);
 	}
 	return r;

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/statfs.h>
-#include <time.h>
 
 #include "core/cleanup.h"
+#include "core/clock.h"
 
 #define SERVER_PERIOD_NS (60 * UINT64_C(1000000000))
 
@@ -36,6 +36,7 @@ static const struct {
 struct filesystem {
 	dev_t device;
 	bool known, local, fresh; /* fresh: asked in this pass */
+	bool used;		  /* in this pass */
 	uint64_t asked_ns;
 	struct overlay_backing_info info;
 };
@@ -61,8 +62,17 @@ void overlay_backing_free(struct overlay_backing *backing)
 
 void overlay_backing_begin(struct overlay_backing *backing)
 {
-	for (size_t i = 0; i < backing->n; i++)
-		backing->list[i].fresh = false;
+	size_t n = 0;
+
+	/* A number that nobody uses may be given to another filesystem, which asks a server. */
+	for (size_t i = 0; i < backing->n; i++) {
+		if (!backing->list[i].used)
+			continue;
+		backing->list[n] = backing->list[i];
+		backing->list[n].fresh = backing->list[n].used = false;
+		n++;
+	}
+	backing->n = n;
 }
 
 static struct filesystem *find(struct overlay_backing *backing, dev_t device)
@@ -118,13 +128,11 @@ struct overlay_backing_info overlay_backing_get(struct overlay_backing *backing,
 						const struct overlay_place *place)
 {
 	struct filesystem *filesystem = find(backing, place->device);
-	struct timespec now;
-	uint64_t now_ns;
+	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
 
 	if (!filesystem)
 		return (struct overlay_backing_info){ 0 };
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	filesystem->used = true;
 	if (!filesystem->fresh && (filesystem->local || filesystem->asked_ns == 0 ||
 				   now_ns - filesystem->asked_ns >= SERVER_PERIOD_NS)) {
 		filesystem->fresh = true;

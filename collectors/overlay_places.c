@@ -11,10 +11,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/clock.h"
 #include "core/hash.h"
 
 #define RETRY_NS (60 * UINT64_C(1000000000))
@@ -78,6 +78,11 @@ void overlay_places_free(struct overlay_places *places)
 	free(places->table);
 	prober_free(places->prober);
 	free(places);
+}
+
+void overlay_places_heed(struct overlay_places *places, const atomic_bool *stop)
+{
+	prober_heed(places->prober, stop);
 }
 
 void overlay_places_rest(struct overlay_places *places)
@@ -301,14 +306,6 @@ void overlay_places_put(struct overlay_places *places, struct overlay_place *pla
 	place_free(place);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* Without symbolic links in our own root; through another's, as it is written. */
 static char *resolve(struct overlay_places *places, const struct overlay_place *place, int fd)
 {
@@ -340,7 +337,7 @@ static void take(struct overlay_places *places, struct overlay_place *place,
 		     (place->device == probe->device && place->inode == probe->inode));
 
 	if (probe->result == -ETIMEDOUT)
-		place->retry_ns = now_ns() + RETRY_NS;
+		place->retry_ns = clock_ns(CLOCK_MONOTONIC) + RETRY_NS;
 	if (same)
 		return;
 	*ret_changed = true;
@@ -367,7 +364,7 @@ static void take(struct overlay_places *places, struct overlay_place *place,
 /* Which ones it is now: those that are new, then the next ones in turn. */
 static size_t choose(struct overlay_places *places, size_t budget, struct overlay_place **chosen)
 {
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	size_t n = 0, left = budget < places->n ? budget : places->n;
 
 	for (size_t i = places->n; places->n_new > n && i-- > 0;) {

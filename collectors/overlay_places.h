@@ -34,6 +34,8 @@ struct overlay_places;
 
 int overlay_places_new(const struct root *root, struct overlay_places **ret_places);
 void overlay_places_free(struct overlay_places *places);
+/* As prober_heed(). */
+void overlay_places_heed(struct overlay_places *places, const atomic_bool *stop);
 /* Counted as used by one more overlay in that role. NULL if there is no memory. */
 struct overlay_place *overlay_places_get(struct overlay_places *places, pid_t pid, const char *path,
 					 enum overlay_role role);

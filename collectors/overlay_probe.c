@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "collectors/proc_stat.h"
 #include "core/cleanup.h"
@@ -24,8 +25,12 @@
  * a processor: a busy machine must not look like a dead server. */
 enum { PATIENCE_MS = 3000, FORGIVEN = 10, CHILDREN_A_RUN = 2, ABANDONED_MAX = 4 };
 
+/* How often we look whether we are to stop; how long ended children may take to be gone. */
+enum { LOOK_MS = 100, GONE_MS = 200 };
+
 struct prober {
 	const struct root *root;
+	const atomic_bool *stop; /* NULL: nobody stops us */
 	pid_t abandoned[ABANDONED_MAX];
 	struct prober_stats stats;
 };
@@ -50,19 +55,37 @@ int prober_new(const struct root *root, struct prober **ret_prober)
 	return 0;
 }
 
-static void reap(struct prober *prober)
+void prober_heed(struct prober *prober, const atomic_bool *stop)
 {
+	prober->stop = stop;
+}
+
+static bool is_stopped(const struct prober *prober)
+{
+	return prober->stop && atomic_load_explicit(prober->stop, memory_order_relaxed);
+}
+
+/* True if none is left. */
+static bool reap(struct prober *prober)
+{
+	bool none = true;
+
 	for (size_t i = 0; i < ABANDONED_MAX; i++) {
 		if (prober->abandoned[i] > 0 && waitpid(prober->abandoned[i], NULL, WNOHANG) != 0)
 			prober->abandoned[i] = 0;
+		none &= prober->abandoned[i] == 0;
 	}
+	return none;
 }
 
 void prober_free(struct prober *prober)
 {
 	if (!prober)
 		return;
-	reap(prober);
+	/* Most only were slow to die. Whoever is reaped by nobody stays a zombie as long as we
+	 * live. */
+	for (int i = 0; i < GONE_MS && !reap(prober); i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	free(prober);
 }
 
@@ -198,15 +221,26 @@ static bool is_runnable(const struct prober *prober, pid_t pid)
 		proc_stat_parse(text.data, &stat) == 0 && stat.state == 'R');
 }
 
+/* As poll(), for as long as we have patience and are not to stop. */
+static int wait_for(const struct prober *prober, int pipe_fd)
+{
+	struct pollfd ready = { .fd = pipe_fd, .events = POLLIN };
+	int r = 0;
+
+	for (int waited = 0; r == 0 && waited < PATIENCE_MS && !is_stopped(prober);
+	     waited += LOOK_MS)
+		r = poll(&ready, 1, LOOK_MS);
+	return r;
+}
+
 /* How many of the `n` that the child was given it answered, in their order. */
 static size_t collect(struct prober *prober, struct probe *probes, size_t n, int pipe_fd, pid_t pid)
 {
 	size_t done = 0;
 
-	for (int forgiven = 0; done < n;) {
-		struct pollfd ready = { .fd = pipe_fd, .events = POLLIN };
+	for (int forgiven = 0; done < n && !is_stopped(prober);) {
 		struct answer answer;
-		int r = poll(&ready, 1, PATIENCE_MS);
+		int r = wait_for(prober, pipe_fd);
 
 		if (r < 0 && errno == EINTR)
 			continue;
@@ -282,7 +316,8 @@ int prober_run(struct prober *prober, struct probe *probes, size_t n)
 		if (probes[i].want_statfs || !look_in_cache(prober, &probes[i]))
 			which[left++] = (uint32_t)i;
 	}
-	for (int run = 0; at < left && run < CHILDREN_A_RUN && may_start(prober); run++) {
+	for (int run = 0;
+	     at < left && run < CHILDREN_A_RUN && may_start(prober) && !is_stopped(prober); run++) {
 		size_t done = 0;
 
 		r = ask_child(prober, probes, which + at, left - at, &done);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,8 +36,10 @@ struct prober_stats {
 
 /* Borrows the root. */
 int prober_new(const struct root *root, struct prober **ret_prober);
-/* Does not wait for children that are stuck. */
+/* Does not wait for children that are stuck, only for a moment. */
 void prober_free(struct prober *prober);
+/* Once `*stop` is true, nothing is waited for: what is not in the cache does not answer. */
+void prober_heed(struct prober *prober, const atomic_bool *stop);
 /* Fills in the results. 0, or -errno if no child could be made (those it was for: -EAGAIN). */
 int prober_run(struct prober *prober, struct probe *probes, size_t n);
 void probe_done(struct probe *probe);

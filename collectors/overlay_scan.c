@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "collectors/overlay_backing.h"
 #include "collectors/overlay_body.h"
 #include "collectors/overlay_owner.h"
 #include "collectors/overlay_set.h"
 #include "core/cleanup.h"
+#include "core/clock.h"
 
 /* Directories looked at again in each pass, in turn: less than half a millisecond. */
 enum { LOOKS_A_PASS = 128 };
@@ -73,6 +73,11 @@ void overlay_scanner_free(struct overlay_scanner *scanner)
 	overlay_backing_free(scanner->backing);
 	overlay_places_free(scanner->places);
 	free(scanner);
+}
+
+void overlay_scanner_heed(struct overlay_scanner *scanner, const atomic_bool *stop)
+{
+	overlay_places_heed(scanner->places, stop);
 }
 
 struct entry_order {
@@ -397,14 +402,6 @@ static void fill_backing(struct overlay_scanner *scanner, struct overlays *set)
 		set->list[i].backing_free_bytes = info.free_bytes;
 		set->list[i].backing_free_inodes = info.free_inodes;
 	}
-}
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 static void fill_counts(const struct mount_table *mounts, struct overlays *set)

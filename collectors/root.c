@@ -4,8 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "core/cleanup.h"
 
@@ -155,4 +160,45 @@ int root_own_path(int fd, const char *name, char *path, size_t size)
 			 name ? name : "");
 
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+/*
+ * How much of a path is "/proc/PID/root", with the "/.." behind it that lead from there to the root
+ * of its mount namespace; 0 if it does not begin like that.
+ */
+static size_t foreign_root(const char *path)
+{
+	size_t proc = strlen(place_paths[ROOT_PROC]), n;
+
+	if (strncmp(path, place_paths[ROOT_PROC], proc) != 0 || path[proc] != '/')
+		return 0;
+	n = strspn(path + proc + 1, "0123456789");
+	if (n == 0 || strncmp(path + proc + 1 + n, "/root/", 6) != 0)
+		return 0;
+	n += proc + 1 + strlen("/root");
+	while (strncmp(path + n, "/../", 4) == 0)
+		n += strlen("/..");
+	return n;
+}
+
+int root_open_foreign(const char *path, int flags)
+{
+	size_t length = foreign_root(path);
+	_cleanup_(closep) int root_fd = -1;
+	const struct open_how how = { .flags = (unsigned int)flags | O_CLOEXEC,
+				      .resolve = RESOLVE_IN_ROOT };
+	char root[PATH_MAX];
+	int fd;
+
+	if (length == 0 || length >= sizeof(root)) {
+		fd = open(path, flags | O_CLOEXEC);
+		return fd < 0 ? -errno : fd;
+	}
+	memcpy(root, path, length);
+	root[length] = '\0';
+	root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root_fd < 0)
+		return -errno;
+	fd = (int)syscall(SYS_openat2, root_fd, path + length, &how, sizeof(how));
+	return fd < 0 ? -errno : fd;
 }

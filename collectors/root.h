@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -12,6 +13,15 @@
  * /proc and /sys goes through here, so that all of the program runs on a fixture.
  */
 struct root;
+
+/*
+ * True for errors that say that we are short of descriptors or memory: then nothing was learnt of
+ * the thing itself, and it must not be taken for gone.
+ */
+static inline bool root_is_short(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
 
 enum root_place { ROOT_PROC, ROOT_SYS };
 
@@ -42,3 +52,9 @@ void root_path(const struct root *root, enum root_place place, const char *path,
  * take no descriptor: /proc/thread-self/fd/…, always of this machine. 0 or -ENAMETOOLONG.
  */
 int root_own_path(int fd, const char *name, char *path, size_t size);
+/*
+ * Opens an absolute path that may lead through the root of another process, as root_path() writes
+ * it: whatever symbolic links are put there, they do not lead out of that root. A descriptor or
+ * -errno.
+ */
+int root_open_foreign(const char *path, int flags);

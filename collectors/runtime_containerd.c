@@ -151,7 +151,7 @@ static int read_tasks(struct containerd *containerd, const char *state)
 	struct spaces spaces = { .containerd = containerd, .fd = tasks_fd };
 
 	if (tasks_fd < 0)
-		return fd == -ENOMEM ? fd : 0;
+		return root_is_short(fd) ? fd : 0;
 	(void)state_dir_each(tasks_fd, read_namespace, &spaces);
 	return spaces.error;
 }
@@ -180,7 +180,7 @@ static int read_root(struct containerd *containerd, const char *root)
 	int r;
 
 	if (fd < 0)
-		return fd == -ENOMEM ? fd : 0;
+		return root_is_short(fd) ? fd : 0;
 	containerd->fd = fd;
 	r = read_meta(containerd);
 	return r < 0 ? r : containerd_add_stores(containerd);

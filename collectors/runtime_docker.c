@@ -274,12 +274,12 @@ static int read_root(struct runtime_pass *pass, const char *path)
 	if (fd == -EREMOTE)
 		return add_untouched(pass, path);
 	if (fd < 0)
-		return fd == -ENOMEM ? fd : 0;
+		return root_is_short(fd) ? fd : 0;
 	docker.fd = fd;
 	containers_fd = state_dir_open_at(fd, "containers");
 	if (containers_fd < 0) {
 		log_debug("docker: %s has no containers: %s", path, strerror(-containers_fd));
-		return 0;
+		return root_is_short(containers_fd) ? containers_fd : 0;
 	}
 	docker.containers_fd = containers_fd;
 	(void)state_dir_each(containers_fd, read_container, &docker);

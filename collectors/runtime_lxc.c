@@ -93,7 +93,7 @@ int runtime_lxc_read(struct runtime_pass *pass)
 		(void)config_read_at(etc, "lxc.conf", wanted);
 	fd = runtime_open(pass, path, &lxc.path);
 	if (fd < 0)
-		return fd == -ENOMEM ? fd : 0;
+		return root_is_short(fd) ? fd : 0;
 	lxc.fd = fd;
 	(void)state_dir_each(fd, read_container, &lxc);
 	return lxc.error;

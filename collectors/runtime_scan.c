@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "collectors/orphans.h"
 #include "core/cleanup.h"
+#include "core/clock.h"
 #include "core/log.h"
 
 /*
@@ -352,14 +352,6 @@ static int publish(struct runtime_pass *pass)
 		container_copy(&set->arena, &set->list[set->n], &pass->found[set->n].container);
 	}
 	return set->arena.failed ? -ENOMEM : 0;
-}
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 static int run_pass(struct runtime_pass *pass)

@@ -277,7 +277,7 @@ static int read_store(struct runtime_pass *pass, const char *graph, const char *
 	int r;
 
 	if (graph_fd < 0)
-		return graph_fd == -ENOMEM ? graph_fd : 0;
+		return root_is_short(graph_fd) ? graph_fd : 0;
 	storage.graph_fd = graph_fd;
 	if (!detect_driver(&storage, driver))
 		return 0;

@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "collectors/read.h"
 #include "collectors/watch.h"
+#include "core/clock.h"
 #include "core/derive.h"
 #include "core/fact.h"
 #include "core/join.h"
@@ -106,14 +106,6 @@ const struct hierarchies *sampler_hierarchies(const struct sampler *sampler)
 	return sampler->hierarchies;
 }
 
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /*
  * A watch is worth its while only for those who go on sampling: ending one waits for a grace period
  * of the kernel, which a single `cgwatch ls` should not.
@@ -164,8 +156,8 @@ static int take(struct sampler *sampler, struct snapshot **ret_snapshot)
 	snapshot = snapshot_new(walk_tree(sampler->walk), &sampler->wanted);
 	if (!snapshot)
 		return -ENOMEM;
-	snapshot->boottime_ns = now_ns(CLOCK_BOOTTIME);
-	snapshot->realtime_ns = now_ns(CLOCK_REALTIME);
+	snapshot->boottime_ns = clock_ns(CLOCK_BOOTTIME);
+	snapshot->realtime_ns = clock_ns(CLOCK_REALTIME);
 	r = reader_read(sampler->reader, sampler->walk, snapshot);
 	if (r < 0) {
 		snapshot_unref(snapshot);
@@ -186,7 +178,7 @@ static int take(struct sampler *sampler, struct snapshot **ret_snapshot)
 int sampler_sample(struct sampler *sampler, const struct metric_set *wanted,
 		   struct snapshot **ret_snapshot)
 {
-	uint64_t cpu = now_ns(CLOCK_THREAD_CPUTIME_ID), wall = now_ns(CLOCK_BOOTTIME);
+	uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID), wall = clock_ns(CLOCK_BOOTTIME);
 	struct metric_set closed = *wanted;
 	struct snapshot *snapshot;
 	int r;
@@ -202,9 +194,9 @@ int sampler_sample(struct sampler *sampler, const struct metric_set *wanted,
 	if (r < 0)
 		return r;
 	snapshot->sequence = ++sampler->stats.samples;
-	snapshot->cost_ns = now_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
+	snapshot->cost_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
 	sampler->stats.last_cpu_ns = snapshot->cost_ns;
-	sampler->stats.last_wall_ns = now_ns(CLOCK_BOOTTIME) - wall;
+	sampler->stats.last_wall_ns = clock_ns(CLOCK_BOOTTIME) - wall;
 	snapshot_unref(sampler->previous);
 	sampler->previous = snapshot_ref(snapshot);
 	*ret_snapshot = snapshot;

@@ -325,7 +325,7 @@ static int refill(struct state_cache *cache, struct state_file *file,
 	if (source->limit == 0)
 		return source->parse(file, NULL, 0, source->data);
 	r = state_read_at(source->dir_fd, source->name, source->limit, &text);
-	if (r == -ENOMEM)
+	if (root_is_short(r))
 		return r;
 	/* What cannot be read is kept too, as a file that says nothing: it is not tried again. */
 	return r < 0 ? 0

@@ -167,7 +167,7 @@ static int read_directory(struct walk *walk, const char *path, unsigned int h,
 	walk->counts.opens++;
 	fd = hierarchy_open(&walk->hierarchies->list[h], path, O_RDONLY);
 	if (fd < 0)
-		return fd == -ENFILE || fd == -EMFILE || fd == -ENOMEM ? fd : 0;
+		return root_is_short(fd) ? fd : 0;
 	dir = fdopendir(fd);
 	if (!dir) {
 		close(fd);

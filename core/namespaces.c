@@ -101,7 +101,14 @@ uint32_t namespaces_find_process(const struct namespaces *set, pid_t pid)
 	return NS_NONE;
 }
 
-uint32_t namespaces_process_parent(const struct namespaces *set, uint32_t index)
+static pid_t parent_of(const struct ns_process *process, const struct ns_ancestry *ancestry)
+{
+	return process->ppid > 0 || !ancestry ? process->ppid
+					      : ancestry->parent(ancestry->data, process);
+}
+
+uint32_t namespaces_process_parent(const struct namespaces *set, uint32_t index,
+				   const struct ns_ancestry *ancestry)
 {
 	const struct ns_namespace *ns = &set->list[index];
 	uint32_t process = namespaces_find_process(set, ns->pid);
@@ -112,7 +119,8 @@ uint32_t namespaces_process_parent(const struct namespaces *set, uint32_t index)
 
 		if (in != index && in != NS_NONE)
 			return in;
-		process = namespaces_find_process(set, set->processes[process].ppid);
+		process = namespaces_find_process(set,
+						  parent_of(&set->processes[process], ancestry));
 	}
 	return NS_NONE;
 }

@@ -160,11 +160,18 @@ void namespaces_unref(struct namespaces *set);
 uint32_t namespaces_find(const struct namespaces *set, enum ns_type type, uint64_t inode);
 /* Index into processes, or NS_NONE. */
 uint32_t namespaces_find_process(const struct namespaces *set, pid_t pid);
+/* For a set in which not every process's parent is known: who tells it, 0 if nobody can. */
+struct ns_ancestry {
+	pid_t (*parent)(const void *data, const struct ns_process *process);
+	const void *data;
+};
 /*
  * The namespace it was left for this one, as the tree of processes tells: that of the nearest
- * ancestor of its lowest process that is in another one of the type, or NS_NONE.
+ * ancestor of its lowest process that is in another one of the type, or NS_NONE. `ancestry` may be
+ * NULL.
  */
-uint32_t namespaces_process_parent(const struct namespaces *set, uint32_t index);
+uint32_t namespaces_process_parent(const struct namespaces *set, uint32_t index,
+				   const struct ns_ancestry *ancestry);
 /* used / limit; 0 where the limit is not known. */
 double ns_limit_ratio(const struct ns_limit *limit);
 /* "mnt", "net", …; as in /proc/PID/ns. */

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "core/cleanup.h"
+#include "core/clock.h"
 #include "exporter/exposition.h"
 #include "exporter/http.h"
 #include "exporter/page.h"
@@ -37,14 +37,6 @@ struct exporter {
 	double render_seconds;
 	atomic_size_t last_gzip; /* bytes; made without a lock of ours */
 };
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* What the exporter says of itself, behind all that it was given. */
 static void add_own(struct exporter *exporter, struct strbuf *out)

@@ -246,7 +246,7 @@ static uint32_t parent_of(const struct namespaces *set, uint32_t index, int tree
 		return set->list[index].owner;
 	if (tree == TREE_PARENT)
 		return set->list[index].parent;
-	return tree == TREE_PROCESS ? namespaces_process_parent(set, index) : NS_NONE;
+	return tree == TREE_PROCESS ? namespaces_process_parent(set, index, NULL) : NS_NONE;
 }
 
 static int fill(struct browser *browser)

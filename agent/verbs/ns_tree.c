@@ -7,36 +7,22 @@
 #include "core/cleanup.h"
 
 /* The scan tells the parent of processes that matter to it; others are looked up. */
-static pid_t parent_of(const struct ns_view *view, const struct ns_process *process)
+static pid_t parent_of(const void *data, const struct ns_process *process)
 {
-	return process->ppid > 0 ? process->ppid : labels_parent(view->labels, process->pid);
-}
+	const struct ns_view *view = data;
 
-/* The nearest ancestor of its first process that lives in another namespace of the type. */
-static uint32_t find_process_parent(const struct ns_view *view, uint32_t index)
-{
-	const struct namespaces *set = view->set;
-	const struct ns_namespace *ns = &set->list[index];
-	uint32_t process = namespaces_find_process(set, ns->pid);
-
-	/* A process cannot have more ancestors than there are processes. */
-	for (uint32_t steps = 0; process != NS_NONE && steps < set->n_processes; steps++) {
-		uint32_t in = set->processes[process].ns[ns->type];
-
-		if (in != index && in != NS_NONE)
-			return in;
-		process = namespaces_find_process(set, parent_of(view, &set->processes[process]));
-	}
-	return NS_NONE;
+	return labels_parent(view->labels, process->pid);
 }
 
 static uint32_t find_parent(const struct ns_view *view, enum ns_tree tree, uint32_t index)
 {
+	const struct ns_ancestry ancestry = { parent_of, view };
+
 	if (tree == NS_TREE_OWNER)
 		return view->set->list[index].owner;
 	if (tree == NS_TREE_PARENT)
 		return view->set->list[index].parent;
-	return find_process_parent(view, index);
+	return namespaces_process_parent(view->set, index, &ancestry);
 }
 
 /* The relation of one tree. What was read while processes moved may go round in a circle. */

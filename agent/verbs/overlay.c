@@ -11,6 +11,7 @@
 #include "agent/verbs/list_options.h"
 #include "agent/verbs/overlay_view.h"
 #include "core/cleanup.h"
+#include "core/clock.h"
 
 DEFINE_CLEANUP(struct inventory *, inventory_unref)
 DEFINE_CLEANUP(struct labels *, labels_free)
@@ -210,7 +211,7 @@ static int print(struct context *context, const struct overlay_view *view,
 static int show(struct context *context, const struct overlay_options *options,
 		struct inventory *inventory, struct overlay_view *view)
 {
-	uint64_t realtime_ns = context_now(CLOCK_REALTIME);
+	uint64_t realtime_ns = clock_ns(CLOCK_REALTIME);
 	const struct overlay *only = NULL;
 	const char *reason = "";
 	int r = 0;
@@ -222,7 +223,7 @@ static int show(struct context *context, const struct overlay_options *options,
 	}
 	if (wants_usage(options))
 		r = inventory_measure(context, inventory, only, options->budget_ns);
-	view->now_ns = context_now(CLOCK_BOOTTIME);
+	view->now_ns = clock_ns(CLOCK_BOOTTIME);
 	return r ? r : print(context, view, options, only, realtime_ns);
 }
 

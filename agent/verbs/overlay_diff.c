@@ -10,6 +10,7 @@
 #include "agent/verbs/inventory_fetch.h"
 #include "agent/verbs/overlay_view.h"
 #include "core/cleanup.h"
+#include "core/clock.h"
 
 DEFINE_CLEANUP(struct inventory *, inventory_unref)
 
@@ -52,7 +53,7 @@ static void begin(struct diff_run *run, const struct overlay *overlay)
 {
 	if (run->form != FORM_JSON)
 		return;
-	output_json_envelope(&run->json, context_now(CLOCK_REALTIME));
+	output_json_envelope(&run->json, clock_ns(CLOCK_REALTIME));
 	jsonw_string(&run->json, "mount", overlay_mountpoint(overlay));
 	if (overlay->container_id)
 		jsonw_string(&run->json, "container_id", overlay->container_id);

@@ -11,6 +11,7 @@
 #include "agent/verbs/list_options.h"
 #include "agent/verbs/ps_view.h"
 #include "core/cleanup.h"
+#include "core/clock.h"
 
 DEFINE_CLEANUP(struct inventory *, inventory_unref)
 DEFINE_CLEANUP(struct labels *, labels_free)
@@ -64,7 +65,7 @@ static void json_rows(struct jsonw *json, const struct ps_options *options,
 {
 	const struct ps_view *view = rows->view;
 
-	output_json_envelope(json, context_now(CLOCK_REALTIME));
+	output_json_envelope(json, clock_ns(CLOCK_REALTIME));
 	jsonw_begin(json, "processes", '[');
 	for (uint32_t i = 0; i < rows->n; i++) {
 		const struct process *process = &view->processes->list[rows->rows[i]];

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -217,8 +218,11 @@ static int become_root(const struct run *run)
 
 int run_target_join(const struct run *run)
 {
-	int r = enter(run);
+	int r;
 
+	/* Until the command takes our place: root in there must not reach the host through us. */
+	prctl(PR_SET_DUMPABLE, 0);
+	r = enter(run);
 	/* A namespace has a root of its own, but the process may have another (chroot). */
 	if (r == 0 && run_has(run->join, NS_MNT) && (fchdir(run->root_fd) < 0 || chroot(".") < 0))
 		r = context_fail(run->context, EXIT_FAILED, "--ns: mnt: its root: %s",

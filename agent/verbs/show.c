@@ -8,6 +8,7 @@
 #include "agent/verbs/inventory_fetch.h"
 #include "agent/verbs/show_join.h"
 #include "core/cleanup.h"
+#include "core/clock.h"
 #include "core/derive.h"
 #include "core/escape.h"
 
@@ -248,7 +249,7 @@ static int run(struct context *context, const struct show_options *options)
 		shown.join.join = join_ref(shown.snapshot->join);
 		shown.join.node = shown.index;
 		shown.join.labels = labels_new(context->root);
-		shown.join.now_ns = context_now(CLOCK_BOOTTIME);
+		shown.join.now_ns = clock_ns(CLOCK_BOOTTIME);
 		r = print(context, &shown, &columns, options->as_json);
 	}
 	labels_free(shown.join.labels);

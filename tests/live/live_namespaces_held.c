@@ -206,6 +206,18 @@ static void test_socket(void **state)
 	actor_end(live, &actor);
 }
 
+/* Looking at a namespace must not be what keeps it, between two passes. */
+static bool have_open(uint64_t inode)
+{
+	for (int fd = 0; fd < 1024; fd++) {
+		struct stat info;
+
+		if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_ino == inode)
+			return true;
+	}
+	return false;
+}
+
 static void test_bind_mount(void **state)
 {
 	struct live *live = *state;
@@ -230,6 +242,7 @@ static void test_bind_mount(void **state)
 	assert_true(holder->mount_ns == inode_of(actor.pid, "mnt"));
 	assert_true(ns->owner != NS_NONE && set->list[ns->owner].host);
 	assert_int_equal(ns->n_interfaces, 1);
+	assert_false(have_open(ns->inode));
 	scan_stop(&scan);
 	actor_end(live, &actor);
 }

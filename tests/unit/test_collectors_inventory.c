@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -115,6 +116,58 @@ static void a_pass_in_the_callers_thread(void **state)
 	root_free(root);
 }
 
+/* What could not be looked for is missing: it is not there with nothing in it. */
+static void a_pass_without_descriptors(void **state)
+{
+	const unsigned int all = INVENTORY_NAMESPACES | INVENTORY_HOLDERS | INVENTORY_OVERLAYS |
+				 INVENTORY_CONTAINERS;
+	struct root *root = machine();
+	struct inventory_keeper *keeper;
+	struct inventory *inventory;
+	struct rlimit before, none;
+	int first, r;
+
+	(void)state;
+	assert_int_equal(inventory_keeper_new(root, NULL, NULL, &keeper), 0);
+	first = dup(STDIN_FILENO);
+	assert_true(first >= 0);
+	close(first);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = (rlim_t)first;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	r = inventory_keeper_pass(keeper, all, 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(r, -EMFILE);
+	inventory = inventory_keeper_latest(keeper);
+	assert_non_null(inventory);
+	assert_int_equal(inventory->parts, 0);
+	inventory_unref(inventory);
+	inventory_keeper_free(keeper);
+	root_free(root);
+}
+
+/* Whoever ends the agent does not wait until all of a large machine has been looked at. */
+static void a_stopped_pass_claims_nothing(void **state)
+{
+	const struct inventory_options options = { 0 };
+	struct inventory_stats stats = { 0 };
+	struct root *root = machine();
+	struct inventory_pass *pass;
+	struct inventory *inventory;
+
+	(void)state;
+	assert_int_equal(inventory_pass_new(root, NULL, &options, &pass), 0);
+	inventory_pass_stop(pass);
+	inventory_pass_run(pass, INVENTORY_NAMESPACES | INVENTORY_CONTAINERS | INVENTORY_OVERLAYS,
+			   0, &stats, &inventory);
+	assert_non_null(inventory);
+	assert_int_equal(inventory->parts, 0);
+	inventory_unref(inventory);
+	inventory_pass_free(pass);
+	root_free(root);
+}
+
 /* Waits, for as long as it takes, until the keeper has all these parts. */
 static struct inventory *await(struct inventory_keeper *keeper, unsigned int parts)
 {
@@ -180,6 +233,8 @@ int main(void)
 		cmocka_unit_test(parts_bring_what_they_are_made_from),
 		cmocka_unit_test(what_came_and_went),
 		cmocka_unit_test(a_pass_in_the_callers_thread),
+		cmocka_unit_test(a_pass_without_descriptors),
+		cmocka_unit_test(a_stopped_pass_claims_nothing),
 		cmocka_unit_test(a_thread_makes_what_is_wanted),
 		cmocka_unit_test(a_keeper_that_nobody_asked),
 	};

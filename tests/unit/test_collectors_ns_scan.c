@@ -12,6 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -273,6 +276,68 @@ static void test_threads(void **state)
 	assert_int_equal(set->processes[0].threads, 1);
 }
 
+/* What a process was in that ended while it was looked at is not "kept by nobody knows what". */
+static void test_ended(void **state)
+{
+	struct fake *fake = *state;
+	const struct namespaces *set;
+
+	put_links(fake, "50", 999); /* no task: it has gone since */
+	set = take(fake, NS_SCAN_HOLDERS);
+	assert_int_equal(set->n_processes, 2);
+	assert_int_equal(namespaces_find(set, NS_NET, 999), NS_NONE);
+	put_process(fake, 50, 999, "50 (x) S 1 1 1 0 -1 0 0 0 0 0 5 6 0 0 20 0 1 0 200 3\n");
+	set = take(fake, NS_SCAN_HOLDERS);
+	assert_int_equal(find(set, NS_NET, 999)->processes, 1);
+}
+
+static void test_stop(void **state)
+{
+	struct fake *fake = *state;
+	atomic_bool stop = false;
+
+	ns_scanner_heed(fake->scanner, &stop);
+	assert_int_equal(ns_scanner_read(fake->scanner, 0), 0);
+	stop = true;
+	assert_int_equal(ns_scanner_finish(fake->scanner, NULL, &fake->set), -ECANCELED);
+	assert_int_equal(ns_scanner_read(fake->scanner, 0), -ECANCELED);
+	stop = false;
+	assert_int_equal(take(fake, NS_SCAN_HOLDERS)->n_processes, 2);
+	ns_scanner_heed(fake->scanner, NULL);
+}
+
+/* Out of descriptors, nothing can be seen: that is an error, not an empty machine. */
+static void test_short_of_descriptors(void **state)
+{
+	struct fake *fake = *state;
+	struct rlimit before, low;
+	int first = dup(STDIN_FILENO), r = 0;
+
+	assert_true(first >= 0);
+	close(first);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = before;
+	/* One more each time: it fails at another place, and in the end it works. */
+	for (rlim_t more = 0; more == 0 || r < 0; more++) {
+		const struct mount_ns *spaces;
+		size_t n;
+
+		low.rlim_cur = (rlim_t)first + more;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+		r = ns_scanner_read(fake->scanner, NS_SCAN_HOLDERS);
+		assert_true(r == 0 || r == -EMFILE);
+		assert_true(more < 16);
+		if (r < 0)
+			continue;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		spaces = ns_scanner_mount_ns(fake->scanner, &n);
+		assert_int_equal(mount_table_refresh(fake->mounts, spaces, n), 0);
+		assert_int_equal(ns_scanner_finish(fake->scanner, fake->mounts, &fake->set), 0);
+	}
+	assert_int_equal(fake->set->n_processes, 2);
+	assert_int_equal(fake->set->n, NS_TYPE_COUNT + 1);
+}
+
 /* A process may be in any state of going away; links may say anything. */
 static void test_hostile(void **state)
 {
@@ -406,15 +471,67 @@ static void test_details(void **state)
 	assert_null(find(set, NS_UTS, 104)->nodename);
 }
 
+/* Whoever is looked at may put any file in the place of a namespace, with its inode, too. */
+static void test_what_is_a_namespace(void **state)
+{
+	_cleanup_(closep) int own = open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC);
+	_cleanup_(closep) int path = open("/proc/self/ns/uts", O_PATH | O_CLOEXEC);
+	_cleanup_(closep) int file = memfd_create("no namespace", MFD_CLOEXEC);
+	struct ns_scanner *scanner;
+	struct ns_known known = { .type = NS_UTS };
+	struct root *root;
+	struct stat info;
+	int fd;
+
+	(void)state;
+	assert_int_equal(root_new(NULL, &root), 0);
+	assert_int_equal(ns_scanner_new(root, NULL, &scanner), 0);
+	assert_int_equal(fstat(own, &info), 0);
+	assert_int_equal(ns_inode_of(scanner, own), info.st_ino);
+	assert_int_equal(ns_inode_of(scanner, path), info.st_ino);
+	assert_int_equal(ns_inode_of(scanner, file), 0);
+	known.inode = info.st_ino;
+	fd = ns_reopen(scanner, &known, path);
+	assert_true(fd >= 0);
+	assert_int_equal(ns_inode_of(scanner, fd), info.st_ino);
+	close(fd);
+	assert_int_equal(fstat(file, &info), 0);
+	known.inode = info.st_ino;
+	assert_int_equal(ns_reopen(scanner, &known, file), -ESRCH);
+	ns_scanner_free(scanner);
+	root_free(root);
+}
+
+/* Of a thread with descriptors of its own, the process has others under the same numbers. */
+static void test_copied_sockets(void **state)
+{
+	_cleanup_(closep) int socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct stat info;
+	int copy;
+
+	(void)state;
+	assert_int_equal(fstat(socket_fd, &info), 0);
+	assert_int_equal(ns_copy_socket(getpid(), getpid(), socket_fd, info.st_ino + 1), -ESRCH);
+	assert_int_equal(ns_copy_socket(getpid(), getpid(), STDIN_FILENO, info.st_ino), -ESRCH);
+	copy = ns_copy_socket(getpid(), getpid(), socket_fd, info.st_ino);
+	assert_true(copy >= 0);
+	close(copy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_link_texts),
+		cmocka_unit_test(test_what_is_a_namespace),
+		cmocka_unit_test(test_copied_sockets),
 		cmocka_unit_test(test_interfaces),
 		cmocka_unit_test(test_maps),
 		cmocka_unit_test(test_offsets),
 		cmocka_unit_test_setup_teardown(test_processes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stop, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ended, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_short_of_descriptors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_holders, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changes, setup, teardown),

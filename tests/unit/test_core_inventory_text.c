@@ -146,15 +146,15 @@ static void test_process_parent(void **state)
 	uint32_t process = namespaces_find_process(set, 200);
 
 	(void)state;
-	assert_int_equal(namespaces_process_parent(set, web), set->host[NS_MNT]);
-	assert_int_equal(namespaces_process_parent(set, set->host[NS_MNT]), NS_NONE);
+	assert_int_equal(namespaces_process_parent(set, web, NULL), set->host[NS_MNT]);
+	assert_int_equal(namespaces_process_parent(set, set->host[NS_MNT], NULL), NS_NONE);
 	/* Nobody is in it. */
-	assert_int_equal(
-		namespaces_process_parent(set, namespaces_find(set, NS_NET, FAKE_OWN_NS + 10)),
-		NS_NONE);
+	assert_int_equal(namespaces_process_parent(
+				 set, namespaces_find(set, NS_NET, FAKE_OWN_NS + 10), NULL),
+			 NS_NONE);
 	/* Parents that go round in a circle, all in one namespace. */
 	set->processes[process].ppid = 201;
-	assert_int_equal(namespaces_process_parent(set, web), NS_NONE);
+	assert_int_equal(namespaces_process_parent(set, web, NULL), NS_NONE);
 	inventory_unref(inventory);
 }
 

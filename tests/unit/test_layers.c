@@ -384,6 +384,65 @@ static void lower_layers_as_one(void **state)
 	layer_lower_done(&lower);
 }
 
+/* A process whose root is `root`, until `end` is closed. */
+static pid_t live_below(const char *root, int *ret_end)
+{
+	int ready[2], end[2];
+	char byte = 1;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe(end), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		close(end[1]);
+		byte = chroot(root) == 0;
+		if (write(ready[1], &byte, 1) != 1 || read(end[0], &byte, 1) != 0)
+			_exit(1);
+		_exit(0);
+	}
+	close(ready[1]);
+	close(end[0]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	assert_int_equal(byte, 1);
+	*ret_end = end[1];
+	return pid;
+}
+
+/* Whoever lives there may put a link in the place of a layer at any time. */
+static void links_do_not_lead_out_of_a_foreign_root(void **state)
+{
+	struct layer_walk_options options = { 0 };
+	struct layer_source source = { 0 };
+	char place[128];
+	struct layer_walk *walk;
+	uint64_t left = 100;
+	int end, status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("only root can change its root\n");
+		return;
+	}
+	dir("jail");
+	dir("jail/layer");
+	dir("outside");
+	assert_int_equal(symlink(path("outside"), path("jail/link")), 0);
+	pid = live_below(path("jail"), &end);
+	snprintf(place, sizeof(place), "/proc/%d/root/layer", (int)pid);
+	source.upper = place;
+	assert_int_equal(walk_all(&source, 7).inodes, 1);
+	snprintf(place, sizeof(place), "/proc/%d/root/link", (int)pid);
+	assert_int_equal(layer_walk_new(&source, &options, &walk), 0);
+	assert_int_equal(layer_walk_step(walk, &left), -ENOENT);
+	layer_walk_free(walk);
+	close(end);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -396,6 +455,7 @@ int main(void)
 		cmocka_unit_test(what_may_not_be_read_makes_it_partial),
 		cmocka_unit_test(a_layer_that_is_not_there),
 		cmocka_unit_test(lower_layers_as_one),
+		cmocka_unit_test(links_do_not_lead_out_of_a_foreign_root),
 	};
 
 	return cmocka_run_group_tests(tests, make_top, remove_top);
