@@ -15,7 +15,7 @@ function(live_program name)
 	set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 	target_link_libraries(${name} PRIVATE live_helpers)
 	add_test(NAME live.${name} COMMAND ${name})
-	set_tests_properties(live.${name} PROPERTIES TIMEOUT 900 RUN_SERIAL ON LABELS live
+	set_tests_properties(live.${name} PROPERTIES TIMEOUT 1800 RUN_SERIAL ON LABELS live
 		SKIP_RETURN_CODE 77 ENVIRONMENT "${live_environment}")
 	if(arg_NOT_IN_VM)
 		set(vm_programs ${vm_programs} --not "${name}: ${arg_NOT_IN_VM}" PARENT_SCOPE)
@@ -67,12 +67,12 @@ add_test(NAME live.bad_input COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/bad_input.
 if(CGWATCH_EXPORTER)
 	add_test(NAME live.prometheus
 		COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/prometheus.sh ${CMAKE_BINARY_DIR})
-	set_tests_properties(live.prometheus PROPERTIES TIMEOUT 600)
+	set_tests_properties(live.prometheus PROPERTIES TIMEOUT 1800)
 endif()
 set_tests_properties(live.docker live.terminal live.bad_input PROPERTIES TIMEOUT 1800
 	RUN_SERIAL ON SKIP_RETURN_CODE 77 LABELS live ENVIRONMENT "${live_environment}")
 # Longer than the time that v2.sh gives the machine.
-set_tests_properties(vm.v2 PROPERTIES TIMEOUT 3000 RUN_SERIAL ON SKIP_RETURN_CODE 77 LABELS live
+set_tests_properties(vm.v2 PROPERTIES TIMEOUT 6000 RUN_SERIAL ON SKIP_RETURN_CODE 77 LABELS live
 	ENVIRONMENT "${live_environment}")
 if(CGWATCH_EXPORTER)
 	set_tests_properties(live.prometheus PROPERTIES RUN_SERIAL ON SKIP_RETURN_CODE 77 LABELS live

@@ -11,7 +11,7 @@
  * command_probe(). Every wait has an end: then the test fails, and nothing it started goes on,
  * since commands end when their standard input does.
  */
-enum { COMMAND_TEXT = 1 << 16, COMMAND_PATIENCE = 60 /* seconds */ };
+enum { COMMAND_TEXT = 1 << 16, COMMAND_PATIENCE = 120 /* seconds */ };
 
 struct command {
 	pid_t pid;

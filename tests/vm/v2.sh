@@ -57,5 +57,5 @@ done
 [ -z "$failed" ]
 JOB
 sed -i "1i programs='${programs[*]}'" "$work/job"
-"$here/vm.sh" --cache "$cache" --timeout 2700 --script "$work/job" -- \
+"$here/vm.sh" --cache "$cache" --timeout 5400 --script "$work/job" -- \
 	"$build/cgwatch" "$build/cgwatchd" "${programs[@]/#/$build/}" "$(command -v lsns)"
