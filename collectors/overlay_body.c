@@ -87,6 +87,17 @@ static pid_t process_in(const struct namespaces *namespaces, uint64_t mount_ns, 
 	return inside;
 }
 
+/* From the root of a namespace whose root it is, it is all that can be seen (pivot_root(2)). */
+static bool is_root_of(const struct overlay_body *body, uint64_t mount_ns)
+{
+	for (size_t i = 0; i < body->n_entries; i++) {
+		if (body->entries[i]->mount_ns == mount_ns &&
+		    strcmp(body->entries[i]->mountpoint, "/") == 0)
+			return true;
+	}
+	return false;
+}
+
 static void add_view(struct views *views, pid_t pid, uint64_t mount_ns, bool trusted)
 {
 	for (size_t i = 0; i < views->n; i++) {
@@ -117,7 +128,7 @@ static void find_views(const struct overlay_body *body, const struct namespaces 
 		pid = process_in(namespaces, mount_ns, body->device, &inside);
 		if (pid > 0 && !inside)
 			add_view(views, pid, mount_ns, true);
-		if (pid > 0)
+		if (pid > 0 && !is_root_of(body, mount_ns))
 			add_view(views, -pid, mount_ns, true);
 	}
 	/* Somebody who unshared his mounts may well have named paths that we have too. */
