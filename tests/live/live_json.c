@@ -39,20 +39,6 @@ uint64_t live_ns_inode(pid_t pid, const char *type)
 	return stat(path, &info) == 0 ? info.st_ino : 0;
 }
 
-void live_same_text(const char *name, const char *what, const char *got, const char *wanted)
-{
-	if (strcmp(got, wanted) != 0)
-		fail_msg("%s: %s is \"%s\", expected \"%s\"", name, what, got, wanted);
-}
-
-void live_same_number(const char *name, const char *what, json_t *got, uint64_t wanted)
-{
-	if (!json_is_integer(got) || (uint64_t)json_integer_value(got) != wanted)
-		fail_msg("%s: %s is %lld, expected %llu", name, what,
-			 json_is_integer(got) ? json_integer_value(got) : -1,
-			 (unsigned long long)wanted);
-}
-
 json_t *live_find_number(json_t *list, const char *key, uint64_t number)
 {
 	json_t *one;
@@ -99,4 +85,18 @@ bool live_list_has(const json_t *list, const char *part)
 			return true;
 	}
 	return false;
+}
+
+void live_same_text(const char *name, const char *what, const char *got, const char *wanted)
+{
+	if (strcmp(got, wanted) != 0)
+		fail_msg("%s: %s is \"%s\", expected \"%s\"", name, what, got, wanted);
+}
+
+void live_same_number(const char *name, const char *what, json_t *got, uint64_t wanted)
+{
+	if (!json_is_integer(got) || (uint64_t)json_integer_value(got) != wanted)
+		fail_msg("%s: %s is %lld, expected %llu", name, what,
+			 json_is_integer(got) ? json_integer_value(got) : -1,
+			 (unsigned long long)wanted);
 }
