@@ -173,8 +173,10 @@ static void add_info(struct inventory_render *render)
 		series_begin(series);
 		series_label(series, "ns_type", ns_type_name(ns->type));
 		series_label_u64(series, "ns", ns->inode);
-		series_label_u64(series, "userns",
-				 ns->owner < set->n ? set->list[ns->owner].inode : 0);
+		if (ns->owner < set->n)
+			series_label_u64(series, "userns", set->list[ns->owner].inode);
+		else
+			series_label(series, "userns", "");
 		series_label_cgroup(series, node);
 		series_end(series, 1);
 	}

@@ -135,6 +135,22 @@ static size_t count(const char *text, const char *what)
 	return n;
 }
 
+/* Whose owner is not to be seen is not namespace 0's. */
+static void test_owner(void **state)
+{
+	struct inventory *inventory = fake_inventory();
+	struct prometheus_stats stats;
+	char *text;
+
+	(void)state;
+	for (uint32_t i = 0; i < inventory->namespaces->n; i++)
+		inventory->namespaces->list[i].owner = NS_NONE;
+	text = render(inventory, &all, &stats);
+	assert_int_equal(count(text, "cgwatch_namespace_info{"),
+			 count(text, ",userns=\"\",cgroup="));
+	free(text);
+}
+
 /* Whole mounts, containers and namespaces fall out, never a part of one; counts stay. */
 static void test_budget(void **state)
 {
@@ -229,10 +245,10 @@ static void test_escapes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_golden),	cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_partial), cmocka_unit_test(test_budget),
-		cmocka_unit_test(test_filters), cmocka_unit_test(test_stale),
-		cmocka_unit_test(test_escapes),
+		cmocka_unit_test(test_golden), cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_owner),  cmocka_unit_test(test_partial),
+		cmocka_unit_test(test_budget), cmocka_unit_test(test_filters),
+		cmocka_unit_test(test_stale),  cmocka_unit_test(test_escapes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
