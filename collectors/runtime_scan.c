@@ -111,8 +111,16 @@ int runtime_add_file(struct runtime_pass *pass, const struct state_file *file)
 {
 	int r = 0;
 
-	for (uint32_t i = 0; r == 0 && i < file->n; i++)
-		r = runtime_add(pass, &file->list[i]);
+	for (uint32_t i = 0; r == 0 && i < file->n; i++) {
+		struct container container = file->list[i];
+
+		/* The file may not have changed when its process was killed, and another has its
+		 * pid. */
+		if (container.pid > 0 && is_hex_id(container.id) &&
+		    !runtime_pid_valid(pass->root, container.pid, container.id))
+			container.pid = 0;
+		r = runtime_add(pass, &container);
+	}
 	return r;
 }
 

@@ -192,6 +192,14 @@ static void test_changes(void **state)
 	set = tree_scan(tree, false);
 	assert_text(containers_find(set, DB)->name, "renamed");
 	assert_int_equal(containers_find(set, DB)->pid, 0);
+	assert_int_equal(containers_find(set, WEB)->pid, 200);
+	containers_unref(set);
+	tree_age(tree, ROOT "/containers/" WEB "/config.v2.json", 60);
+	containers_unref(tree_scan(tree, false));
+	/* Killed, and its number given to somebody else, while nobody wrote that down. */
+	tree_put(tree, "/proc/200/cgroup", "0::/user.slice\n");
+	set = tree_scan(tree, false);
+	assert_int_equal(containers_find(set, WEB)->pid, 0);
 	containers_unref(set);
 	tree_remove(tree, ROOT "/containers/" DB);
 	set = tree_scan(tree, false);
