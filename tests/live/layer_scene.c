@@ -370,3 +370,21 @@ struct layer_usage scene_measure(struct scene *scene)
 			 counted.files + counted.symlinks + counted.specials);
 	return scene->overlay.usage;
 }
+
+static int count_threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	int n = -2; /* "." and ".." */
+
+	while (dir && readdir(dir))
+		n++;
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+void scene_wait_threads(void)
+{
+	for (int i = 0; i < 1200 && count_threads() > 1; i++)
+		usleep(100000);
+}

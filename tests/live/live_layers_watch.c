@@ -543,6 +543,9 @@ int main(void)
 		cmocka_unit_test(a_walk_is_cancelled),
 		cmocka_unit_test(an_upper_layer_that_is_gone),
 	};
+	int failed;
 
-	return cmocka_run_group_tests(tests, scene_setup, scene_teardown);
+	failed = cmocka_run_group_tests(tests, scene_setup, scene_teardown);
+	scene_wait_threads();
+	return failed;
 }
