@@ -146,11 +146,11 @@ int knob_read(const struct knob_context *context, enum knob_id knob, const struc
  * before → after. Blocks for at most about the context's timeout: never call it from the main loop.
  *
  * Returns 0 or -errno (also in ret->error):
- *   -ENOENT      the cgroup is gone      -ESTALE  it is another one, or not the `expected` value
+ *   -ENOENT      the cgroup is gone      -ESTALE  it is another one, or not the `expected` value,
+ *                or another value than was written: somebody else wrote after us
  *   -EPERM       a guard refuses, or the kernel does
  *   -EOPNOTSUPP  no such knob there      -EALREADY  frozen by somebody else
  *   -EBUSY       memory in use is above the limit   -ETIMEDOUT  it did not freeze; it was thawed
- *   -EIO         read back another value than was written
  */
 int knob_write(const struct knob_context *context, const struct knob_request *request,
 	       struct knob_result *ret);

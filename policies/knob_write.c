@@ -205,8 +205,11 @@ static int read_back(const struct knob_access *access, struct knob_result *resul
 		return knob_fail(result, r, "%s cannot be read back: %s", access->file,
 				 strerror(-r));
 	result->changed = !knob_equal(access->knob, &result->before, &result->after);
+	/* The kernel took ours: whoever wrote since must not lose it when ours is undone. */
 	if (!knob_equal(access->knob, &result->after, &result->requested))
-		return knob_fail(result, -EIO, "%s reads back another value than was written",
+		return knob_fail(result, -ESTALE,
+				 "%s reads back another value than was written: somebody else "
+				 "changed it at the same moment: left alone",
 				 access->file);
 	return 0;
 }

@@ -199,7 +199,8 @@ static int fake_write(void *data, int dir_fd, const char *file, const char *text
 		if (strcmp(behaviours[i].file, file) == 0)
 			return behaviours[i].write(fs, dir_fd, text);
 	}
-	write_at(dir_fd, file, text);
+	write_at(dir_fd, file, fs->overwrite ? fs->overwrite : text);
+	fs->overwrite = NULL;
 	return 0;
 }
 

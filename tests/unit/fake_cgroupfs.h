@@ -22,6 +22,7 @@ struct fake_cgroupfs {
 	struct knob_io io;
 	struct fake_fault faults[4];
 	unsigned int writes;	     /* how many, of all files */
+	const char *overwrite;	     /* somebody writes this right after the next write */
 	unsigned int freezing_reads; /* v1: that often FREEZING is read before FROZEN */
 	bool never_freezes;
 	bool freezes_after_thaw; /* v1: FREEZING until it was thawed once in between */

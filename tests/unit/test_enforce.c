@@ -84,6 +84,19 @@ static void test_conflict(void **state)
 	assert_string_equal(cpu_max(bench, "/a"), "60000 100000");
 }
 
+/* Somebody writes between our write and our look at what became of it. */
+static void test_overtaken(void **state)
+{
+	struct bench *bench = *state;
+
+	bench->fs->overwrite = "70000 100000";
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 20%"), -ESTALE);
+	assert_string_equal(cpu_max(bench, "/a"), "70000 100000");
+	assert_int_equal(journal_count(bench->journal), 0);
+	assert_int_equal(enforcer_stop(bench->enforcer), 0);
+	assert_string_equal(cpu_max(bench, "/a"), "70000 100000");
+}
+
 static void test_gone(void **state)
 {
 	struct bench *bench = *state;
@@ -294,6 +307,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stack, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_tighter_original, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_conflict, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_overtaken, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_failure, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_lease, set_up, tear_down),
