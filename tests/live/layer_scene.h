@@ -64,8 +64,8 @@ void scene_assert_same(const struct layer_usage *usage, const struct layer_usage
 /* Measures the scene's upper layer to the end, and compares it with scene_count(). */
 struct layer_usage scene_measure(struct scene *scene);
 /*
- * Waits (at most two minutes) until this process has no thread but its own: one of the idle class may
- * be let go by its keeper before it had a chance to end on a busy machine, and frees what is its
- * own afterwards.
+ * Waits (at most two minutes) until this process has no thread but its own: one of the idle class
+ * may be let go by its keeper before it had a chance to end on a busy machine, and frees what is
+ * its own afterwards.
  */
 void scene_wait_threads(void);
