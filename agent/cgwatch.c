@@ -19,7 +19,7 @@ static const struct verb verbs[] = {
 	  "cgroups and what they use", verb_ls },
 	{ "show", "show CGROUP [--json] [--interval 1s] [--budget 2s]",
 	  "everything about one cgroup", verb_show },
-	{ "ps", "ps [CGROUP] [-o COLUMNS] [-Q FILTER] [-s [-]COLUMN] [-H] [--json]",
+	{ "ps", "ps [CGROUP [--own]] [-o COLUMNS] [-Q FILTER] [-s [-]COLUMN] [-H] [--json]",
 	  "processes with their cgroup, container and namespaces", verb_ps },
 	{ "ns",
 	  "ns [INODE] [-t TYPE,…] [-p PID] [-o COLUMNS] [-Q FILTER] [--tree "

@@ -409,3 +409,13 @@ int mount_statmount_read(struct mount_statmount *reader, struct mount_space *spa
 	reader->position += n;
 	return r;
 }
+
+bool mount_ns_is_there(const struct mount_ns_info *info)
+{
+	const struct kernel_mount_request request = { .size = sizeof(request),
+						      .mount_id = KERNEL_MOUNT_ROOT,
+						      .mount_ns = info->id };
+	uint64_t first;
+
+	return info->id != 0 && (kernel_listmount(&request, &first, 1) >= 0 || errno != ENOENT);
+}

@@ -370,7 +370,8 @@ static int fill_infos(struct mount_table *table)
 	for (size_t i = 0; i < table->n_spaces; i++) {
 		const struct mount_space *space = table->spaces[i];
 
-		infos[i] = (struct mount_ns_info){ space->inode, space->n_mounts, space->error };
+		infos[i] = (struct mount_ns_info){ space->inode, space->n_mounts, space->error,
+						   space->id };
 	}
 	return 0;
 }

@@ -35,6 +35,7 @@ struct mount_ns_info {
 	uint64_t inode;
 	int64_t n_mounts; /* -1: not known */
 	int error;	  /* -errno if it could not be read */
+	uint64_t id;	  /* by which listmount() knows it; 0: not known */
 };
 
 /*
@@ -68,6 +69,8 @@ int mount_table_refresh_own(struct mount_table *table);
  */
 const struct mount_entry *mount_table_entries(const struct mount_table *table, size_t *ret_n);
 const struct mount_ns_info *mount_table_spaces(const struct mount_table *table, size_t *ret_n);
+/* Whether the kernel says that this one is there, now. False where it cannot be asked. */
+bool mount_ns_is_there(const struct mount_ns_info *info);
 /* Grows whenever an entry came, went or changed. */
 uint64_t mount_table_generation(const struct mount_table *table);
 void mount_table_get_stats(const struct mount_table *table, struct mount_table_stats *ret_stats);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* include/linux/proc_ns.h; those of mnt and net are fixed since Linux 6.17 only, but no namespace
  * made later ever had such a number. */
@@ -210,6 +211,7 @@ static void add_process(struct ns_scanner *scanner, struct namespaces *set, stru
 			set->list[process->ns[type]].oldest_ns = task->start_ns;
 	}
 	set->n_denied += task->denied;
+	set->n_denied_others += task->denied && task->uid != geteuid();
 }
 
 static void add_thread(const struct ns_scanner *scanner, struct namespaces *set,

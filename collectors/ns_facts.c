@@ -54,10 +54,11 @@ int ns_reopen(struct ns_scanner *scanner, const struct ns_known *known, int path
 	return root_open(scanner->root, ROOT_PROC, path, O_RDONLY);
 }
 
-/* Through the link of a task; -ESRCH if it leads elsewhere by now. */
+/* Through the link of a task; -ESRCH if that has gone, or leads elsewhere by now. */
 static int open_link(struct ns_scanner *scanner, const struct ns_known *known,
 		     const struct ns_task *task, unsigned int link)
 {
+	struct stat info;
 	char path[96];
 	int fd;
 
@@ -67,6 +68,10 @@ static int open_link(struct ns_scanner *scanner, const struct ns_known *known,
 		snprintf(path, sizeof(path), "%d/task/%d/ns/%s", (int)task->pid, (int)task->tid,
 			 ns_link_name(link));
 	fd = root_open(scanner->root, ROOT_PROC, path, O_RDONLY);
+	/* Of one that has just gone the kernel may say so, too. */
+	if (fd == -ENOENT ||
+	    (fd == -EACCES && fstatat(scanner->proc_fd, path, &info, AT_SYMLINK_NOFOLLOW) < 0))
+		return -ESRCH;
 	if (fd >= 0 && ns_inode_of(scanner, fd) != known->inode) {
 		close(fd);
 		return -ESRCH;
@@ -96,9 +101,37 @@ static int open_held(struct ns_scanner *scanner, const struct ns_known *known,
 	return fd;
 }
 
-int ns_known_open(struct ns_scanner *scanner, const struct ns_known *known)
+/* Through whoever is in it, the lowest first. Who is not any more is passed over for good. */
+static int open_member(struct ns_scanner *scanner, struct ns_known *known)
 {
 	int fd = -ESRCH;
+
+	while (known->lowest) {
+		fd = open_link(scanner, known, known->lowest, known->type);
+		if (fd != -ESRCH)
+			return fd;
+		ns_members_next_process(scanner, known);
+	}
+	while (known->thread) {
+		fd = open_link(scanner, known, known->thread, known->type);
+		if (fd != -ESRCH)
+			return fd;
+		ns_members_next_thread(scanner, known);
+	}
+	return fd;
+}
+
+/* What failed otherwise than by the end of what was to be opened, before this and in it. */
+static int worse(int before, int now)
+{
+	bool ended = now == -ESRCH || now == -ENOENT || now == -EBADF;
+
+	return now >= 0 || ended ? before : now;
+}
+
+int ns_known_open(struct ns_scanner *scanner, struct ns_known *known)
+{
+	int fd, error;
 
 	if (!scanner->live)
 		return -ENOSYS;
@@ -106,19 +139,21 @@ int ns_known_open(struct ns_scanner *scanner, const struct ns_known *known)
 		fd = fcntl(known->fd, F_DUPFD_CLOEXEC, 3);
 		return fd < 0 ? -errno : fd;
 	}
-	if (known->lowest)
-		fd = open_link(scanner, known, known->lowest, known->type);
-	if (fd < 0 && known->thread)
-		fd = open_link(scanner, known, known->thread, known->type);
-	if (fd < 0 && known->maker)
+	fd = open_member(scanner, known);
+	error = worse(-ESRCH, fd);
+	if (fd < 0 && known->maker) {
 		fd = open_link(scanner, known, known->maker,
 			       known->type == NS_PID ? NS_LINK_PID_CHILDREN
 						     : NS_LINK_TIME_CHILDREN);
-	for (const struct ns_hold *hold = known->holds; hold && fd < 0; hold = hold->next) {
-		if (hold->holder.fd >= 0)
-			fd = open_held(scanner, known, &hold->holder);
+		error = worse(error, fd);
 	}
-	return fd;
+	for (const struct ns_hold *hold = known->holds; hold && fd < 0; hold = hold->next) {
+		if (hold->holder.fd < 0)
+			continue;
+		fd = open_held(scanner, known, &hold->holder);
+		error = worse(error, fd);
+	}
+	return fd < 0 ? error : fd;
 }
 
 /* 0: this kernel has no such ids. */
@@ -216,6 +251,7 @@ static int read_fact(struct ns_scanner *scanner, struct ns_known *known)
 	fd = ns_known_open(scanner, known);
 	if (fd >= 0)
 		return ns_facts_ask(scanner, known, fd);
+	known->lost = fd == -ESRCH;
 	return 0; /* perhaps a child vouches for it */
 }
 

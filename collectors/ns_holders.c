@@ -387,7 +387,7 @@ static int add_mounts(struct ns_scanner *scanner, const struct mount_table *moun
 
 static bool has_processes(const struct ns_known *known)
 {
-	return known->processes > 0 || known->thread;
+	return known->lowest || known->thread;
 }
 
 /* `above` has nobody in it: whatever has it as parent or owner keeps it. */
@@ -412,6 +412,8 @@ int ns_holders_finish(struct ns_scanner *scanner, const struct mount_table *moun
 
 	if (r == 0)
 		r = ns_facts_read(scanner);
+	if (r == 0 && scanner->live)
+		r = ns_members_settle(scanner, mounts);
 	for (size_t i = 0; i < scanner->n_seen && r == 0; i++) {
 		struct ns_known *known = scanner->seen[i];
 

@@ -21,7 +21,7 @@ struct visit {
 	struct namespaces *set;
 };
 
-static bool enter(struct ns_scanner *scanner, const struct ns_known *known)
+static bool enter(struct ns_scanner *scanner, struct ns_known *known)
 {
 	_cleanup_(closep) int fd = ns_known_open(scanner, known);
 
@@ -153,7 +153,7 @@ void ns_own_limits(struct ns_scanner *scanner, uint64_t ret_limits[NS_TYPE_COUNT
 
 /* /proc/sys/user shows the limits of the reader's own user namespace, and a process with threads
  * cannot enter another one. */
-int ns_inside_limits(struct ns_scanner *scanner, const struct ns_known *user,
+int ns_inside_limits(struct ns_scanner *scanner, struct ns_known *user,
 		     uint64_t ret_limits[NS_TYPE_COUNT])
 {
 	_cleanup_(closep) int fd = ns_known_open(scanner, user);

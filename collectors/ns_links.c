@@ -335,8 +335,10 @@ static int read_process(struct ns_scanner *scanner, int proc_fd, const char *pid
 }
 
 /* Threads are in the list right behind their process. */
-static void count(struct ns_task *task, const struct ns_task *leader)
+static void count(const struct ns_scanner *scanner, size_t at, const struct ns_task *leader)
 {
+	struct ns_task *task = scanner->current[at];
+
 	for (unsigned int link = 0; link < NS_TYPE_COUNT; link++) {
 		struct ns_known *known = task->ns[link];
 
@@ -345,8 +347,10 @@ static void count(struct ns_task *task, const struct ns_task *leader)
 		known->threads++;
 		if (task == leader) {
 			known->processes++;
-			if (!known->lowest || known->lowest->pid > task->pid)
+			if (!known->lowest || known->lowest->pid > task->pid) {
 				known->lowest = task;
+				known->lowest_at = at;
+			}
 		}
 	}
 }
@@ -364,8 +368,9 @@ static int hold_by(struct ns_scanner *scanner, struct ns_known *known, enum ns_h
 }
 
 /* Namespaces that a thread has and its process has not, and those that wait for children. */
-static int find_odd(struct ns_scanner *scanner, struct ns_task *task, const struct ns_task *leader)
+static int find_odd(struct ns_scanner *scanner, size_t at, const struct ns_task *leader)
 {
+	struct ns_task *task = scanner->current[at];
 	int r = 0;
 
 	for (unsigned int link = 0; link < NS_LINK_COUNT && r == 0; link++) {
@@ -374,6 +379,8 @@ static int find_odd(struct ns_scanner *scanner, struct ns_task *task, const stru
 		if (!known || (task != leader && known == leader->ns[link]))
 			continue;
 		if (link < NS_TYPE_COUNT && task != leader) {
+			if (!known->thread)
+				known->thread_at = at;
 			known->thread = known->thread ? known->thread : task;
 			r = hold_by(scanner, known, NS_HELD_THREAD, task);
 		} else if (link >= NS_TYPE_COUNT && known != task->ns[links[link].type]) {
@@ -400,8 +407,8 @@ static int count_all(struct ns_scanner *scanner)
 			task->rests = false;
 			continue;
 		}
-		count(task, leader);
-		r = find_odd(scanner, task, leader);
+		count(scanner, i, leader);
+		r = find_odd(scanner, i, leader);
 	}
 	return r;
 }

@@ -59,10 +59,13 @@ struct ns_known {
 	/* What one pass finds. */
 	uint64_t pass, checked;
 	uint32_t index, processes, threads;
-	struct ns_task *lowest; /* process in it */
-	struct ns_task *thread; /* a thread in it whose process is elsewhere */
-	struct ns_task *maker;	/* whose children will be in it */
-	int fd;			/* descriptor to it until the pass ends, or -1 */
+	struct ns_task *lowest;	     /* process in it */
+	struct ns_task *thread;	     /* a thread in it whose process is elsewhere */
+	struct ns_task *maker;	     /* whose children will be in it */
+	size_t lowest_at, thread_at; /* where in `current` these are */
+	bool lost;		     /* every way to it has ended since it was found */
+	bool young;		     /* somebody entered it after this pass had looked at him */
+	int fd;			     /* descriptor to it until the pass ends, or -1 */
 	struct ns_hold *holds, **holds_end;
 };
 
@@ -194,8 +197,11 @@ int ns_links_read(struct ns_scanner *scanner);
 int ns_facts_read(struct ns_scanner *scanner);
 /* The same for one that came later, by its descriptor, which stays the caller's. */
 int ns_facts_ask(struct ns_scanner *scanner, struct ns_known *known, int fd);
-/* A new descriptor to the namespace through a process, thread or holder; -errno. */
-int ns_known_open(struct ns_scanner *scanner, const struct ns_known *known);
+/*
+ * A new descriptor to the namespace through a process, thread or holder; -errno: -ESRCH if there is
+ * no such way, or all have ended. Processes and threads that have are not its lowest any more.
+ */
+int ns_known_open(struct ns_scanner *scanner, struct ns_known *known);
 /* The inode of an nsfs descriptor (also one by O_PATH); 0 if it is none. */
 uint64_t ns_inode_of(struct ns_scanner *scanner, int fd);
 /* The namespace that a descriptor by O_PATH leads to, open to be asked; -ESRCH if it is another. */
@@ -210,6 +216,16 @@ int ns_copy_socket(pid_t pid, pid_t tid, int fd, uint64_t inode);
 int ns_socket_net(int socket_fd);
 /* Bind mounts, mount namespaces that only the kernel lists, children, and what has nobody. */
 int ns_holders_finish(struct ns_scanner *scanner, const struct mount_table *mounts);
+
+/* ns_members.c */
+/* The lowest process, or the thread, has gone: the next one that was seen in it, or NULL. */
+void ns_members_next_process(struct ns_scanner *scanner, struct ns_known *known);
+void ns_members_next_thread(struct ns_scanner *scanner, struct ns_known *known);
+/*
+ * Whoever stands for a namespace is still there and is known by name; namespaces that have ended
+ * since they were found are not listed. 0 or -errno.
+ */
+int ns_members_settle(struct ns_scanner *scanner, const struct mount_table *mounts);
 
 /* ns_tasks.c */
 /* Name, parent, start and command line of a process, once. What cannot be read stays empty. */
@@ -230,7 +246,7 @@ int ns_details_read(struct ns_scanner *scanner, const struct mount_table *mounts
  */
 void ns_inside_read(struct ns_scanner *scanner, struct namespaces *set);
 /* max_*_namespaces as seen from within another user namespace, by a child that enters it. */
-int ns_inside_limits(struct ns_scanner *scanner, const struct ns_known *user,
+int ns_inside_limits(struct ns_scanner *scanner, struct ns_known *user,
 		     uint64_t ret_limits[NS_TYPE_COUNT]);
 /* The same of our own. NS_LIMIT_UNKNOWN where a file is not there. */
 void ns_own_limits(struct ns_scanner *scanner, uint64_t ret_limits[NS_TYPE_COUNT]);

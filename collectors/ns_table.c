@@ -142,6 +142,7 @@ struct ns_known *ns_known_touch(struct ns_scanner *scanner, enum ns_type type, u
 	known->pass = scanner->pass;
 	known->processes = known->threads = 0;
 	known->lowest = known->thread = known->maker = NULL;
+	known->lost = known->young = false;
 	known->holds = NULL;
 	known->holds_end = &known->holds;
 	scanner->seen[scanner->n_seen++] = known;

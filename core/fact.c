@@ -148,6 +148,9 @@ enum value_state fact_ns_used(const struct fact *fact, union value *ret_value)
 
 	if (state != VALUE_OK)
 		return state;
+	/* What processes of other users are in cannot be counted. */
+	if (fact->snapshot->inventory->namespaces->n_denied_others > 0)
+		return VALUE_DENIED;
 	/* Where nothing at all was counted, 0 would be a guess. */
 	if (fact->snapshot->inventory->namespaces->n_limits == 0)
 		return VALUE_ABSENT;

@@ -147,9 +147,11 @@ struct namespaces {
 	uint32_t n_threads;
 	struct ns_limit *limits; /* by used / limit, the tightest first */
 	uint32_t n_limits;
-	uint32_t n_denied;     /* processes that could not be looked into */
-	bool holders_searched; /* false: fds and sockets were not looked at, so "unknown" says
-				  little */
+	uint32_t n_denied;	  /* processes that could not be looked into */
+	uint32_t n_denied_others; /* those of them that are of other users: whoever has no right to
+				     look into these cannot say that a namespace has nobody in it */
+	bool holders_searched;	  /* false: fds and sockets were not looked at, so "unknown" says
+				     little */
 };
 
 /* An empty set with one reference. NULL if there is no memory. */

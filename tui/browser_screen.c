@@ -436,11 +436,11 @@ static void open_detail(struct app *app, int unused)
 
 /* clang-format off */
 static const struct binding keys[] = {
-	{ { K_F(3), 'i' }, "Detail", toggle_pane, 0, "pane with everything about what is selected" },
+	{ { K_F(3), 'i' }, "Info", toggle_pane, 0, "pane with everything about what is selected" },
 	{ { 'J' }, NULL, scroll_pane, LIST_WHEEL_DOWN, "scroll that pane" },
 	{ { 'K' }, NULL, scroll_pane, LIST_WHEEL_UP, NULL },
 	{ { K_ENTER }, NULL, open_detail, 0, "the same on the whole screen" },
-	{ { K_F(4), '/' }, "Filter", ask_filter, 0, "show only rows with all of the words in them" },
+	{ { K_F(4), '/' }, "Find", ask_filter, 0, "show only rows with all of the words in them" },
 	{ { 'a' }, NULL, show_all, 0, "show all again, after a jump or a filter" },
 	{ { K_F(6), 's' }, "Sort", app_open_screen, SCREEN_SORT, "choose the column to sort by" },
 	{ { '<', ',' }, NULL, step_sort, -1, "sort by the column to the left, right" },

@@ -206,8 +206,11 @@ static void add_limits(struct detail *detail, const struct namespaces *set, uint
 		if (!headed)
 			detail_add_section(detail, "limits of namespaces made in it");
 		headed = true;
-		strbuf_printf(&value, "%llu", (unsigned long long)limit->used);
-		if (limit->limit_known) {
+		strbuf_printf(&value, "%s%llu", set->n_denied_others > 0 ? "at least " : "",
+			      (unsigned long long)limit->used);
+		if (limit->limit_known && set->n_denied_others > 0) {
+			strbuf_printf(&value, " of %llu", (unsigned long long)limit->limit);
+		} else if (limit->limit_known) {
 			strbuf_printf(&value, " of %llu (", (unsigned long long)limit->limit);
 			format_human(&value, UNIT_RATIO, ratio, false);
 			strbuf_add_char(&value, ')');

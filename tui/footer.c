@@ -67,7 +67,8 @@ static uint32_t walk_hints(const struct app *app, int width, int wanted_x, struc
 
 		keymap_add_key_name(hints[i]->keys[0], &key);
 		key_width = (int)key.length;
-		if (key.failed || x + key_width + word_width > width)
+		/* The blank behind the last one may be cut off. */
+		if (key.failed || x + key_width + word_width - 1 > width)
 			continue;
 		if (draw_on) {
 			canvas_text(draw_on, x, y, key_width, key.data, ROLE_HINT_KEY);

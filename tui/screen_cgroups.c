@@ -384,12 +384,12 @@ static void ask_freeze(struct app *app, int unused)
 
 /* clang-format off */
 static const struct binding keys[] = {
-	{ { K_F(2), 'C' }, "Columns", app_open_screen, SCREEN_COLUMNS, "choose the columns" },
-	{ { K_F(3), 'i' }, "Detail", toggle_pane, 0, "pane with everything about the selected cgroup" },
+	{ { K_F(2), 'C' }, "Cols", app_open_screen, SCREEN_COLUMNS, "choose the columns" },
+	{ { K_F(3), 'i' }, "Info", toggle_pane, 0, "pane with everything about the selected cgroup" },
 	{ { 'J' }, NULL, scroll_pane, LIST_WHEEL_DOWN, "scroll that pane" },
 	{ { 'K' }, NULL, scroll_pane, LIST_WHEEL_UP, NULL },
 	{ { K_ENTER }, NULL, app_open_screen, SCREEN_DETAIL, "the same on the whole screen" },
-	{ { K_F(4), '/' }, "Filter", ask_filter, 0, "show only paths or containers with a text in them, or a glob (/a/**)" },
+	{ { K_F(4), '/' }, "Find", ask_filter, 0, "show only paths or containers with a text in them, or a glob (/a/**)" },
 	{ { K_ESCAPE }, NULL, escape, 0, "clear the filter; without one, back to where you were" },
 	{ { K_F(6), 's' }, "Sort", app_open_screen, SCREEN_SORT, "choose the column to sort by" },
 	{ { '<', ',' }, NULL, step_sort, -1, "sort by the column to the left, right" },

@@ -238,7 +238,7 @@ static const struct binding keys[] = {
 	{ { 'd', K_SHIFT_DOWN }, "Down", move_column, 1, NULL },
 	{ { K_F(4), '/' }, "Find", ask_filter, 0, "only those with a text in name, title or help" },
 	{ { 'r' }, "Default", restore_default, 0, "the columns shown when nobody chose any" },
-	{ { K_F(2), 'C', K_ESCAPE, 'q' }, "Back", app_close_screen, 0, "back to the tree" },
+	{ { K_ESCAPE, K_F(2), 'C', 'q' }, "Back", app_close_screen, 0, "back to the tree" },
 };
 /* clang-format on */
 

@@ -190,7 +190,7 @@ static struct list *list_help(struct app *app, void *data)
 
 /* clang-format off */
 static const struct binding keys[] = {
-	{ { K_F(1), '?', 'h', K_ENTER, K_ESCAPE, 'q' }, "Back", app_close_screen, 0, "leave the help" },
+	{ { K_ESCAPE, K_F(1), '?', 'h', K_ENTER, 'q' }, "Back", app_close_screen, 0, "leave the help" },
 	{ { ' ' }, NULL, app_move, LIST_PAGE_DOWN, "one page down" },
 };
 /* clang-format on */

@@ -49,9 +49,17 @@ static enum role add_user_ns(const struct browser *browser, const struct browser
 	return ROLE_DEFAULT;
 }
 
+static bool is_counted(const struct browser *browser)
+{
+	return browser->inventory->namespaces->n_denied_others == 0;
+}
+
 static enum role add_used(const struct browser *browser, const struct browser_item *item,
 			  struct strbuf *text)
 {
+	/* Other users' processes are hidden: what they are in cannot be counted. */
+	if (!is_counted(browser))
+		strbuf_add_string(text, ">=");
 	strbuf_add_u64(text, get(browser, item)->used);
 	return get(browser, item)->used ? ROLE_DEFAULT : ROLE_ZERO;
 }
@@ -83,7 +91,7 @@ static double number_ratio(const struct browser *browser, const struct browser_i
 {
 	const struct ns_limit *limit = get(browser, item);
 
-	return limit->limit_known ? ns_limit_ratio(limit) : (double)NAN;
+	return limit->limit_known && is_counted(browser) ? ns_limit_ratio(limit) : (double)NAN;
 }
 
 static enum role add_ratio(const struct browser *browser, const struct browser_item *item,

@@ -54,10 +54,24 @@ static enum role add_count(struct strbuf *text, uint64_t count)
 	return count ? ROLE_DEFAULT : ROLE_ZERO;
 }
 
+static enum role add_missing(struct strbuf *text)
+{
+	strbuf_add_char(text, '-');
+	return ROLE_MISSING;
+}
+
+/* Nobody was seen in it, but other users' processes are hidden. */
+static bool is_undecided(const struct browser *browser, const struct browser_item *item)
+{
+	return get(browser, item)->threads == 0 &&
+	       browser->inventory->namespaces->n_denied_others > 0;
+}
+
 static enum role add_processes(const struct browser *browser, const struct browser_item *item,
 			       struct strbuf *text)
 {
-	return add_count(text, get(browser, item)->processes);
+	return is_undecided(browser, item) ? add_missing(text)
+					   : add_count(text, get(browser, item)->processes);
 }
 
 static double number_processes(const struct browser *browser, const struct browser_item *item)
@@ -68,18 +82,13 @@ static double number_processes(const struct browser *browser, const struct brows
 static enum role add_threads(const struct browser *browser, const struct browser_item *item,
 			     struct strbuf *text)
 {
-	return add_count(text, get(browser, item)->threads);
+	return is_undecided(browser, item) ? add_missing(text)
+					   : add_count(text, get(browser, item)->threads);
 }
 
 static double number_threads(const struct browser *browser, const struct browser_item *item)
 {
 	return get(browser, item)->threads;
-}
-
-static enum role add_missing(struct strbuf *text)
-{
-	strbuf_add_char(text, '-');
-	return ROLE_MISSING;
 }
 
 static enum role add_pid(const struct browser *browser, const struct browser_item *item,
@@ -115,7 +124,10 @@ static enum role add_state(const struct browser *browser, const struct browser_i
 	const struct ns_namespace *ns = get(browser, item);
 
 	strbuf_add_string(text, ns->host ? "host" : ns_state_name(ns));
-	return ns->host ? ROLE_GROUP : is_alive(ns) ? ROLE_OK : ROLE_WARN;
+	return ns->host			     ? ROLE_GROUP
+	       : is_alive(ns)		     ? ROLE_OK
+	       : is_undecided(browser, item) ? ROLE_DEFAULT
+					     : ROLE_WARN;
 }
 
 static enum role add_command(const struct browser *browser, const struct browser_item *item,

@@ -423,7 +423,7 @@ static const struct binding keys[] = {
 	{ { '<', ',' }, NULL, step_sort, -1, "sort by the column to the left, right" },
 	{ { '>', '.' }, NULL, step_sort, 1, NULL },
 	{ { 'I' }, "Reverse", reverse, 0, "the other way round" },
-	{ { K_F(5), 'z', K_ESCAPE, 'q' }, "Back", app_close_screen, 0, "back" },
+	{ { K_ESCAPE, K_F(5), 'z', 'q' }, "Back", app_close_screen, 0, "back" },
 };
 /* clang-format on */
 

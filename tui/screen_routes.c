@@ -190,6 +190,7 @@ static void click_routes(struct app *app, void *data, int x, int y)
 /* clang-format off */
 static const struct binding keys[] = {
 	{ { K_ENTER, ' ', 'c' }, "Go there", choose, 0, "to that cgroup in the tree" },
+	{ { K_ESCAPE }, "Back", app_close_screen, 0, "back to where you were" },
 };
 /* clang-format on */
 

@@ -136,7 +136,7 @@ static void click_sort(struct app *app, void *data, int x, int y)
 /* clang-format off */
 static const struct binding keys[] = {
 	{ { K_ENTER, ' ' }, "Choose", choose, 0, "sort by this column" },
-	{ { K_F(6), 's' }, NULL, app_close_screen, 0, "back without a change" },
+	{ { K_ESCAPE, K_F(6), 's' }, "Back", app_close_screen, 0, "back without a change" },
 };
 /* clang-format on */
 

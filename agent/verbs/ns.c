@@ -263,7 +263,7 @@ static uint32_t select_rows(const struct ns_view *view, const struct ns_options 
 		if ((options->types && !(options->types & 1U << ns->type)) ||
 		    (process != NS_NONE && !is_of_process(view->set, process, i)) ||
 		    (options->persistent && !is_held_by_mount(ns)) ||
-		    (options->leaks && ns_is_live(ns)) ||
+		    (options->leaks && (ns_is_live(ns) || ns_is_undecided(view, ns))) ||
 		    !list_options_match(&options->list, view, i))
 			continue;
 		rows[n++] = i;
@@ -421,6 +421,22 @@ static int print(struct context *context, const struct ns_view *view,
 	return r < 0 ? context_fail(context, EXIT_FAILED, "%s", strerror(-r)) : r;
 }
 
+/* What is not here, and why. */
+static void note_denied(struct context *context, const struct namespaces *set,
+			const struct ns_options *options)
+{
+	const char *what = "not all is here";
+
+	if (set->n_denied == 0)
+		return;
+	if (set->n_denied_others > 0 && options->leaks)
+		what = "whether nobody is in a namespace cannot be told, so none is called a leak";
+	if (set->n_denied_others > 0 && options->mode == MODE_LIMITS)
+		what = "their namespaces cannot be counted, so what is used is not known";
+	context_fail(context, 0, "%u process%s could not be looked into: %s", set->n_denied,
+		     set->n_denied == 1 ? "" : "es", what);
+}
+
 static int run(struct context *context, const struct ns_options *options)
 {
 	_cleanup_(inventory_unrefp) struct inventory *inventory = NULL;
@@ -442,9 +458,8 @@ static int run(struct context *context, const struct ns_options *options)
 	r = print(context, &view, options, &json);
 	if (r == 0)
 		r = context_write(context, &json.out);
-	if (r == 0 && !options->list.json && view.set->n_denied > 0)
-		context_fail(context, 0, "%u process%s could not be looked into: not all is here",
-			     view.set->n_denied, view.set->n_denied == 1 ? "" : "es");
+	if (r == 0 && !options->list.json)
+		note_denied(context, view.set, options);
 	jsonw_done(&json);
 	ns_view_done(&view);
 	return r;

@@ -68,12 +68,16 @@ static bool get_path(const void *view, uint32_t row, struct strbuf *out)
 
 static bool get_nprocs(const void *view, uint32_t row, struct strbuf *out)
 {
-	return field_add_u64(out, true, get_ns(view, row)->processes);
+	const struct ns_namespace *ns = get_ns(view, row);
+
+	return field_add_u64(out, !ns_is_undecided(view, ns), ns->processes);
 }
 
 static bool get_nthreads(const void *view, uint32_t row, struct strbuf *out)
 {
-	return field_add_u64(out, true, get_ns(view, row)->threads);
+	const struct ns_namespace *ns = get_ns(view, row);
+
+	return field_add_u64(out, !ns_is_undecided(view, ns), ns->threads);
 }
 
 static bool get_pid(const void *view, uint32_t row, struct strbuf *out)
@@ -253,7 +257,8 @@ static bool get_age(const void *data, uint32_t row, struct strbuf *out)
 	const struct ns_view *view = data;
 	uint64_t oldest = get_ns(data, row)->oldest_ns, now = view->set->boottime_ns;
 
-	return field_add_seconds(out, oldest > 0, now > oldest ? now - oldest : 0);
+	/* Of one that was first seen now, and nobody is in, nothing tells how old it is. */
+	return field_add_seconds(out, oldest > 0 && now > oldest, now - oldest);
 }
 
 static bool get_depth(const void *view, uint32_t row, struct strbuf *out)

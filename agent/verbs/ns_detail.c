@@ -7,6 +7,29 @@
 #include "core/cleanup.h"
 #include "core/escape.h"
 
+/* In words, what keeps a namespace that nobody is in. */
+static void print_holders(struct strbuf *out, const struct ns_view *view,
+			  const struct ns_namespace *ns)
+{
+	strbuf_add_string(out, ns_is_undecided(view, ns)
+				       ? "No process that may be looked into is in it."
+				       : "No process is in it.");
+	if (ns->n_holders > 0 && ns->holders[0].kind == NS_HELD_UNKNOWN) {
+		strbuf_add_string(out, " What holds it could not be found.\n");
+		return;
+	}
+	for (uint32_t i = 0; i < ns->n_holders; i++) {
+		struct strbuf text;
+
+		strbuf_init(&text);
+		ns_add_holder(view, &ns->holders[i], &text);
+		strbuf_add_string(out, i == 0 ? " It is held by: " : ", ");
+		escape_terminal_append(out, text.data ? text.data : "", text.length);
+		strbuf_done(&text);
+	}
+	strbuf_add_char(out, '\n');
+}
+
 void ns_print_one(struct strbuf *out, const struct ns_view *view, uint32_t index,
 		  const struct field_list *processes, const struct field_format *format)
 {
@@ -20,7 +43,10 @@ void ns_print_one(struct strbuf *out, const struct ns_view *view, uint32_t index
 		field_card(out, &all, view, index, format);
 		strbuf_add_char(out, '\n');
 	}
-	field_table(out, processes, &rows, format);
+	if (rows.n == 0 && !format->no_headings)
+		print_holders(out, view, &view->set->list[index]);
+	else
+		field_table(out, processes, &rows, format);
 }
 
 static void json_holder(struct jsonw *json, const struct ns_holder *holder)

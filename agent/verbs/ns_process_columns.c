@@ -95,9 +95,15 @@ static bool limit_user(const void *view, uint32_t row, struct strbuf *out)
 	return ns_add_user(view, get_limit(view, row)->uid, out);
 }
 
+/* With other users' processes hidden, some of their namespaces are, too: no count is right. */
+static bool is_counted(const void *view)
+{
+	return ((const struct ns_view *)view)->set->n_denied_others == 0;
+}
+
 static bool limit_used(const void *view, uint32_t row, struct strbuf *out)
 {
-	return field_add_u64(out, true, get_limit(view, row)->used);
+	return field_add_u64(out, is_counted(view), get_limit(view, row)->used);
 }
 
 static bool limit_limit(const void *view, uint32_t row, struct strbuf *out)
@@ -111,9 +117,10 @@ static bool limit_ratio(const void *view, uint32_t row, struct strbuf *out)
 {
 	const struct ns_limit *limit = get_limit(view, row);
 
-	if (limit->limit_known)
-		strbuf_add_double(out, ns_limit_ratio(limit));
-	return limit->limit_known;
+	if (!limit->limit_known || !is_counted(view))
+		return false;
+	strbuf_add_double(out, ns_limit_ratio(limit));
+	return true;
 }
 
 static const struct field limit_columns[] = {

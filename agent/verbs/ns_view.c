@@ -72,6 +72,11 @@ bool ns_is_live(const struct ns_namespace *ns)
 	return ns->processes > 0 || ns->threads > 0;
 }
 
+bool ns_is_undecided(const struct ns_view *view, const struct ns_namespace *ns)
+{
+	return !ns_is_live(ns) && view->set->n_denied_others > 0;
+}
+
 bool ns_add_inode(const struct ns_view *view, uint32_t index, struct strbuf *out)
 {
 	return field_add_u64(out, index < view->set->n,
@@ -186,6 +191,8 @@ void ns_add_description(const struct ns_view *view, uint32_t index, struct strbu
 		strbuf_add_string(out, "the machine's");
 	else if (ns->processes)
 		strbuf_printf(out, "%u process%s", ns->processes, ns->processes == 1 ? "" : "es");
+	else if (ns_is_undecided(view, ns))
+		strbuf_printf(out, "no process seen (%s)", ns_state_name(ns));
 	else
 		strbuf_printf(out, "no process (%s)", ns_state_name(ns));
 	add_contents(ns, out);

@@ -53,6 +53,8 @@ int64_t ns_tree_order(const struct ns_view *view, enum ns_tree tree, uint32_t *r
 
 /* Whether any process, thread or fd is in or at it: a namespace that nothing else keeps. */
 bool ns_is_live(const struct ns_namespace *ns);
+/* Nobody was seen in it, but of other users' processes it was not to be seen where they are. */
+bool ns_is_undecided(const struct ns_view *view, const struct ns_namespace *ns);
 
 /* Everything about one namespace: its columns, what holds it, the processes in it. */
 void ns_print_one(struct strbuf *out, const struct ns_view *view, uint32_t index,

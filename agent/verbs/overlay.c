@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/output.h"
 #include "agent/verbs/inventory_fetch.h"
@@ -227,6 +228,17 @@ static int show(struct context *context, const struct overlay_options *options,
 	return r ? r : print(context, view, options, only, realtime_ns);
 }
 
+/* The stores of runtimes are root's: an empty list says little to others. */
+static void note_unread(struct context *context, const struct overlay_options *options,
+			const struct overlay_view *view)
+{
+	if ((options->mode != MODE_ORPHANS && options->mode != MODE_DRIVERS) || geteuid() == 0)
+		return;
+	context_fail(context, 0, "stores that only root may read are not looked at: %s",
+		     count_rows(view, options->mode) > 0 ? "not all is here"
+							 : "there may be some nevertheless");
+}
+
 static int run(struct context *context, const struct overlay_options *options)
 {
 	_cleanup_(inventory_unrefp) struct inventory *inventory = NULL;
@@ -246,6 +258,8 @@ static int run(struct context *context, const struct overlay_options *options)
 	if (r == 0 && !options->list.json && view.set->n_denied > 0)
 		context_fail(context, 0, "%u mount namespace%s could not be looked into",
 			     view.set->n_denied, view.set->n_denied == 1 ? "" : "s");
+	if (r == 0)
+		note_unread(context, options, &view);
 	overlay_view_done(&view);
 	return r;
 }

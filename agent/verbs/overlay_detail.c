@@ -40,7 +40,9 @@ static bool layer_shared(const void *one, uint32_t row, struct strbuf *out)
 
 static bool layer_missing(const void *one, uint32_t row, struct strbuf *out)
 {
-	return field_add_bool(out, true, get_layer(one, row)->missing);
+	const struct overlay_layer *layer = get_layer(one, row);
+
+	return field_add_bool(out, layer->missing || layer->device != 0, layer->missing);
 }
 
 static bool layer_device(const void *one, uint32_t row, struct strbuf *out)

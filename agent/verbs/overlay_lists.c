@@ -26,7 +26,9 @@ static bool layer_users(const void *view, uint32_t row, struct strbuf *out)
 
 static bool layer_missing(const void *view, uint32_t row, struct strbuf *out)
 {
-	return field_add_bool(out, true, get_shared(view, row)->layer->missing);
+	const struct overlay_layer *layer = get_shared(view, row)->layer;
+
+	return field_add_bool(out, layer->missing || layer->device != 0, layer->missing);
 }
 
 static bool layer_inode(const void *view, uint32_t row, struct strbuf *out)

@@ -412,6 +412,7 @@ static void work_nobody(struct actor *actor)
 	ACTOR(ns_scanner_finish(scan.scanner, NULL, &scan.set) == 0);
 	set = scan.set;
 	ACTOR(set->n_denied > 0 && set->n_denied < set->n_processes);
+	ACTOR(set->n_denied_others > 0 && set->n_denied_others <= set->n_denied);
 	for (int type = 0; type < NS_TYPE_COUNT; type++) {
 		uint64_t inode = inode_of(getpid(), ns_type_name(type));
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -122,11 +123,56 @@ static void test_unread_hierarchy(void **state)
 	stop(&watcher);
 }
 
+/* The lines of a table, without its heading. */
+static size_t count_rows(const struct live *live, const char *arguments)
+{
+	char *output = NULL;
+	size_t n = 0;
+
+	assert_int_equal(live_cgwatch(live, &output, "ps -n %s", arguments), 0);
+	for (const char *at = output; *at; at++)
+		n += *at == '\n';
+	free(output);
+	return n;
+}
+
+/* Processes of a cgroup are also those below it, unless only its own are wanted. */
+static void test_ps(void **state)
+{
+	struct live *live = *state;
+	char arguments[512], *output = NULL;
+	pid_t pids[2];
+
+	live_cgroup(live, "up");
+	live_cgroup(live, "up/down");
+	pids[0] = live_start(live, "up/down", live_sleep);
+	snprintf(arguments, sizeof(arguments), "%s/up", live->top);
+	assert_int_equal(count_rows(live, arguments), 1);
+	snprintf(arguments, sizeof(arguments), "--own %s/up", live->top);
+	assert_int_equal(count_rows(live, arguments), 0);
+	assert_int_equal(live_cgwatch(live, &output, "ps %s/up", live->top), 0);
+	assert_null(strstr(output, "CGROUP"));
+	free(output);
+	pids[1] = live_start(live, "up", live_sleep);
+	assert_int_equal(count_rows(live, arguments), 1);
+	assert_int_equal(live_cgwatch(live, &output, "ps %s/up", live->top), 0);
+	assert_non_null(strstr(output, " CGROUP "));
+	assert_non_null(strstr(output, "/up/down "));
+	free(output);
+	assert_int_equal(live_cgwatch(live, &output, "ps --own %s/up", live->top), 0);
+	assert_null(strstr(output, "CGROUP"));
+	free(output);
+	live_end(live, pids[0]);
+	live_end(live, pids[1]);
+	live_remove(live, "up/down");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_come_and_go, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_unread_hierarchy, live_setup, live_teardown),
+		cmocka_unit_test_setup_teardown(test_ps, live_setup, live_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "command.h"
 #include "live_json.h"
 
 /*
@@ -283,6 +284,26 @@ static void live_in_net(void)
 }
 
 /* A net namespace that only a bind mount keeps: found by what holds it, and by --persistent. */
+/* Who may not see whether somebody is in a namespace calls none a leak, and counts nothing. */
+static void check_as_nobody(uint64_t inode)
+{
+	struct command command;
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)inode);
+	command_run(&command, become_nobody, "ns", "--leaks", "-n", "-r", "-o", "NS");
+	command_expect(&command, 0);
+	assert_null(strstr(command.text, text));
+	assert_non_null(strstr(command.err, "none is called a leak"));
+	command_run(&command, become_nobody, "ns", "-n", "-r", "-l", "-o", "NS,NPROCS");
+	command_expect(&command, 0);
+	strcat(text, " -\n");
+	assert_non_null(strstr(command.text, text));
+	command_run(&command, become_nobody, "ns", "--limits", "-n", "-r", "-o", "USED");
+	command_expect(&command, 0);
+	assert_memory_equal(command.text, "-\n", 2);
+}
+
 static void test_mount_keeps(void **state)
 {
 	struct scene *scene = *state;
@@ -320,11 +341,15 @@ static void test_mount_keeps(void **state)
 	assert_non_null(live_find_number(json_object_get(object, "namespaces"), "ns", inode));
 	json_decref(object);
 	/* The plain list has it too, as lsns. */
-	snprintf(arguments, sizeof(arguments), "ns --json -o NS -Q 'NS == %llu'",
+	snprintf(arguments, sizeof(arguments), "ns --json -o NS,AGE -Q 'NS == %llu'",
 		 (unsigned long long)inode);
 	object = live_json(scene->live, arguments);
-	assert_int_equal(json_array_size(json_object_get(object, "namespaces")), 1);
+	ns = live_find_number(json_object_get(object, "namespaces"), "ns", inode);
+	assert_non_null(ns);
+	/* Nothing tells how old it is: that is not 0. */
+	assert_true(json_is_null(json_object_get(ns, "age")));
 	json_decref(object);
+	check_as_nobody(inode);
 	assert_int_equal(umount2(path, MNT_DETACH), 0);
 }
 

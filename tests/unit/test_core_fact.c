@@ -230,6 +230,12 @@ static void without_counts_nothing_is_zero(void **state)
 	check_state(snapshot, FAKE_ROOTLESS_CGROUP, "ns.net.used", VALUE_ABSENT);
 	check_state(snapshot, FAKE_ROOTLESS_CGROUP, "ns.ratio", VALUE_ABSENT);
 	snapshot_unref(snapshot);
+	inventory = fake_inventory();
+	inventory->namespaces->n_denied_others = 1;
+	snapshot = make(inventory);
+	check_state(snapshot, FAKE_ROOTLESS_CGROUP, "ns.net.used", VALUE_DENIED);
+	check_state(snapshot, FAKE_ROOTLESS_CGROUP, "ns.net.ratio", VALUE_DENIED);
+	snapshot_unref(snapshot);
 }
 
 static void writable_layers(void **state)

@@ -175,6 +175,49 @@ static void test_one(void **state)
 	golden_compare("ns-one.txt", scene->out.data);
 }
 
+/* Of a namespace without a process: what holds it, not an empty table. */
+static void test_nobody(void **state)
+{
+	struct scene *scene = *state;
+	struct field_list chosen = choose(&ns_process_fields, "PID,COMMAND");
+	const struct field_format format = { 0 };
+	uint32_t index = namespaces_find(scene->view.set, NS_NET, FAKE_OWN_NS + 10);
+
+	ns_print_one(&scene->out, &scene->view, index, &chosen, &format);
+	assert_null(strstr(scene->out.data, "\nPID COMMAND"));
+	assert_non_null(
+		strstr(scene->out.data, "\n\nNo process is in it. It is held by: mount /run/"));
+	strbuf_clear(&scene->out);
+	scene->inventory->namespaces->n_denied_others = 1;
+	ns_print_one(&scene->out, &scene->view, index, &chosen, &format);
+	assert_non_null(strstr(scene->out.data, "\nNo process that may be looked into is in it."));
+}
+
+/* A number that is not known is none, not 0. */
+static void test_not_known(void **state)
+{
+	struct scene *scene = *state;
+	uint32_t index = namespaces_find(scene->view.set, NS_NET, FAKE_OWN_NS + 10);
+	struct namespaces *set = scene->inventory->namespaces;
+	struct field_list chosen = choose(&ns_fields, "NS,NPROCS,NTHREADS,AGE");
+	struct field_list limits = choose(&ns_limit_fields, "TYPE,USED,RATIO");
+	const struct field_format raw = { .raw = true, .no_headings = true };
+	struct field_rows rows = { .view = &scene->view, .rows = &index, .n = 1 };
+
+	set->list[index].oldest_ns = set->boottime_ns;
+	field_table(&scene->out, &chosen, &rows, &raw);
+	assert_non_null(strstr(scene->out.data, " 0 0 -\n"));
+	strbuf_clear(&scene->out);
+	set->list[index].oldest_ns--;
+	set->n_denied_others = 1;
+	field_table(&scene->out, &chosen, &rows, &raw);
+	assert_non_null(strstr(scene->out.data, " - - 0"));
+	strbuf_clear(&scene->out);
+	index = 0;
+	field_table(&scene->out, &limits, &rows, &raw);
+	assert_non_null(strstr(scene->out.data, " - -\n"));
+}
+
 static void test_diff(void **state)
 {
 	struct scene *scene = *state;
@@ -385,6 +428,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_width, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_json, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_not_known, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_diff, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_filter, setup, teardown),

@@ -254,6 +254,24 @@ static void test_shared(void **state)
 		"2 web,/home/ann/merged,\\x20with\\x0aodd\\x20name\n"));
 }
 
+/* A layer that was not to be looked up is neither there nor missing. */
+static void test_not_looked_up(void **state)
+{
+	struct scene *scene = *state;
+	struct overlay_layer *layer = &scene->inventory->overlays->list[1].layers[1];
+	const struct field_format raw = { .raw = true, .no_headings = true };
+	const char *lines;
+
+	overlay_view_done(&scene->view);
+	layer->device = 0;
+	layer->missing = false;
+	layer->path = layer->resolved = "/not/to/be/read";
+	assert_int_equal(overlay_view_init(&scene->view, scene->inventory, scene->labels), 0);
+	lines = table(scene, &overlay_layer_fields, "MISSING,PATH", scene->view.n_layers, &raw);
+	assert_non_null(strstr(lines, "- /not/to/be/read\n"));
+	assert_non_null(strstr(lines, "no /"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +282,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_find, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_filter, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shared, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_not_looked_up, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,7 @@ complete -c cgwatch -n $no_verb -a doctor -d 'What this host can do'
 complete -c cgwatch -n '__fish_seen_subcommand_from ls show ps set freeze thaw explain' -a '(__cgwatch_cgroups)' -d Cgroup
 complete -c cgwatch -n '__fish_seen_subcommand_from ls show ps ns overlay controllers metrics doctor status' -l json -d 'For programs'
 complete -c cgwatch -n '__fish_seen_subcommand_from ls show' -l interval -x -a '100ms 500ms 1s 2s 5s 10s' -d 'Time between samples'
+complete -c cgwatch -n '__fish_seen_subcommand_from ps' -l own -d 'Not of those below it'
 complete -c cgwatch -n '__fish_seen_subcommand_from ps ns overlay' -s o -l output -x -a '(__cgwatch_fields)' -d 'Columns'
 complete -c cgwatch -n '__fish_seen_subcommand_from ps ns overlay' -s Q -l filter -x -d 'Rows that fit'
 complete -c cgwatch -n '__fish_seen_subcommand_from ps ns overlay' -s s -l sort -x -d 'Column to sort by'
