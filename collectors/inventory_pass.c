@@ -204,12 +204,12 @@ void inventory_count_changes(const struct namespaces *before, const struct names
 		const struct ns_namespace *new = b < after->n ? &after->list[b] : NULL;
 		int order = !old ? 1 : !new ? -1 : compare(old, new);
 
-		if (order == 0 && old->id && new->id && old->id != new->id) {
+		if (old && new &&order == 0 && old->id &&new->id && old->id != new->id) {
 			destroyed[old->type]++;
 			created[new->type]++;
-		} else if (order < 0) {
+		} else if (old && order < 0) {
 			destroyed[old->type]++;
-		} else if (order > 0) {
+		} else if (new &&order > 0) {
 			created[new->type]++;
 		}
 		a += order <= 0;

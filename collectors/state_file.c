@@ -276,7 +276,8 @@ static struct state_file **find_slot(struct state_file **files, uint32_t size, c
 
 static int resize(struct state_cache *cache, uint32_t size)
 {
-	struct state_file **files = calloc(size, sizeof(struct state_file *));
+	/* It has wrapped if it is 0. */
+	struct state_file **files = size ? calloc(size, sizeof(struct state_file *)) : NULL;
 
 	if (!files)
 		return -ENOMEM;
