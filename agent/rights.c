@@ -28,6 +28,12 @@ static bool fanotify_refused(void)
 	       is_refused(fanotify_mark(-1, FAN_MARK_ADD, FAN_CREATE, AT_FDCWD, NULL));
 }
 
+/* A sandbox cannot look into its arguments, so it may refuse it whatever they are. */
+static bool paths_refused(void)
+{
+	return is_refused(syscall(SYS_openat2, -1, NULL, NULL, 0));
+}
+
 static bool handles_refused(void)
 {
 	return is_refused(syscall(SYS_open_by_handle_at, -1, NULL, O_PATH));
@@ -65,6 +71,9 @@ static const struct {
 	uint64_t all; /* capabilities */
 	bool (*refused)(void);
 } rights[RIGHT_COUNT] = {
+	[RIGHT_PATHS] = { "paths", "openat2()",
+			  "layers and state files, as paths cannot be looked up safely", 0,
+			  paths_refused },
 	[RIGHT_FILES] = { "files", "CAP_DAC_OVERRIDE",
 			  "cgroups, layers and state files of other users", BIT(CAP_DAC_OVERRIDE),
 			  NULL },

@@ -9,6 +9,7 @@
  * and, in the sandbox of a service, system calls that its filter lets pass.
  */
 enum right {
+	RIGHT_PATHS,
 	RIGHT_FILES,
 	RIGHT_PROCESSES,
 	RIGHT_TRUSTED,
