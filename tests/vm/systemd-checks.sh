@@ -5,7 +5,7 @@
 set -uo pipefail
 failed=0
 page=/root/page
-url=9753
+port=9753
 sandbox=/etc/systemd/system/sandbox.service
 
 # expect WHAT COMMAND…
@@ -30,11 +30,20 @@ await() {
 }
 
 fetch() {
-	exec {web}<>/dev/tcp/127.0.0.1/$url || return
-	printf 'GET /metrics HTTP/1.0\r\n\r\n' >&"$web"
-	cat <&"$web" >$page
-	exec {web}>&-
+	# A shell of its own: nothing stays open, and one that gets no answer can be ended.
+	timeout 30 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port &&
+		printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3 && cat <&3 >$page"
+	(($? != 124)) || where_it_is >&4
 	grep -q '^cgwatch_build_info' $page
+}
+
+# What the agent does that does not answer.
+where_it_is() {
+	local task
+	echo "no answer after 30 s:"
+	for task in /proc/"$(systemctl show -P MainPID cgwatchd)"/task/*; do
+		echo "$(<"$task/comm") $(<"$task/wchan") $(<"$task/syscall")"
+	done
 }
 
 # value FAMILY [LABELS AS A REGULAR EXPRESSION]: of the first series that has them.
@@ -193,7 +202,7 @@ check_layers() {
 			"overlay=\"$(device $dir)\".*whiteout"
 		await "$dir: one copied up" is 1 cgwatch_overlay_upper_entries \
 			"overlay=\"$(device $dir)\".*copied"
-		expect "$dir: its mount point" has \
+		await "$dir: its mount point" has \
 			"^cgwatch_overlay_info.*overlay=\"$(device $dir)\".*mountpoint=\"$dir/merged\""
 	done
 }
@@ -201,21 +210,21 @@ check_layers() {
 check_mounts() {
 	await "only the two of other namespaces are foreign" \
 		is 2 cgwatch_overlays_suspect 'reason="foreign"'
-	expect "the overlay of another namespace" has \
+	await "the overlay of another namespace" has \
 		'^cgwatch_overlay_info.*mountpoint="/srv/foreign/merged"'
-	expect "the overlay of a namespace that a descriptor keeps" has \
+	await "the overlay of a namespace that a descriptor keeps" has \
 		'^cgwatch_overlay_info.*mountpoint="/srv/unseen/merged"'
-	expect "no layer is missing" is 0 cgwatch_overlays_suspect 'reason="lower_missing"'
-	expect "no upper layer is deleted" is 0 cgwatch_overlays_suspect 'reason="upper_deleted"'
-	expect "mounts complete" is 1 cgwatch_overlays_scan_complete
+	await "no layer is missing" is 0 cgwatch_overlays_suspect 'reason="lower_missing"'
+	await "no upper layer is deleted" is 0 cgwatch_overlays_suspect 'reason="upper_deleted"'
+	await "mounts complete" is 1 cgwatch_overlays_scan_complete
 }
 
 check_namespaces() {
 	await "a netns kept by a mount" is 1 cgwatch_namespaces 'ns_type="net",state="mount"'
-	expect "a UTS namespace kept by a descriptor" is 1 cgwatch_namespaces \
+	await "a UTS namespace kept by a descriptor" is 1 cgwatch_namespaces \
 		'ns_type="uts",state="fd"'
-	expect "processes complete" is 1 cgwatch_namespaces_scan_complete
-	expect "holders searched" is 1 cgwatch_namespaces_holders_searched
+	await "processes complete" is 1 cgwatch_namespaces_scan_complete
+	await "holders searched" is 1 cgwatch_namespaces_holders_searched
 	await "the limit of another user namespace" is 7 cgwatch_namespaces_limit 'ns_type="net"'
 	sandboxed ns -t uts --json
 	expect "host names" grep -q 'held-by-fd' /root/out
@@ -250,8 +259,8 @@ check_stop() {
 check_default() {
 	expect "the unit starts" systemctl start cgwatchd
 	await "it serves" fetch
-	expect "every right is there" has_not '^cgwatch_right\{.* 0$'
-	expect "all rights are said" has '^cgwatch_right\{right="fanotify"\} 1$'
+	await "every right is there" has_not '^cgwatch_right\{.* 0$'
+	await "all rights are said" has '^cgwatch_right\{right="fanotify"\} 1$'
 	check_layers
 	check_mounts
 	check_namespaces
@@ -265,7 +274,7 @@ check_default() {
 	cgwatch doctor >/root/free
 	expect "doctor: the same about fanotify as without a sandbox" \
 		diff <(grep -E '^watch ' /root/out) <(grep -E '^watch ' /root/free)
-	expect "the watched hierarchies as doctor says" has \
+	await "the watched hierarchies as doctor says" has \
 		"^cgwatch_hierarchies_watched $(sed -n 's/^watch the tree.* in \([0-9]*\) of .*/\1/p' /root/free)\$"
 	systemd-analyze security cgwatchd.service --no-pager | tail -n 1
 	check_journal
@@ -282,16 +291,16 @@ check_minimal() {
 	expect "minimal: starts" systemctl start cgwatchd
 	await "minimal: serves" fetch
 	for name in trusted fanotify handles enter_uts enter_net enter_user enter_mnt copy_fds; do
-		expect "minimal: no right $name" is 0 cgwatch_right "\"$name\""
+		await "minimal: no right $name" is 0 cgwatch_right "\"$name\""
 	done
-	expect "minimal: rights to files" is 1 cgwatch_right '"files"'
+	await "minimal: rights to files" is 1 cgwatch_right '"files"'
 	await "minimal: a layer is not complete" is 0 cgwatch_overlay_upper_scan_complete \
 		"overlay=\"$(device /srv/plain)\""
-	expect "minimal: and has no numbers" has_not '^cgwatch_overlay_upper_bytes'
-	expect "minimal: no hierarchy is watched" is 0 cgwatch_hierarchies_watched
-	expect "minimal: overlays are there" has \
+	await "minimal: and has no numbers" has_not '^cgwatch_overlay_upper_bytes'
+	await "minimal: no hierarchy is watched" is 0 cgwatch_hierarchies_watched
+	await "minimal: overlays are there" has \
 		'^cgwatch_overlay_info.*mountpoint="/srv/plain/merged"'
-	expect "minimal: a netns kept by a mount" is 1 cgwatch_namespaces 'ns_type="net",state="mount"'
+	await "minimal: a netns kept by a mount" is 1 cgwatch_namespaces 'ns_type="net",state="mount"'
 	check_policy
 	sandboxed doctor
 	expect "minimal: doctor says what is missing" doctor_says \
@@ -307,7 +316,7 @@ check_minimal() {
 	check_stop
 }
 
-exec </dev/null
+exec </dev/null 4>&1
 systemctl daemon-reload
 expect "the unit is good" systemd-analyze verify --man=no /usr/lib/systemd/system/cgwatchd.service
 cat /root/said
