@@ -549,6 +549,8 @@ int agent_run(const struct agent_sources *sources)
 		agent.counts.last_reload_realtime_ns = clock_usec(CLOCK_REALTIME) * 1000;
 		log_info("cgwatchd " CGWATCH_VERSION ": %zu policies, sampling every %g s",
 			 policy_set_size(agent.policies), (double)agent.config.interval_usec / 1e6);
+		rights_ask(agent.rights);
+		rights_log(agent.rights);
 		sd_notify(0, "READY=1");
 		r = sd_event_loop(agent.event);
 		sd_notify(0, "STOPPING=1");

@@ -4,6 +4,7 @@
 #include <systemd/sd-event.h>
 
 #include "agent/config.h"
+#include "agent/rights.h"
 #include "collectors/inventory.h"
 #include "collectors/sampler.h"
 #include "policies/enforce.h"
@@ -48,6 +49,7 @@ struct agent {
 	struct exporter *exporter;
 #endif
 	struct agent_counts counts;
+	enum right_state rights[RIGHT_COUNT]; /* as at the start */
 	sd_event *event;
 	sd_event_source *timer, *control;
 	unsigned int n_clients; /* of the control socket */

@@ -63,6 +63,22 @@ static void add_sampling(struct builder *builder, const struct agent *agent)
 	    (double)stats.nodes);
 }
 
+static void add_rights(struct builder *builder, const struct agent *agent)
+{
+	struct sampler_stats stats;
+
+	sampler_get_stats(agent->sampler, &stats);
+	add(builder, "cgwatch_hierarchies", "Hierarchies of cgroups on this machine.", SELF_GAUGE,
+	    (double)stats.hierarchies);
+	add(builder, "cgwatch_hierarchies_watched",
+	    "Of these, those in which the kernel tells of new and removed cgroups.", SELF_GAUGE,
+	    (double)stats.watched);
+	for (int i = 0; i < RIGHT_COUNT; i++)
+		add(builder, "cgwatch_right", "1 for what this agent was given the rights to.",
+		    SELF_GAUGE, agent->rights[i] == RIGHT_GRANTED)
+			->labels[0] = (struct self_label){ "right", right_name((enum right)i) };
+}
+
 static void add_changes(struct builder *builder, const char *name, const char *help,
 			const uint64_t *counts)
 {
@@ -221,6 +237,7 @@ void self_publish(struct agent *agent)
 		return;
 	builder.n = 0;
 	add_sampling(&builder, agent);
+	add_rights(&builder, agent);
 	add_inventory(&builder, agent);
 	add_process(&builder, agent);
 	add_config(&builder, agent);

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fanotify.h>
@@ -192,68 +193,156 @@ size_t layer_watch_fds(const struct layer_watch *watch, int *fds, size_t max)
 	return n;
 }
 
-/* A place for mounts that nobody else sees, as the mount namespace is ours alone. */
-static int private_overlay(void)
+/* A filesystem that nobody else sees, as the mount namespace is ours alone. */
+static int private_place(void)
 {
 	static const char *const places[] = { "/tmp", "/run", "/mnt", "/var" };
-	size_t i = 0;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return -errno;
-	while (i < ARRAY_SIZE(places) &&
-	       mount("cgwatch", places[i], "tmpfs", 0, "size=64k,mode=700") < 0)
-		i++;
-	if (i == ARRAY_SIZE(places) || chdir(places[i]) < 0)
-		return -ENOENT;
-	if (mkdir("lower", 0700) < 0 || mkdir("upper", 0700) < 0 || mkdir("work", 0700) < 0 ||
-	    mkdir("merged", 0700) < 0 ||
-	    mount("cgwatch", "merged", "overlay", 0, "lowerdir=lower,upperdir=upper,workdir=work") <
-		    0)
-		return -errno;
-	return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		if (mount("cgwatch", places[i], "tmpfs", 0, "size=64k,mode=700") == 0)
+			return chdir(places[i]) < 0 ? -errno : 0;
+	}
+	return -ENOENT;
 }
 
-/* What was reported of directories since the last call. */
-static uint64_t seen_by(int group)
+/* Where mount() is refused, as in the sandbox of a service: a directory that has to be removed. */
+static int scratch_place(char *path, size_t size)
+{
+	static const char *const places[] = { "/run/cgwatch", "/run", "/tmp" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		(void)snprintf(path, size, "%s/layer-test-XXXXXX", places[i]);
+		if (mkdtemp(path))
+			return chdir(path) < 0 ? -errno : 0;
+	}
+	return -ENOENT;
+}
+
+static void scratch_remove(const char *path)
+{
+	static const char *const files[] = { "upper/file", "upper/other" };
+	static const char *const directories[] = { "work/work", "work/index", "work", "upper",
+						   "lower" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		unlink(files[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(directories); i++)
+		rmdir(directories[i]);
+	rmdir(path);
+}
+
+/* A mount that is nowhere in the tree: making one changes nothing for anybody. */
+static int detached_overlay(void)
+{
+	_cleanup_(closep) int context = -1;
+	int fd;
+
+	if (mkdir("lower", 0700) < 0 || mkdir("upper", 0700) < 0 || mkdir("work", 0700) < 0)
+		return -errno;
+	context = fsopen("overlay", FSOPEN_CLOEXEC);
+	if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "lowerdir", "lower", 0) < 0 ||
+	    fsconfig(context, FSCONFIG_SET_STRING, "upperdir", "upper", 0) < 0 ||
+	    fsconfig(context, FSCONFIG_SET_STRING, "workdir", "work", 0) < 0 ||
+	    fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	fd = fsmount(context, FSMOUNT_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+static bool handle_of(const char *path, struct layer_handle *ret_handle)
+{
+	union {
+		struct file_handle head;
+		char space[sizeof(struct file_handle) + LAYER_HANDLE_MAX];
+	} handle = { .head.handle_bytes = LAYER_HANDLE_MAX };
+	int mount_id;
+
+	if (name_to_handle_at(AT_FDCWD, path, &handle.head, &mount_id, 0) < 0)
+		return false;
+	*ret_handle = (struct layer_handle){ .type = handle.head.handle_type,
+					     .length = handle.head.handle_bytes };
+	memcpy(ret_handle->bytes, handle.head.f_handle, handle.head.handle_bytes);
+	return true;
+}
+
+struct trial {
+	int group, merged;
+	struct layer_handle upper;
+};
+
+/* What was reported of the upper layer since the last call: the filesystem may be others' too. */
+static uint64_t seen_by(const struct trial *trial)
 {
 	char buffer[4096] __attribute__((aligned(8)));
-	ssize_t length = read(group, buffer, sizeof(buffer));
+	const struct layer_handle *upper = &trial->upper;
 	struct layer_handle directory;
-	const char *at = buffer;
 	uint64_t seen = 0, mask;
+	ssize_t length;
 
-	while (length > 0 && next_event(&at, buffer + length, &mask, &directory))
-		seen |= directory.length > 0 ? mask : 0;
+	while ((length = read(trial->group, buffer, sizeof(buffer))) > 0) {
+		const char *at = buffer;
+
+		while (next_event(&at, buffer + length, &mask, &directory)) {
+			if (directory.type == upper->type && directory.length == upper->length &&
+			    memcmp(directory.bytes, upper->bytes, upper->length) == 0)
+				seen |= mask;
+		}
+	}
 	return seen;
 }
 
 /* Things done through the overlay, and what has to be heard of each. */
-static bool try_file(int group)
+static bool try_file(const struct trial *trial)
 {
-	int fd = open("merged/file", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	int fd = openat(trial->merged, "file", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 
-	if (fd < 0 || !(seen_by(group) & (FAN_CREATE | FAN_MOVED_TO)))
+	if (fd < 0 || !(seen_by(trial) & (FAN_CREATE | FAN_MOVED_TO)))
 		return false;
-	if (write(fd, "x", 1) != 1 || close(fd) < 0 || !(seen_by(group) & FAN_CLOSE_WRITE))
+	if (write(fd, "x", 1) != 1 || close(fd) < 0 || !(seen_by(trial) & FAN_CLOSE_WRITE))
 		return false;
-	if (rename("merged/file", "merged/other") < 0 || !(seen_by(group) & FAN_MOVED_TO))
+	if (renameat(trial->merged, "file", trial->merged, "other") < 0 ||
+	    !(seen_by(trial) & FAN_MOVED_TO))
 		return false;
-	return unlink("merged/other") == 0 &&
-	       seen_by(group) & (FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO);
+	return unlinkat(trial->merged, "other", 0) == 0 &&
+	       seen_by(trial) & (FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO);
+}
+
+/* In the current directory. */
+static int try_overlay(void)
+{
+	_cleanup_(closep) int merged = detached_overlay();
+	_cleanup_(closep) int here = -1;
+	_cleanup_(closep) int group = -1;
+	struct trial trial = { .merged = merged };
+
+	if (merged < 0)
+		return merged;
+	here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	group = mark(here);
+	if (group < 0)
+		return group;
+	trial.group = group;
+	return handle_of("upper", &trial.upper) && try_file(&trial) ? 0 : -EOPNOTSUPP;
 }
 
 static int self_test(void *argument, void *result, atomic_uint_fast64_t *progress)
 {
-	int group, r;
+	char scratch[64];
+	int r;
 
 	(void)argument;
 	(void)result;
 	(void)progress;
-	r = private_overlay();
+	if (private_place() == 0)
+		return try_overlay();
+	r = scratch_place(scratch, sizeof(scratch));
 	if (r < 0)
 		return r;
-	group = mark(open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	return group < 0 ? group : try_file(group) ? 0 : -EOPNOTSUPP;
+	r = try_overlay();
+	scratch_remove(scratch);
+	return r;
 }
 
 bool layer_watch_works(void)

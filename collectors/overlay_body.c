@@ -23,6 +23,7 @@ struct view {
 struct views {
 	struct view list[VIEWS_MAX];
 	size_t n;
+	bool sandboxed; /* our own root is the host's with some directories covered */
 };
 
 uint64_t overlay_entry_hash(const struct mount_entry *entry)
@@ -109,14 +110,27 @@ static void add_view(struct views *views, pid_t pid, uint64_t mount_ns, bool tru
 	views->list[views->n++] = (struct view){ pid, mount_ns, trusted };
 }
 
+/*
+ * As a service with a sandbox we are in a mount namespace of our own, into which the host's mounts
+ * come too; but /tmp, say, is not the host's. Those of the host are the first of the entries.
+ */
+static bool is_sandboxed(const struct overlay_body *body, const struct namespaces *namespaces)
+{
+	uint32_t host = namespaces ? namespaces->host[NS_MNT] : NS_NONE;
+
+	return host != NS_NONE && body->own && body->own_ns != namespaces->list[host].inode &&
+	       body->entries[0]->mount_ns == namespaces->list[host].inode;
+}
+
 static void find_views(const struct overlay_body *body, const struct namespaces *namespaces,
 		       struct views *views)
 {
 	uint64_t last = 0;
 
 	views->n = 0;
+	views->sandboxed = is_sandboxed(body, namespaces);
 	if (body->own)
-		add_view(views, 0, 0, true);
+		add_view(views, 0, 0, !views->sandboxed);
 	for (size_t i = 0; namespaces && i < body->n_entries; i++) {
 		uint64_t mount_ns = body->entries[i]->mount_ns;
 		bool inside;
@@ -158,6 +172,28 @@ static char *join(const char *base, const char *path)
 											: joined;
 }
 
+/* Every layer that has an absolute path is there. */
+static bool shows_all(const struct overlay_body *body, struct overlay_places *places, pid_t pid)
+{
+	size_t n_layers = body->options.n_layers, n = 0;
+	_cleanup_(freep) char **paths = calloc(n_layers + 1, sizeof(*paths));
+	_cleanup_(freep) int *results = calloc(n_layers + 1, sizeof(*results));
+
+	for (size_t i = 0; paths && i < n_layers; i++) {
+		const char *path = body->options.layers[i].path;
+
+		if (path[0] == '/' && !is_elusive(path))
+			paths[n++] = (char *)path;
+	}
+	if (!paths || !results || overlay_places_try(places, pid, paths, n, results) < 0)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (results[i] != 0)
+			return false;
+	}
+	return true;
+}
+
 /* The first absolute layers decide whose root it is. False if there are none. */
 static bool choose_view(const struct overlay_body *body, struct overlay_places *places,
 			const struct views *views, size_t *ret_view)
@@ -171,7 +207,9 @@ static bool choose_view(const struct overlay_body *body, struct overlay_places *
 			continue;
 		anchors++;
 		for (size_t v = 0; v < views->n; v++) {
-			if (!found(places, views->list[v].pid, path))
+			if (!found(places, views->list[v].pid, path) ||
+			    (views->sandboxed && views->list[v].pid == 0 &&
+			     !shows_all(body, places, 0)))
 				continue;
 			*ret_view = v;
 			return true;

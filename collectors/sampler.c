@@ -225,4 +225,8 @@ void sampler_get_stats(const struct sampler *sampler, struct sampler_stats *ret_
 	ret_stats->max_fds = sampler->max_fds;
 	ret_stats->nodes = walk_tree(sampler->walk) ? walk_tree(sampler->walk)->n : 0;
 	ret_stats->rebuilds = walk_rebuilds(sampler->walk);
+	ret_stats->hierarchies = sampler->hierarchies->n;
+	ret_stats->watched = sampler->watch ? (unsigned int)__builtin_popcount(
+						      watch_covered(sampler->watch))
+					    : 0;
 }

@@ -21,6 +21,8 @@ struct sampler_stats {
 	uint64_t read_errors;		       /* other than "no such file" and "gone" */
 	uint64_t kept_fds, max_fds, nodes, rebuilds;
 	uint64_t last_cpu_ns, last_wall_ns;
+	/* Hierarchies, and those of them in which the kernel tells which cgroups came or went. */
+	unsigned int hierarchies, watched;
 };
 
 /* Borrows `root`. -errno; -ENOENT if no cgroup filesystem is mounted. */

@@ -14,6 +14,7 @@
 
 #include "agent/control_client.h"
 #include "agent/output.h"
+#include "agent/rights.h"
 #include "agent/verbs/doctor.h"
 #include "agent/verbs/inventory_fetch.h"
 #include "collectors/watch.h"
@@ -56,6 +57,26 @@ static void check_hierarchies(const struct examination *examination, struct find
 		      n_v1, n_v1 == 1 ? "y" : "ies", hierarchies_v2(hierarchies) ? " and v2" : "");
 }
 
+/* Root in the sandbox of a service or in a container is not all that root may be. */
+static void add_missing_rights(struct finding *finding)
+{
+	enum right_state states[RIGHT_COUNT];
+
+	rights_ask(states);
+	for (int i = 0; i < RIGHT_COUNT; i++) {
+		if (states[i] == RIGHT_GRANTED)
+			continue;
+		finding->verdict = VERDICT_PART;
+		if (states[i] == RIGHT_NO_CAPABILITY)
+			strbuf_printf(&finding->why, "; not known without %s: %s",
+				      right_needs((enum right)i), right_loss((enum right)i));
+		else
+			strbuf_printf(&finding->why,
+				      "; not known, as its system call is refused: %s",
+				      right_loss((enum right)i));
+	}
+}
+
 static void check_root(const struct examination *examination, struct finding *finding)
 {
 	struct strbuf status;
@@ -78,7 +99,9 @@ static void check_root(const struct examination *examination, struct finding *fi
 		strbuf_add_string(
 			&finding->why,
 			": what others own can be read as far as its mode allows, and not changed");
+		return;
 	}
+	add_missing_rights(finding);
 }
 
 static void check_fds(const struct examination *examination, struct finding *finding)
@@ -114,8 +137,9 @@ static void check_watch(const struct examination *examination, struct finding *f
 		      n, examination->hierarchies->n);
 	if (n < examination->hierarchies->n) {
 		finding->verdict = n ? VERDICT_PART : VERDICT_NO;
-		strbuf_add_string(&finding->why,
-				  "; elsewhere each is looked at (needs Linux 6.6 and root)");
+		strbuf_add_string(
+			&finding->why,
+			"; elsewhere each is looked at (needs Linux 6.6 and CAP_SYS_ADMIN)");
 	}
 }
 

@@ -9,6 +9,8 @@ disks=/dev/disk/by-id/virtio
 dmesg -n 1
 stty -F /dev/console -opost
 mkdir -p /out
+# udev may not have come to the disks yet.
+until [ -e $disks-job ]; do sleep 0.1; done
 tar -C / --keep-directory-symlink -xf $disks-job
 echo '@@BEGIN@@'
 cd /root || exit
