@@ -61,9 +61,6 @@ set_tests_properties(live.docker_join live.containerd_join live.join PROPERTIES
 set(VM_CACHE ${CMAKE_BINARY_DIR}/vm-cache CACHE PATH "Kernel packages and images for the VM tests")
 add_test(NAME vm.v2 COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/vm/v2.sh ${CMAKE_BINARY_DIR} ${VM_CACHE}
 	${vm_programs})
-# The unit, in a machine with systemd.
-add_test(NAME vm.systemd
-	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/vm/systemd.sh ${CMAKE_BINARY_DIR} ${VM_CACHE})
 add_test(NAME live.docker COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/docker.sh ${CMAKE_BINARY_DIR})
 add_test(NAME live.terminal COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/terminal.sh ${CMAKE_BINARY_DIR})
 add_test(NAME live.bad_input COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/bad_input.sh ${CMAKE_BINARY_DIR})
@@ -77,8 +74,6 @@ set_tests_properties(live.docker live.terminal live.bad_input PROPERTIES TIMEOUT
 # Longer than the time that v2.sh gives the machine.
 set_tests_properties(vm.v2 PROPERTIES TIMEOUT 6000 RUN_SERIAL ON SKIP_RETURN_CODE 77 LABELS live
 	ENVIRONMENT "${live_environment}")
-# The image is made by debootstrap the first time, with retries.
-set_tests_properties(vm.systemd PROPERTIES TIMEOUT 2700 RUN_SERIAL ON SKIP_RETURN_CODE 77 LABELS live)
 if(CGWATCH_EXPORTER)
 	set_tests_properties(live.prometheus PROPERTIES RUN_SERIAL ON SKIP_RETURN_CODE 77 LABELS live
 		ENVIRONMENT "${live_environment}")
