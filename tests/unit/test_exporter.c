@@ -13,6 +13,7 @@
 #include "core/cleanup.h"
 #include "exporter/prometheus.h"
 #include "exporter/self.h"
+#include "fake_golden.h"
 
 #ifndef CGWATCH_SOURCE_DIR
 #define CGWATCH_SOURCE_DIR "."
@@ -150,28 +151,6 @@ static char *render_with(const struct prometheus_options *options, struct promet
 	return strbuf_take(&out);
 }
 
-/* Compares byte for byte; with UPDATE_GOLDEN=1 writes the file anew. */
-static void check_golden(const char *name, const char *text)
-{
-	_cleanup_(fclosep) FILE *file = NULL;
-	_cleanup_(freep) char *path = NULL;
-	_cleanup_(freep) char *golden = NULL;
-	size_t size = 0;
-
-	assert_true(asprintf(&path, "%s/tests/golden/%s", CGWATCH_SOURCE_DIR, name) > 0);
-	if (getenv("UPDATE_GOLDEN")) {
-		file = fopen(path, "w");
-		assert_non_null(file);
-		assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
-		return;
-	}
-	file = fopen(path, "r");
-	if (!file)
-		fail_msg("%s is not there: run with UPDATE_GOLDEN=1", path);
-	assert_true(getdelim(&golden, &size, '\0', file) > 0);
-	assert_string_equal(text, golden);
-}
-
 static void test_golden(void **state)
 {
 	struct prometheus_options options = make_options();
@@ -180,7 +159,7 @@ static void test_golden(void **state)
 	size_t lines = 0;
 
 	(void)state;
-	check_golden("metrics-scene.prom", text);
+	golden_compare("metrics-scene.prom", text);
 	for (const char *at = text; *at; at = strchr(at, '\n') + 1)
 		lines += *at != '#';
 	assert_int_equal(stats.series, lines);
@@ -317,7 +296,7 @@ static void test_self(void **state)
 	(void)state;
 	strbuf_init(&out);
 	self_render(&(struct exporter_self){ metrics, ARRAY_SIZE(metrics) }, &out);
-	check_golden("metrics-self.prom", out.data);
+	golden_compare("metrics-self.prom", out.data);
 	strbuf_done(&out);
 }
 

@@ -14,6 +14,7 @@
 #include "core/cleanup.h"
 #include "core/join.h"
 #include "exporter/prometheus.h"
+#include "fake_golden.h"
 #include "fake_inventory.h"
 #include "fake_snapshot.h"
 
@@ -43,28 +44,6 @@ static char *render(struct inventory *inventory, const struct prometheus_options
 
 static const struct prometheus_options all = { .inventory = true, .namespace_info = true };
 
-/* Compares byte for byte; with UPDATE_GOLDEN=1 writes the file anew. */
-static void check_golden(const char *name, const char *text)
-{
-	_cleanup_(fclosep) FILE *file = NULL;
-	_cleanup_(freep) char *path = NULL;
-	_cleanup_(freep) char *golden = NULL;
-	size_t size = 0;
-
-	assert_true(asprintf(&path, "%s/tests/golden/%s", CGWATCH_SOURCE_DIR, name) > 0);
-	if (getenv("UPDATE_GOLDEN")) {
-		file = fopen(path, "w");
-		assert_non_null(file);
-		assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
-		return;
-	}
-	file = fopen(path, "r");
-	if (!file)
-		fail_msg("%s is not there: run with UPDATE_GOLDEN=1", path);
-	assert_true(getdelim(&golden, &size, '\0', file) > 0);
-	assert_string_equal(text, golden);
-}
-
 static void test_golden(void **state)
 {
 	struct prometheus_stats stats;
@@ -72,7 +51,7 @@ static void test_golden(void **state)
 	size_t lines = 0;
 
 	(void)state;
-	check_golden("metrics-inventory.prom", text);
+	golden_compare("metrics-inventory.prom", text);
 	for (const char *at = text; *at; at = strchr(at, '\n') + 1)
 		lines += *at != '#';
 	assert_int_equal(stats.series, lines);

@@ -16,6 +16,7 @@
 #include "core/cleanup.h"
 #include "fake_golden.h"
 #include "fake_inventory.h"
+#include "test_verb_scene.h"
 
 /* What `cgwatch ns` prints of a machine made by hand (fake_inventory.h). */
 struct scene {
@@ -33,11 +34,7 @@ static int setup(void **state)
 	setlocale(LC_ALL, "C.UTF-8");
 	assert_non_null(scene);
 	scene->inventory = fake_inventory();
-	scene->labels = labels_new(NULL);
-	assert_non_null(scene->labels);
-	assert_int_equal(labels_set_user(scene->labels, 0, "root"), 0);
-	assert_int_equal(labels_set_user(scene->labels, 1000, "ann"), 0);
-	assert_int_equal(labels_set_user(scene->labels, 33, NULL), 0);
+	scene->labels = scene_labels();
 	assert_int_equal(ns_view_init(&scene->view, scene->inventory, scene->labels), 0);
 	strbuf_init(&scene->out);
 	*state = scene;
@@ -54,17 +51,6 @@ static int teardown(void **state)
 	inventory_unref(scene->inventory);
 	free(scene);
 	return 0;
-}
-
-static struct field_list choose(const struct fields *fields, const char *text)
-{
-	struct field_list chosen = { .n = 0 };
-	const char *bad = "";
-	size_t length = 0;
-
-	if (field_parse_list(fields, text, &chosen, &bad, &length) < 0)
-		fail_msg("%.*s: no such column", (int)length, bad);
-	return chosen;
 }
 
 static uint32_t all_rows(struct scene *scene)

@@ -17,6 +17,7 @@
 #include "core/cleanup.h"
 #include "fake_golden.h"
 #include "fake_inventory.h"
+#include "test_verb_scene.h"
 
 /* What `cgwatch overlay` prints of a machine made by hand (fake_inventory.h). */
 struct scene {
@@ -38,11 +39,7 @@ static int setup(void **state)
 	layers = scene->inventory->overlays->list[1].layers;
 	layers[0].inode = 9000;
 	layers[1].device = 0;
-	scene->labels = labels_new(NULL);
-	assert_non_null(scene->labels);
-	assert_int_equal(labels_set_user(scene->labels, 0, "root"), 0);
-	assert_int_equal(labels_set_user(scene->labels, 1000, "ann"), 0);
-	assert_int_equal(labels_set_user(scene->labels, 33, NULL), 0);
+	scene->labels = scene_labels();
 	assert_int_equal(overlay_view_init(&scene->view, scene->inventory, scene->labels), 0);
 	strbuf_init(&scene->out);
 	*state = scene;
@@ -59,17 +56,6 @@ static int teardown(void **state)
 	inventory_unref(scene->inventory);
 	free(scene);
 	return 0;
-}
-
-static struct field_list choose(const struct fields *fields, const char *text)
-{
-	struct field_list chosen = { .n = 0 };
-	const char *bad = "";
-	size_t length = 0;
-
-	if (field_parse_list(fields, text, &chosen, &bad, &length) < 0)
-		fail_msg("%.*s: no such column", (int)length, bad);
-	return chosen;
 }
 
 static const char *table(struct scene *scene, const struct fields *fields, const char *columns,
