@@ -161,11 +161,11 @@ int action_parse(const char *text, struct action *ret_action, char *reason, size
 	if (!copy)
 		return -ENOMEM;
 	for (id = 0; id < ACTION_COUNT; id++) {
-		if (strlen(actions[id].name) == length &&
+		if (actions[id].name && strlen(actions[id].name) == length &&
 		    memcmp(actions[id].name, text, length) == 0)
 			break;
 	}
-	if (id == ACTION_COUNT)
+	if (id == ACTION_COUNT || !actions[id].name)
 		return fail(
 			reason, size,
 			"\"%.*s\" is no action: cpu.quota, memory.high, memory.max and freeze are",
@@ -194,9 +194,29 @@ const char *action_name(enum action_id id)
 	return actions[id].name;
 }
 
-enum knob_id action_knob(enum action_id id)
+enum action_kind action_kind(enum action_id id)
 {
-	return actions[id].knob;
+	return id >= ACTION_MEMORY_RECLAIM ? ACTION_KIND_ONCE : ACTION_KIND_KNOB;
+}
+
+enum knob_id action_knob(const struct action *action, const struct hierarchies *hierarchies,
+			 struct knob_value *ret_value)
+{
+	(void)hierarchies;
+	*ret_value = action->value;
+	return actions[action->id].knob;
+}
+
+void action_done(struct action *action)
+{
+	free(action->text);
+	free(action->target);
+	*action = (struct action){ 0 };
+}
+
+const char *action_names(void)
+{
+	return "cpu.quota, memory.high, memory.max, freeze";
 }
 
 void action_format(const struct action *action, struct strbuf *buffer)

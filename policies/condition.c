@@ -127,6 +127,37 @@ enum outcome condition_evaluate(const struct condition *condition, const struct 
 	return evaluate(condition, condition->root, snapshot, index);
 }
 
+enum outcome condition_evaluate_events(const struct condition *condition,
+				       const struct snapshot *snapshot, uint32_t index,
+				       uint64_t happened)
+{
+	(void)happened;
+	return condition_evaluate(condition, snapshot, index);
+}
+
+const struct event_spec *condition_events(const struct condition *condition, size_t *ret_n)
+{
+	(void)condition;
+	*ret_n = 0;
+	return NULL;
+}
+
+uint64_t condition_event_within(const struct condition *condition, size_t at)
+{
+	(void)condition;
+	(void)at;
+	return 0;
+}
+
+double condition_nearness(const struct condition *condition, const struct snapshot *snapshot,
+			  uint32_t index)
+{
+	(void)condition;
+	(void)snapshot;
+	(void)index;
+	return NAN;
+}
+
 void condition_needs(const struct condition *condition, struct metric_set *set)
 {
 	for (unsigned int i = 0; i < condition->n; i++) {

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "core/event.h"
 #include "core/snapshot.h"
 
 /*
  * A condition over the metrics of one cgroup: `metric op value`, joined by and, or, not and
- * brackets. Operators: > >= < <= == !=. Values carry the unit of the metric: "50%" for ratios and
- * for the rate of CPU time (of one core), "512M" for bytes, "10M/s" for their rate, "2s" for times,
- * "5/s" for the rate of a count, a plain number for a count. Pure.
+ * brackets; or `event NAME [within TIME]` (core/event.h), true from the moment it happened until
+ * the end of that tick, or for TIME. Operators: > >= < <= == !=. Values carry the unit of the
+ * metric: "50%" for ratios and for the rate of CPU time (of one core), "512M" for bytes, "10M/s"
+ * for their rate, "2s" for times, "5/s" for the rate of a count, a plain number for a count. Pure.
  */
 struct condition;
 
@@ -39,7 +41,24 @@ const char *condition_text(const struct condition *condition);
  */
 enum outcome condition_evaluate(const struct condition *condition, const struct snapshot *snapshot,
 				uint32_t index);
-/* Adds the columns it looks at. */
+/*
+ * The same where some of its events have just happened: bit n of `happened` stands for event number
+ * n. Without a bit an event did not happen (false, never unknown).
+ */
+enum outcome condition_evaluate_events(const struct condition *condition,
+				       const struct snapshot *snapshot, uint32_t index,
+				       uint64_t happened);
+/* The events it waits for (at most 64), each once; NULL and 0 if none. */
+const struct event_spec *condition_events(const struct condition *condition, size_t *ret_n);
+/* How long event number `at` counts as having just happened; 0: until the end of the tick. */
+uint64_t condition_event_within(const struct condition *condition, size_t at);
+/*
+ * How far it is from coming true, 0..1, by its comparisons alone (1: true now; the least of an OR,
+ * the most of an AND), for "distance to the trigger". NAN if it cannot be said.
+ */
+double condition_nearness(const struct condition *condition, const struct snapshot *snapshot,
+			  uint32_t index);
+/* Adds the columns it looks at, also those in which its events show. */
 void condition_needs(const struct condition *condition, struct metric_set *set);
 /* Number of comparisons, and the present state of the one at `at` (from 0) for node `index`. */
 size_t condition_operands(const struct condition *condition);

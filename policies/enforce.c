@@ -215,6 +215,8 @@ int enforcer_submit(struct enforcer *enforcer, const struct decision *decision)
 		return -ENOMEM;
 	command->decision = *decision;
 	command->decision.node = node_ref(decision->node);
+	command->decision.set = decision->set ? policy_set_ref(decision->set) : NULL;
+	command->decision.verdict = verdict_ref(decision->verdict);
 	command->decision.policy = strdup(decision->policy);
 	command->decision.reason = strdup(decision->reason ? decision->reason : "");
 	if (!command->decision.policy || !command->decision.reason) {

@@ -346,13 +346,12 @@ static void push(struct enforcer *enforcer, const struct decision *decision, uin
 static void rehearse(struct enforcer *enforcer, const struct decision *decision, uint64_t started)
 {
 	struct knob_context context = enforcer->context;
-	struct knob_request request = { .knob = action_knob(decision->action.id),
-					.node = decision->node,
-					.value = decision->action.value,
+	struct knob_request request = { .node = decision->node,
 					.allow_oom = decision->action.allow_oom };
 	struct knob_result result = { .hierarchy = -1 };
 	int r = 0;
 
+	request.knob = action_knob(&decision->action, context.hierarchies, &request.value);
 	context.dry_run = true;
 	if (decision->op == DECISION_APPLY) {
 		r = knob_read(&context, request.knob, request.node, &result);
@@ -371,7 +370,8 @@ static void rehearse(struct enforcer *enforcer, const struct decision *decision,
 static struct hold *get_hold(struct enforcer *enforcer, const struct decision *decision,
 			     struct knob_result *result)
 {
-	enum knob_id knob = action_knob(decision->action.id);
+	struct knob_value value;
+	enum knob_id knob = action_knob(&decision->action, enforcer->context.hierarchies, &value);
 	struct hold *hold = find_hold(enforcer, decision->node, knob);
 
 	/* While nothing of ours stands there, the original is whatever stands there now. */
@@ -438,7 +438,9 @@ static void apply(struct enforcer *enforcer, const struct decision *decision, ui
 
 static void release(struct enforcer *enforcer, const struct decision *decision, uint64_t started)
 {
-	struct hold *hold = find_hold(enforcer, decision->node, action_knob(decision->action.id));
+	struct knob_value value;
+	enum knob_id knob = action_knob(&decision->action, enforcer->context.hierarchies, &value);
+	struct hold *hold = find_hold(enforcer, decision->node, knob);
 	struct holder *holder = hold ? find_holder(hold, decision->policy, decision->step) : NULL;
 	struct knob_result result = { .hierarchy = -1 };
 	int r;
@@ -597,4 +599,24 @@ int enforce_release_everything(struct enforcer *enforcer, bool exiting)
 		i += enforcer->n_holds == n;
 	}
 	return error;
+}
+
+int enforcer_adopt(struct enforcer *enforcer, const struct snapshot *snapshot,
+		   struct enforcer_hold **ret_list, size_t *ret_n)
+{
+	(void)enforcer;
+	(void)snapshot;
+	*ret_list = NULL;
+	*ret_n = 0;
+	return 0;
+}
+
+int enforcer_by_hand(struct enforcer *enforcer, struct node *node, bool freeze,
+		     uint64_t lease_until)
+{
+	(void)enforcer;
+	(void)node;
+	(void)freeze;
+	(void)lease_until;
+	return -EOPNOTSUPP;
 }

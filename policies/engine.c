@@ -22,6 +22,8 @@ struct moment {
 void decision_done(struct decision *decision)
 {
 	node_unref(decision->node);
+	policy_set_unref(decision->set);
+	verdict_unref(decision->verdict);
 	free(decision->policy);
 	free(decision->reason);
 	*decision = (struct decision){ 0 };
@@ -332,7 +334,7 @@ int engine_tick(struct engine *engine, const struct snapshot *snapshot, uint64_t
 	int r = 0;
 
 	if (!engine->matched || engine->generation != snapshot->tree->generation)
-		r = engine_match(engine, snapshot->tree, decisions);
+		r = engine_match(engine, snapshot, decisions);
 	for (size_t i = 0; i < engine->n_watches && r == 0; i++) {
 		struct watch *watch = &engine->watches[i];
 

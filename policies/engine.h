@@ -13,19 +13,38 @@
  */
 struct engine;
 
-enum decision_op { DECISION_APPLY, DECISION_RELEASE };
+/* DECISION_REPORT: nothing to do, only to be told ("ineffective"). */
+enum decision_op { DECISION_APPLY, DECISION_RELEASE, DECISION_REPORT, DECISION_OP_COUNT };
 
-/* One thing to do. Complete in itself: it outlives the policy set. */
+/*
+ * Whether what was decided is still wanted when its turn comes: the engine takes it back as soon as
+ * the condition no longer holds. Shared by engine and enforcer.
+ */
+struct verdict;
+
+struct verdict *verdict_new(void);
+struct verdict *verdict_ref(struct verdict *verdict);
+void verdict_unref(struct verdict *verdict);
+void verdict_withdraw(struct verdict *verdict);
+bool verdict_stands(const struct verdict *verdict);
+
+/* One thing to do. Complete in itself: it outlives the engine and its policies. */
 struct decision {
 	enum decision_op op;
-	struct node *node; /* owned reference */
-	char *policy;	   /* its name */
-	unsigned int step; /* rung, from 0 */
+	struct node *node;	/* owned reference */
+	char *policy;		/* its name */
+	struct policy_set *set; /* owned reference: `rule` and the texts of `action` live in it; or
+				   NULL, and so is `rule` */
+	const struct policy *rule;
+	struct verdict *verdict; /* owned reference; NULL: it stands */
+	unsigned int step;	 /* rung, from 0 */
+	unsigned int line;	 /* of the rung in the policy's file */
 	struct action action;
 	bool shadow; /* only to be told, not done */
 	bool restore_on_exit;
 	uint64_t lease_until; /* CLOCK_BOOTTIME microseconds; 0: no lease */
 	char *reason;	      /* for people; may hold bytes from outside */
+	uint64_t breach_usec; /* how long `when` had held */
 };
 
 /* Zeroed is empty. */
@@ -36,6 +55,25 @@ struct decisions {
 
 void decision_done(struct decision *decision);
 void decisions_done(struct decisions *decisions);
+
+/* Why a (cgroup, policy) whose time has come does not act. */
+enum engine_block {
+	BLOCK_NOTHING,
+	BLOCK_STOPPED,	/* the kill-switch */
+	BLOCK_SCHEDULE, /* outside its schedule */
+	BLOCK_COOLDOWN,
+	BLOCK_RATE,	  /* max_per_hour, of the policy or of all */
+	BLOCK_CONCURRENT, /* max_concurrent, max_frozen, max_held */
+	BLOCK_PROCESSES,  /* max_processes */
+	BLOCK_CGROUPS,	  /* max_cgroups */
+	BLOCK_SHARE,	  /* max_share */
+	BLOCK_UNKNOWN,	  /* what a bound needs cannot be told: nothing is done */
+	BLOCK_FAILED,	  /* the last attempt failed; it waits before it tries again */
+	BLOCK_COUNT,
+};
+
+/* "schedule", "max_per_hour", …: static text, also the label of the metric. */
+const char *engine_block_name(enum engine_block block);
 
 enum engine_phase { ENGINE_IDLE, ENGINE_PENDING, ENGINE_HELD, ENGINE_COOLDOWN, ENGINE_PHASE_COUNT };
 
@@ -50,6 +88,23 @@ struct engine_track {
 	uint64_t clear_since;  /* the clear condition holds without a break since */
 	uint64_t held_since, lease_until, cooldown_until;
 	int last_error; /* of the enforcer, -errno */
+	enum engine_block block;
+	uint64_t block_until; /* when it may try again, where that is known */
+	bool ineffective;     /* an action was found not to help */
+	unsigned int failures;
+};
+
+/* What a policy did since the engine has it. */
+struct engine_policy_stats {
+	uint64_t matches; /* cgroups it is for now */
+	uint64_t unknown; /* cgroups of which it cannot be told whether it is for them */
+	uint64_t fired;	  /* times that its first rung was decided */
+	uint64_t rungs, cleared, leases_over, ineffective;
+	uint64_t blocked[BLOCK_COUNT]; /* times that a bound began to hold it up */
+	uint64_t phases[ENGINE_PHASE_COUNT];
+	uint64_t last_fired; /* CLOCK_BOOTTIME microseconds, 0: never */
+	uint64_t last_hour;  /* rungs in the last hour */
+	bool asleep;	     /* outside its schedule */
 };
 
 /* `interval_usec` is the sampling interval (0: not known): a gap of
@@ -70,6 +125,44 @@ void engine_needs(const struct engine *engine, struct metric_set *set);
 /* One tick. Adds to `decisions`. 0 or -ENOMEM. */
 int engine_tick(struct engine *engine, const struct snapshot *snapshot, uint64_t now,
 		struct decisions *decisions);
+/*
+ * An event happened in the cgroup with that serial: looks at once at the policies that wait for it,
+ * with the numbers of `snapshot` (the latest). Adds to `decisions`. 0 or -ENOMEM.
+ */
+int engine_event(struct engine *engine, const struct snapshot *snapshot, uint64_t serial,
+		 const struct event_spec *spec, uint64_t now, struct decisions *decisions);
+/*
+ * True if a policy that waits for that event also compares numbers: then they should be read anew
+ * first (a sample of its own), as those of the last one may be an interval old.
+ */
+bool engine_event_needs_sample(const struct engine *engine, uint64_t serial,
+			       const struct event_spec *spec);
+/*
+ * The events to wait for and where, for event_watch_set(): from the last tick's tree, each pair
+ * once. Free with free(); the nodes are borrowed until the next tick. `ret_changed` false: as at
+ * the last call, and the list is NULL. 0 or -ENOMEM.
+ */
+int engine_wants(struct engine *engine, struct event_want **ret_list, size_t *ret_n,
+		 bool *ret_changed);
+/* The parts of the inventory that its policies look at. */
+unsigned int engine_inventory(const struct engine *engine);
+/*
+ * Takes over what an earlier agent left held (restore without on-exit), so that it is released when
+ * it clears. -ENOENT if there is no such policy, rung or cgroup any more: then it is to be
+ * released.
+ */
+int engine_adopt(struct engine *engine, const struct snapshot *snapshot, uint64_t serial,
+		 const char *policy, unsigned int step, uint64_t since, uint64_t lease_until,
+		 uint64_t now);
+/*
+ * The kill-switch: while stopped nothing new is decided; what is held is released when it goes on
+ * (to `decisions`). 0 or -ENOMEM.
+ */
+int engine_stop(struct engine *engine, bool stop, uint64_t now, struct decisions *decisions);
+bool engine_is_stopped(const struct engine *engine);
+/* False if there is no policy of that name. */
+bool engine_policy_stats(const struct engine *engine, const char *policy, uint64_t now,
+			 struct engine_policy_stats *ret_stats);
 /*
  * Tells what became of a decision. A failed step counts as not held, and the policy waits its
  * cooldown (at least 10 s) before it tries that cgroup again.

@@ -75,7 +75,7 @@ void engine_explain(const struct engine *engine, const struct snapshot *snapshot
 		const struct policy *policy = engine->watches[i].policy;
 		const struct track *track;
 
-		if (!policy_matches(policy, node->path))
+		if (!policy_matches(policy, snapshot, index))
 			continue;
 		track = engine_find(engine, policy->name, node->serial);
 		explain_state(policy, track, now, buffer);

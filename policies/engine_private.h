@@ -60,4 +60,5 @@ int engine_decide(struct decisions *decisions, enum decision_op op, const struct
 int engine_decide_release(struct decisions *decisions, const struct policy *policy,
 			  const struct track *track, const char *why);
 /* Brings indices and tracks to a new tree: what held a cgroup that is gone is released. */
-int engine_match(struct engine *engine, const struct tree *tree, struct decisions *decisions);
+int engine_match(struct engine *engine, const struct snapshot *snapshot,
+		 struct decisions *decisions);

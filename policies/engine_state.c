@@ -84,16 +84,17 @@ static int compare_indices(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-static int match_nodes(const struct policy *policy, const struct tree *tree,
+static int match_nodes(const struct policy *policy, const struct snapshot *snapshot,
 		       struct watch *ret_watch)
 {
+	const struct tree *tree = snapshot->tree;
 	struct watch watch = { .policy = policy };
 
 	watch.indices = malloc((tree->n ? tree->n : 1) * sizeof(*watch.indices));
 	if (!watch.indices)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < tree->n && policy->mode != POLICY_OFF; i++) {
-		if (policy_matches(policy, tree->nodes[i]->path))
+		if (policy_matches(policy, snapshot, i))
 			watch.indices[watch.n++] = i;
 	}
 	watch.tracks = calloc(watch.n ? watch.n : 1, sizeof(struct track *));
@@ -152,15 +153,17 @@ static struct place *sort_places(const struct tree *tree)
 	return places;
 }
 
-int engine_match(struct engine *engine, const struct tree *tree, struct decisions *decisions)
+int engine_match(struct engine *engine, const struct snapshot *snapshot,
+		 struct decisions *decisions)
 {
+	const struct tree *tree = snapshot->tree;
 	_cleanup_(freep) struct place *places = sort_places(tree);
 	int r = places ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < engine->n_watches && r == 0; i++) {
 		struct watch *watch = &engine->watches[i], fresh;
 
-		r = match_nodes(watch->policy, tree, &fresh);
+		r = match_nodes(watch->policy, snapshot, &fresh);
 		if (r < 0)
 			break;
 		r = move_tracks(watch, &fresh, places, tree->n, decisions);
@@ -356,4 +359,92 @@ void engine_each(const struct engine *engine,
 			callback(data, &track);
 		}
 	}
+}
+
+static const char *const block_names[BLOCK_COUNT] = {
+	[BLOCK_NOTHING] = "nothing",	     [BLOCK_STOPPED] = "stopped",
+	[BLOCK_SCHEDULE] = "schedule",	     [BLOCK_COOLDOWN] = "cooldown",
+	[BLOCK_RATE] = "max_per_hour",	     [BLOCK_CONCURRENT] = "max_concurrent",
+	[BLOCK_PROCESSES] = "max_processes", [BLOCK_CGROUPS] = "max_cgroups",
+	[BLOCK_SHARE] = "max_share",	     [BLOCK_UNKNOWN] = "unknown",
+	[BLOCK_FAILED] = "failed",
+};
+
+const char *engine_block_name(enum engine_block block)
+{
+	return block_names[block];
+}
+
+int engine_event(struct engine *engine, const struct snapshot *snapshot, uint64_t serial,
+		 const struct event_spec *spec, uint64_t now, struct decisions *decisions)
+{
+	(void)engine;
+	(void)snapshot;
+	(void)serial;
+	(void)spec;
+	(void)now;
+	(void)decisions;
+	return 0;
+}
+
+bool engine_event_needs_sample(const struct engine *engine, uint64_t serial,
+			       const struct event_spec *spec)
+{
+	(void)engine;
+	(void)serial;
+	(void)spec;
+	return true;
+}
+
+int engine_wants(struct engine *engine, struct event_want **ret_list, size_t *ret_n,
+		 bool *ret_changed)
+{
+	(void)engine;
+	*ret_list = NULL;
+	*ret_n = 0;
+	*ret_changed = false;
+	return 0;
+}
+
+unsigned int engine_inventory(const struct engine *engine)
+{
+	return engine->set ? policy_set_inventory(engine->set) : 0;
+}
+
+int engine_adopt(struct engine *engine, const struct snapshot *snapshot, uint64_t serial,
+		 const char *policy, unsigned int step, uint64_t since, uint64_t lease_until,
+		 uint64_t now)
+{
+	(void)engine;
+	(void)snapshot;
+	(void)serial;
+	(void)policy;
+	(void)step;
+	(void)since;
+	(void)lease_until;
+	(void)now;
+	return -ENOENT;
+}
+
+int engine_stop(struct engine *engine, bool stop, uint64_t now, struct decisions *decisions)
+{
+	(void)engine;
+	(void)stop;
+	(void)now;
+	(void)decisions;
+	return 0;
+}
+
+bool engine_is_stopped(const struct engine *engine)
+{
+	(void)engine;
+	return false;
+}
+
+bool engine_policy_stats(const struct engine *engine, const char *policy, uint64_t now,
+			 struct engine_policy_stats *ret_stats)
+{
+	(void)now;
+	*ret_stats = (struct engine_policy_stats){ 0 };
+	return engine->set && policy_set_find(engine->set, policy);
 }

@@ -13,18 +13,30 @@
  */
 struct journal;
 
+struct journal_holder {
+	char *policy;
+	unsigned int step;
+	struct knob_value wanted;
+	uint64_t since, lease_until; /* CLOCK_BOOTTIME microseconds */
+	char uuid[37];		     /* of the change in the audit log */
+	bool keep;
+};
+
 struct journal_entry {
 	uint64_t seq; /* names the file; 0: to be given by journal_put() */
 	enum knob_id knob;
 	char *hierarchy;    /* its name: "memory", "unified" */
 	uint64_t cgroup_id; /* in that hierarchy */
 	char *path;
-	struct knob_value old;	   /* to be put back */
-	struct knob_value written; /* what we write */
-	struct knob_value before;  /* what stood there just before this write (of us, or old) */
-	char *holders;		   /* names of the policies, comma-separated */
-	uint64_t lease_until;	   /* CLOCK_BOOTTIME microseconds; 0: none */
-	bool keep;		   /* the policies do not want it back on exit */
+	struct knob_value old;	     /* to be put back */
+	struct knob_value written;   /* what we write */
+	struct knob_value before;    /* what stood there just before this write (of us, or old) */
+	char *holders;		     /* names of the policies, comma-separated */
+	char *unit;		     /* of systemd, if it is to be put back through it, or NULL */
+	struct journal_holder *list; /* who holds it, for the agent that takes it over */
+	size_t n_list;
+	uint64_t lease_until; /* CLOCK_BOOTTIME microseconds; 0: none */
+	bool keep;	      /* the policies do not want it back on exit */
 };
 
 /* What a replay did. */

@@ -404,7 +404,7 @@ int knob_find(const char *name, enum knob_id *ret_knob)
 {
 	for (int i = 0; i < KNOB_COUNT; i++) {
 		const struct knob_row *row = &knob_rows[i];
-		bool found = strcmp(row->name, name) == 0;
+		bool found = row->name && strcmp(row->name, name) == 0;
 
 		for (size_t j = 0; j < ARRAY_SIZE(row->aliases) && row->aliases[j]; j++)
 			found |= strcmp(row->aliases[j], name) == 0;
@@ -450,6 +450,17 @@ bool knob_equal(enum knob_id knob, const struct knob_value *a, const struct knob
 bool knob_tighter(enum knob_id knob, const struct knob_value *a, const struct knob_value *b)
 {
 	return knob_rows[knob].form->tighter(a, b);
+}
+
+bool knob_same_place(enum knob_id knob, const struct knob_value *a, const struct knob_value *b)
+{
+	return knob != KNOB_IO_MAX || strcmp(a->text, b->text) == 0;
+}
+
+void knob_tightest(enum knob_id knob, const struct knob_value *a, const struct knob_value *b,
+		   struct knob_value *ret_value)
+{
+	*ret_value = knob_tighter(knob, b, a) ? *b : *a;
 }
 
 int knob_check_host(enum knob_id knob, const struct hierarchies *hierarchies,

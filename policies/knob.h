@@ -31,21 +31,33 @@ enum knob_id {
 	KNOB_CPUSET_MEMS,     /* cpuset.mems */
 	KNOB_IO_WEIGHT,	      /* io.weight; blkio.weight or blkio.bfq.weight */
 	KNOB_FREEZE,	      /* cgroup.freeze; freezer.state */
+	KNOB_CPU_BURST,	      /* cpu.max.burst; cpu.cfs_burst_us: microseconds */
+	KNOB_IO_MAX,	      /* io.max; blkio.throttle.*: one device of it */
 	KNOB_COUNT,
 };
 
 #define KNOB_UNLIMITED UINT64_MAX
 
+/* Of io.max: bytes and operations a second. KNOB_UNLIMITED: none; KNOB_IO_LEAVE: as it is. */
+enum knob_io_limit { KNOB_IO_RBPS, KNOB_IO_WBPS, KNOB_IO_RIOPS, KNOB_IO_WIOPS, KNOB_IO_COUNT };
+#define KNOB_IO_LEAVE (UINT64_MAX - 1)
+
+struct guards;
+struct unit_bus;
+
 /*
  * A value of a knob, the same for v1 and v2.
  * KNOB_CPU_QUOTA: `number` microseconds of CPU time in each `period` microseconds. A period of 0 in
  * a request means: `number` is per second (1000000 is one core) and the present period stays.
- * Memory: bytes. KNOB_FREEZE: 0 or 1. cpuset: `text`, a list like "0-3,8".
+ * Memory: bytes. KNOB_FREEZE: 0 or 1. cpuset: `text`, a list like "0-3,8". KNOB_IO_MAX: `text` is
+ * the device ("8:0") and says which of the knob's lines is meant, also when it is read; `io` its
+ * limits.
  */
 struct knob_value {
 	uint64_t number;
 	uint64_t period;
 	char text[256];
+	uint64_t io[KNOB_IO_COUNT];
 };
 
 /*
@@ -66,6 +78,8 @@ struct knob_context {
 	pid_t watchdog;		 /* guarded like ourselves; 0: none */
 	unsigned int timeout_ms; /* bound for freezing and for reclaim; 0 means 2000 */
 	const struct knob_io *io;
+	struct guards *guards;	/* NULL: only what ownership_check() refuses is refused */
+	struct unit_bus *units; /* NULL: files are written whoever the cgroup belongs to */
 };
 
 struct knob_result;
@@ -76,6 +90,9 @@ struct knob_request {
 	struct knob_value value;
 	bool restore;	/* puts back what was: the guards do not apply */
 	bool allow_oom; /* v2 memory.max may go below what is in use, at the price of an OOM kill */
+	bool allow_below_working_set; /* memory limits: see struct action */
+	bool allow_protected;	      /* the policy says that it may touch what guards.h protects */
+	double step;		      /* memory limits: share to lower by at a time; 0: 10 % */
 	/* KNOB_FREEZE: accept a cgroup that is frozen already (otherwise -EALREADY: not ours) */
 	bool accept_frozen;
 	/* Compare and set: write only if the present value is this one, else -ESTALE. May be NULL.
@@ -106,6 +123,7 @@ struct knob_result {
 	int hierarchy;	    /* index, or -1 if none was found */
 	uint64_t cgroup_id; /* in that hierarchy */
 	const char *file;   /* "cpu.cfs_quota_us": static text, or NULL */
+	char unit[256];	    /* the systemd unit that was asked to change it, or empty */
 	char text[384];	    /* what happened or why not, for people: may hold bytes from outside */
 };
 
@@ -136,7 +154,25 @@ bool knob_tighter(enum knob_id knob, const struct knob_value *a, const struct kn
 int knob_check_host(enum knob_id knob, const struct hierarchies *hierarchies,
 		    const char **ret_reason);
 
-/* Reads the present value into `result->before`. 0 or -errno, as in result->error. */
+/*
+ * True if both speak of the same thing to hold: always, but for KNOB_IO_MAX, where the device has
+ * to be the same.
+ */
+bool knob_same_place(enum knob_id knob, const struct knob_value *a, const struct knob_value *b);
+/*
+ * What allows least of both, limit by limit (KNOB_IO_MAX has four), or the tighter one: what is in
+ * force where several hold it. Where there is no order (weights, cpusets) the first.
+ */
+void knob_tightest(enum knob_id knob, const struct knob_value *a, const struct knob_value *b,
+		   struct knob_value *ret_value);
+
+/*
+ * Reads the present value into `result->before`. `place` says which line of KNOB_IO_MAX (its
+ * `text`); NULL for the others. 0 or -errno, as in result->error.
+ */
+int knob_read_at(const struct knob_context *context, enum knob_id knob, const struct node *node,
+		 const struct knob_value *place, struct knob_result *result);
+/* The same without a place. */
 int knob_read(const struct knob_context *context, enum knob_id knob, const struct node *node,
 	      struct knob_result *result);
 /*

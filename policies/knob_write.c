@@ -63,9 +63,16 @@ int knob_read_value(const struct knob_access *access, struct knob_value *ret_val
 int knob_read(const struct knob_context *context, enum knob_id knob, const struct node *node,
 	      struct knob_result *result)
 {
+	return knob_read_at(context, knob, node, NULL, result);
+}
+
+int knob_read_at(const struct knob_context *context, enum knob_id knob, const struct node *node,
+		 const struct knob_value *place, struct knob_result *result)
+{
 	_cleanup_(knob_access_done) struct knob_access access = { .fd = -1 };
 	int r;
 
+	(void)place;
 	*result = (struct knob_result){ .knob = knob, .hierarchy = -1 };
 	r = knob_access_open(context, knob, node, &access, result);
 	if (r < 0)

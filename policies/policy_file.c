@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 
 #include "core/cleanup.h"
-#include "core/glob.h"
 #include "policies/policy_private.h"
 
 static const char *const mode_names[] = {
@@ -40,7 +39,8 @@ struct policy *policy_new(const char *name, const char *file, unsigned int line)
 	/* The first rung is that of `action`, wherever in the section it stands. */
 	policy->steps = calloc(1, sizeof(*policy->steps));
 	policy->n_steps = 1;
-	if (!policy->name || !policy->file || !policy->steps) {
+	if (!policy->name || !policy->file || !policy->steps ||
+	    selectors_new(&policy->selectors) < 0) {
 		policy_free(policy);
 		return NULL;
 	}
@@ -53,8 +53,10 @@ void policy_free(struct policy *policy)
 		return;
 	free(policy->name);
 	free(policy->file);
-	free_strings(policy->match, policy->n_match);
-	free_strings(policy->match_not, policy->n_match_not);
+	selectors_free(policy->selectors);
+	schedule_free(policy->schedule);
+	for (size_t i = 0; i < policy->n_steps && policy->steps; i++)
+		action_done(&policy->steps[i].action);
 	condition_free(policy->when);
 	condition_free(policy->clear_when);
 	free(policy->steps);
@@ -75,6 +77,7 @@ void policy_set_unref(struct policy_set *set)
 	for (size_t i = 0; i < set->n; i++)
 		policy_free(set->list[i]);
 	free(set->list);
+	free(set->global.stop_file);
 	free(set);
 }
 DEFINE_CLEANUP(struct policy_set *, policy_set_unref)
@@ -113,19 +116,25 @@ void policy_set_needs(const struct policy_set *set, struct metric_set *metrics)
 	}
 }
 
-static bool matches_any(char *const *globs, size_t n, const char *path)
+const struct policy_global *policy_set_global(const struct policy_set *set)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (glob_match(globs[i], path))
-			return true;
-	}
-	return false;
+	return &set->global;
 }
 
-bool policy_matches(const struct policy *policy, const char *path)
+unsigned int policy_set_inventory(const struct policy_set *set)
 {
-	return matches_any(policy->match, policy->n_match, path) &&
-	       !matches_any(policy->match_not, policy->n_match_not, path);
+	unsigned int parts = 0;
+
+	for (size_t i = 0; i < set->n; i++) {
+		if (set->list[i]->mode != POLICY_OFF)
+			parts |= selectors_inventory(set->list[i]->selectors);
+	}
+	return parts;
+}
+
+bool policy_matches(const struct policy *policy, const struct snapshot *snapshot, uint32_t index)
+{
+	return selectors_match(policy->selectors, snapshot, index) == OUTCOME_TRUE;
 }
 
 static void load_file(struct policy_builder *builder, const char *path)

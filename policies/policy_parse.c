@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "core/cleanup.h"
-#include "core/glob.h"
 
 enum { REASON_SIZE = 512 };
 
@@ -20,49 +19,20 @@ struct key_row {
 		     char *reason);
 };
 
-static int add_string(char ***list, size_t *n, const char *text)
-{
-	char **grown = realloc(*list, (*n + 1) * sizeof(*grown));
-
-	if (!grown)
-		return -ENOMEM;
-	*list = grown;
-	grown[*n] = strdup(text);
-	if (!grown[*n])
-		return -ENOMEM;
-	(*n)++;
-	return 0;
-}
-
-static int check_glob(const char *value, char *reason)
-{
-	const char *why;
-
-	if (glob_check(value, &why) < 0) {
-		snprintf(reason, REASON_SIZE, "\"%s\" matches nothing: %s", value, why);
-		return -EINVAL;
-	}
-	return 0;
-}
-
 static int parse_match(struct policy_builder *builder, unsigned int line, const char *value,
 		       char *reason)
 {
-	struct policy *policy = builder->policy;
-	int r = check_glob(value, reason);
-
 	(void)line;
-	return r < 0 ? r : add_string(&policy->match, &policy->n_match, value);
+	return selectors_add(builder->policy->selectors, SELECTOR_MATCH, false, value, reason,
+			     REASON_SIZE);
 }
 
 static int parse_match_not(struct policy_builder *builder, unsigned int line, const char *value,
 			   char *reason)
 {
-	struct policy *policy = builder->policy;
-	int r = check_glob(value, reason);
-
 	(void)line;
-	return r < 0 ? r : add_string(&policy->match_not, &policy->n_match_not, value);
+	return selectors_add(builder->policy->selectors, SELECTOR_MATCH, true, value, reason,
+			     REASON_SIZE);
 }
 
 static int parse_when(struct policy_builder *builder, unsigned int line, const char *value,

@@ -9,6 +9,7 @@ struct policy_set {
 	atomic_int refs;
 	struct policy **list;
 	size_t n;
+	struct policy_global global;
 };
 
 enum policy_key {

@@ -65,7 +65,7 @@ static void print_matches(const struct policy_set *set, const struct snapshot *s
 		for (uint32_t at = 0; at < snapshot->tree->n; at++) {
 			char safe[512];
 
-			if (!policy_matches(policy, snapshot->tree->nodes[at]->path))
+			if (!policy_matches(policy, snapshot, at))
 				continue;
 			escape_terminal(snapshot->tree->nodes[at]->path,
 					strlen(snapshot->tree->nodes[at]->path), safe,
