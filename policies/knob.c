@@ -398,6 +398,20 @@ const struct knob_row knob_rows[KNOB_COUNT] = {
 			  .v2_file = "cgroup.freeze",
 			  .v1_controller = "freezer",
 			  .v1_file = "freezer.state" },
+	[KNOB_CPU_BURST] = { .name = "cpu.burst",
+			     .aliases = { "cpu.max.burst", "cpu.cfs_burst_us" },
+			     .form = &knob_form_burst,
+			     .v2_controller = "cpu",
+			     .v2_file = "cpu.max.burst",
+			     .v1_controller = "cpu",
+			     .v1_file = "cpu.cfs_burst_us" },
+	[KNOB_IO_MAX] = { .name = "io.max",
+			  .aliases = { "blkio.throttle" },
+			  .form = &knob_form_throttle,
+			  .v2_controller = "io",
+			  .v2_file = "io.max",
+			  .v1_controller = "blkio",
+			  .v1_file = "blkio.throttle.read_bps_device" },
 };
 
 int knob_find(const char *name, enum knob_id *ret_knob)
@@ -460,7 +474,10 @@ bool knob_same_place(enum knob_id knob, const struct knob_value *a, const struct
 void knob_tightest(enum knob_id knob, const struct knob_value *a, const struct knob_value *b,
 		   struct knob_value *ret_value)
 {
-	*ret_value = knob_tighter(knob, b, a) ? *b : *a;
+	if (knob == KNOB_IO_MAX)
+		knob_throttle_tightest(a, b, ret_value);
+	else
+		*ret_value = knob_tighter(knob, b, a) ? *b : *a;
 }
 
 int knob_check_host(enum knob_id knob, const struct hierarchies *hierarchies,

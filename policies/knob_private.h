@@ -30,6 +30,7 @@ struct knob_row {
 };
 
 extern const struct knob_row knob_rows[KNOB_COUNT];
+extern const struct knob_form knob_form_burst, knob_form_throttle;
 
 /* One knob of one cgroup, opened. */
 struct knob_access {
@@ -58,6 +59,11 @@ int knob_read_value(const struct knob_access *access, struct knob_value *ret_val
 /* Writes `result->requested`, which differs from `result->before`. */
 int knob_write_value(const struct knob_access *access, const struct knob_request *request,
 		     struct knob_result *result);
+
+/* KNOB_IO_MAX, limit by limit: what allows less; KNOB_IO_LEAVE becomes what stands there. */
+void knob_throttle_tightest(const struct knob_value *a, const struct knob_value *b,
+			    struct knob_value *ret_value);
+void knob_throttle_resolve(const struct knob_value *before, struct knob_value *value);
 
 /* The harder ones, a file each. */
 int knob_write_cpu(const struct knob_access *access, struct knob_result *result);
