@@ -240,3 +240,165 @@ void knob_throttle_resolve(const struct knob_value *before, struct knob_value *v
 			value->io[i] = before->io[i];
 	}
 }
+
+/* ---- the files ------------------------------------------------------------------------------- */
+
+/* The rest of the line that begins with the device, or NULL. `text` is changed. */
+static char *find_device(char *text, const char *device)
+{
+	size_t length = strlen(device);
+	char *line, *rest = text;
+
+	while ((line = strsep(&rest, "\n"))) {
+		if (strncmp(line, device, length) == 0 && line[length] == ' ')
+			return line + length + 1;
+	}
+	return NULL;
+}
+
+static int read_number(const char *text, bool zero_is_none, uint64_t *ret_number)
+{
+	*ret_number = KNOB_UNLIMITED;
+	if (strcmp(text, "max") == 0)
+		return 0;
+	if (parse_u64(text, ret_number) < 0)
+		return -EBADMSG;
+	if (zero_is_none && *ret_number == 0)
+		*ret_number = KNOB_UNLIMITED;
+	return 0;
+}
+
+/* "rbps=1048576 wbps=max riops=max wiops=max"; keys that are not known are for others. */
+static int read_line_v2(char *line, struct knob_value *value)
+{
+	char *word;
+	int r = 0;
+
+	while (r == 0 && (word = strsep(&line, " "))) {
+		char *number = strchr(word, '=');
+
+		if (!number)
+			continue;
+		*number++ = '\0';
+		for (size_t i = 0; i < KNOB_IO_COUNT && r == 0; i++) {
+			if (strcmp(limits[i].name, word) == 0)
+				r = read_number(number, false, &value->io[i]);
+		}
+	}
+	return r;
+}
+
+static int read_file(const struct knob_access *access, const char *file, struct knob_value *value,
+		     uint64_t *ret_number)
+{
+	struct strbuf text;
+	char *line;
+	int r;
+
+	strbuf_init(&text);
+	r = knob_read_text(access, file, &text);
+	/* A text without its end is one that was not read to its end. */
+	if (r == 0 && text.length > 0 && text.data[text.length - 1] != '\n')
+		r = -EBADMSG;
+	line = r == 0 && text.data ? find_device(text.data, value->text) : NULL;
+	if (line)
+		r = ret_number ? read_number(line, true, ret_number) : read_line_v2(line, value);
+	strbuf_done(&text);
+	return r;
+}
+
+/* A device without a line has no limits. */
+int knob_read_throttle(const struct knob_access *access, const struct knob_value *place,
+		       struct knob_value *ret_value)
+{
+	struct knob_value value = { 0 };
+	int r = 0;
+
+	if (!place || !place->text[0])
+		return -EINVAL;
+	memcpy(value.text, place->text, sizeof(value.text));
+	for (size_t i = 0; i < KNOB_IO_COUNT; i++)
+		value.io[i] = KNOB_UNLIMITED;
+	if (access->hierarchy->v2)
+		r = read_file(access, access->file, &value, NULL);
+	for (size_t i = 0; i < KNOB_IO_COUNT && !access->hierarchy->v2 && r == 0; i++)
+		r = read_file(access, limits[i].v1_file, &value, &value.io[i]);
+	if (r == 0)
+		*ret_value = value;
+	return r;
+}
+
+static void write_text(const struct knob_value *present, const struct knob_value *next, char *text,
+		       size_t size)
+{
+	int n = snprintf(text, size, "%s", next->text);
+
+	for (size_t i = 0; i < KNOB_IO_COUNT && n > 0 && (size_t)n < size; i++) {
+		if (next->io[i] == present->io[i])
+			continue;
+		if (next->io[i] == KNOB_UNLIMITED)
+			n += snprintf(text + n, size - (size_t)n, " %s=max", limits[i].name);
+		else
+			n += snprintf(text + n, size - (size_t)n, " %s=%llu", limits[i].name,
+				      (unsigned long long)next->io[i]);
+	}
+}
+
+static int write_v1(const struct knob_access *access, size_t limit, const struct knob_value *value)
+{
+	uint64_t number = value->io[limit];
+	char text[300];
+
+	snprintf(text, sizeof(text), "%s %llu", value->text,
+		 number == KNOB_UNLIMITED ? 0ULL : (unsigned long long)number);
+	return knob_write_text(access, limits[limit].v1_file, text);
+}
+
+/* Four files; if one is refused, those before it go back. */
+static int write_all_v1(const struct knob_access *access, struct knob_result *result)
+{
+	struct knob_value present = result->before;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < KNOB_IO_COUNT && r == 0; i++) {
+		struct knob_value next = present;
+
+		next.io[i] = result->requested.io[i];
+		if (next.io[i] == present.io[i])
+			continue;
+		r = knob_announce(access, &present, &next, result);
+		if (r == 0)
+			r = write_v1(access, i, &next);
+		if (r == 0)
+			present = next;
+		else if (!result->error)
+			knob_fail(result, r, "%s: %s", limits[i].v1_file,
+				  r == -ENODEV ? "there is no such disk (a partition has no "
+						 "limits of its own)"
+					       : strerror(-r));
+	}
+	for (i = 0; i < KNOB_IO_COUNT && r < 0; i++) {
+		if (present.io[i] != result->before.io[i] &&
+		    write_v1(access, i, &result->before) < 0)
+			knob_append(result, "; AND %s COULD NOT BE PUT BACK", limits[i].v1_file);
+	}
+	return r;
+}
+
+int knob_write_throttle(const struct knob_access *access, struct knob_result *result)
+{
+	char text[600];
+	int r;
+
+	if (access->unit)
+		return knob_step(access, &result->before, &result->requested, result);
+	if (!access->hierarchy->v2)
+		return write_all_v1(access, result);
+	r = knob_announce(access, &result->before, &result->requested, result);
+	if (r < 0)
+		return r;
+	write_text(&result->before, &result->requested, text, sizeof(text));
+	r = knob_write_text(access, access->file, text);
+	return r < 0 ? knob_explain(access, result, r) : 0;
+}
