@@ -170,6 +170,7 @@ static int write_thaw(const struct knob_access *access, struct knob_result *resu
 	/* A bus that does not answer must not keep anybody frozen. */
 	if (r < 0 && access->unit && access->request->restore) {
 		file.unit = NULL;
+		knob_append(result, "; thawed through its file instead");
 		r = thaw(&file, result);
 	}
 	if (r < 0)

@@ -32,24 +32,17 @@ static bool is_container_scope(const char *unit)
 	return false;
 }
 
-/* systemd makes no cgroups in these v1 hierarchies: what is there is somebody else's. */
-static bool is_foreign_v1(const struct knob_access *access)
-{
-	return !access->hierarchy->v2 &&
-	       (access->knob == KNOB_FREEZE || access->knob == KNOB_CPUSET_CPUS ||
-		access->knob == KNOB_CPUSET_MEMS);
-}
-
 int knob_find_unit(struct knob_access *access, struct knob_result *result)
 {
 	struct unit_bus *bus = access->context->units;
 	_cleanup_(freep) char *unit = NULL;
 	int r;
 
-	if (!bus || is_foreign_v1(access))
+	if (!bus || !unit_bus_manages(access->knob, access->hierarchy->v2))
 		return 0;
 	r = unit_bus_find(bus, access->node->path, &unit);
-	if (r == -ENOENT)
+	/* A bus that does not answer must not keep anybody frozen. */
+	if (r == -ENOENT || (r < 0 && access->knob == KNOB_FREEZE && access->request->restore))
 		return 0;
 	if (r < 0)
 		return knob_fail(result, r,

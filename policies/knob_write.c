@@ -12,6 +12,7 @@
 #include "policies/guards.h"
 #include "policies/knob_private.h"
 #include "policies/ownership.h"
+#include "policies/unit_bus.h"
 
 /* ---- reading
  * ------------------------------------------------------------------------------------- */
@@ -129,24 +130,29 @@ int knob_write_value(const struct knob_access *access, struct knob_result *resul
 	return writer ? writer(access, result) : write_plain(access, result);
 }
 
-/* The kernel's bounds (tg_set_cfs_bandwidth()); systemd writes whole percents, rounded up. */
+/* systemd writes whole percents, rounded up, and finds a period for them. */
+static void round_quota(struct knob_result *result)
+{
+	struct knob_value *value = &result->requested;
+	uint64_t number = value->number;
+
+	unit_bus_round(KNOB_CPU_QUOTA, value);
+	if (value->number == number)
+		return;
+	result->adjusted = true;
+	snprintf(result->text, sizeof(result->text),
+		 "raised to %.0f%% of one core: systemd takes whole percents",
+		 (double)value->number / (double)value->period * 100);
+}
+
+/* The kernel's bounds (tg_set_cfs_bandwidth()). */
 static void fit_quota(const struct knob_access *access, struct knob_result *result)
 {
 	struct knob_value *value = &result->requested;
-	uint64_t percent, rounded;
 
-	if (value->number == KNOB_UNLIMITED)
-		return;
-	percent = (value->number * 100 + value->period - 1) / value->period;
-	rounded = percent * value->period / 100;
-	if (access->unit && rounded != value->number && rounded >= 1000) {
-		value->number = rounded;
-		result->adjusted = true;
-		snprintf(result->text, sizeof(result->text),
-			 "raised to %llu%% of one core: systemd takes whole percents",
-			 (unsigned long long)percent);
-	}
-	if (value->number >= 1000)
+	if (access->unit)
+		round_quota(result);
+	if (access->unit || value->number >= 1000)
 		return;
 	value->number = 1000;
 	result->adjusted = true;
@@ -170,7 +176,7 @@ static void resolve_value(const struct knob_access *access, struct knob_result *
 		knob_throttle_resolve(&result->before, value);
 	if (request->knob == KNOB_CPU_BURST)
 		knob_clamp_burst(access, result);
-	if (request->knob != KNOB_CPU_QUOTA)
+	if (request->knob != KNOB_CPU_QUOTA || (request->restore && value->period != 0))
 		return;
 	if (value->period == 0) {
 		value->period = period;
@@ -178,8 +184,7 @@ static void resolve_value(const struct knob_access *access, struct knob_result *
 			value->number = (uint64_t)((double)value->number * (double)period / 1e6 +
 						   0.5);
 	}
-	if (!request->restore)
-		fit_quota(access, result);
+	fit_quota(access, result);
 }
 
 static void log_change(const struct knob_access *access, const struct knob_result *result)
