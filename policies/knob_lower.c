@@ -212,6 +212,8 @@ static int give_up(struct lowering *lowering, int error)
 	const struct knob_value *old = &lowering->result->before;
 	int r;
 
+	/* Why comes first, what came of it behind. */
+	knob_explain_memory(lowering->access, lowering->result, error);
 	if (error == -ESTALE || lowering->present.number == old->number)
 		return error;
 	r = check_ours(lowering);
@@ -334,6 +336,8 @@ static int lower_max(struct lowering *lowering)
 	else
 		r = fail_busy(lowering, "a lower memory.max would kill, the old one stays "
 					"(allow_oom=yes permits that)");
+	if (r < 0)
+		knob_explain_memory(lowering->access, lowering->result, r);
 	if (held)
 		release_high(lowering, &high, target, &before);
 	return r;

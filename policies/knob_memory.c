@@ -32,6 +32,13 @@ static int explain_order(const struct knob_access *access, struct knob_result *r
 				 "memory.memsw.max first");
 }
 
+int knob_explain_memory(const struct knob_access *access, struct knob_result *result, int error)
+{
+	if (!access->hierarchy->v2 && error == -EINVAL && !result->error)
+		return explain_order(access, result, error);
+	return knob_explain(access, result, error);
+}
+
 int knob_write_memory(const struct knob_access *access, struct knob_result *result)
 {
 	int r;
@@ -41,9 +48,5 @@ int knob_write_memory(const struct knob_access *access, struct knob_result *resu
 		r = knob_lower_memory(access, result);
 	else
 		r = knob_step(access, &result->before, &result->requested, result);
-	if (r == 0 || result->error)
-		return r;
-	if (!access->hierarchy->v2 && r == -EINVAL)
-		return explain_order(access, result, r);
-	return knob_explain(access, result, r);
+	return r < 0 ? knob_explain_memory(access, result, r) : 0;
 }
