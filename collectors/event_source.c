@@ -25,7 +25,8 @@ static const struct {
 	[EVENT_MEMORY_LOW] = { "low", ORIGIN_MEMORY_EVENTS, ORIGIN_NONE },
 	[EVENT_MEMORY_HIGH] = { "high", ORIGIN_MEMORY_EVENTS, ORIGIN_NONE },
 	[EVENT_MEMORY_MAX] = { "max", ORIGIN_MEMORY_EVENTS, ORIGIN_NONE },
-	[EVENT_PIDS_MAX] = { "max", ORIGIN_PIDS_EVENTS, ORIGIN_PIDS_EVENTS },
+	/* v1 counts it, and tells nobody since 6.11 (pids_event()). */
+	[EVENT_PIDS_MAX] = { "max", ORIGIN_PIDS_EVENTS, ORIGIN_NONE },
 	[EVENT_PSI] = { NULL, ORIGIN_PSI, ORIGIN_PSI },
 	[EVENT_POPULATED] = { "populated", ORIGIN_CGROUP_EVENTS, ORIGIN_CGROUP_EVENTS },
 	[EVENT_EMPTY] = { "populated", ORIGIN_CGROUP_EVENTS, ORIGIN_CGROUP_EVENTS },
@@ -208,7 +209,10 @@ static int open_trigger(struct event_source *source, struct event_places *places
 	length = snprintf(text, sizeof(text), "%s %u %u", spec->full ? "full" : "some",
 			  spec->stall_usec, spec->window_usec);
 	if (write(fd, text, (size_t)length + 1) < 0) {
-		/* What was parsed is well formed: so it is the window that only root may have. */
+		/*
+		 * What was parsed is well formed: so it is that without CAP_SYS_RESOURCE windows
+		 * must be multiples of 2 s (6.5 and later; before that it was EPERM).
+		 */
 		r = errno == EINVAL ? -EPERM : -errno;
 		close(fd);
 		return r;
