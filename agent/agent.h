@@ -5,9 +5,12 @@
 
 #include "agent/config.h"
 #include "agent/rights.h"
+#include "collectors/event_watch.h"
 #include "collectors/inventory.h"
 #include "collectors/sampler.h"
 #include "policies/enforce.h"
+#include "policies/guards.h"
+#include "policies/unit_bus.h"
 #include "policies/watchdog.h"
 #if CGWATCH_HAVE_EXPORTER
 #include "exporter/exporter.h"
@@ -36,12 +39,17 @@ struct agent {
 	struct config config;
 	struct root *root;
 	struct sampler *sampler;
-	struct journal *journal; /* NULL: nothing can be enforced, see no_journal */
+	struct guards *guards;
+	struct unit_bus *units;		 /* of the enforcer, once it runs */
+	struct unit_bus *watchdog_units; /* never used on this side of the fork */
+	struct journal *journal;	 /* NULL: nothing can be enforced, see no_journal */
 	const char *no_journal;
 	struct watchdog *watchdog;
 	struct engine *engine;
 	struct enforcer *enforcer;
 	struct policy_set *policies;
+	struct agent_events *events;
+	bool adopted; /* what an earlier agent left held was taken over */
 	struct snapshot *latest;
 	struct inventory_keeper *keeper;     /* from the first time that a part is wanted */
 	struct inventory *pending_inventory; /* an empty one, until the keeper has one */
@@ -64,7 +72,13 @@ struct agent {
 int agent_run(const struct agent_sources *sources);
 /* Reads configuration and policies only, and says what is wrong with them. An exit code. */
 int agent_check(const struct agent_sources *sources);
+/* The configuration as the sources have it; what is wrong is logged. 0 or -errno. */
+int agent_load_config(const struct agent_sources *sources, struct config *ret_config);
 /* Reads configuration and policies again; keeps the old ones if the new are wrong. 0 or -errno. */
 int agent_reload(struct agent *agent);
+/* A new `latest` with all that is needed. 0 or -errno, which has been logged. */
+int agent_sample(struct agent *agent);
 /* CLOCK_BOOTTIME in microseconds: what policies and leases run by. */
 uint64_t agent_now_usec(void);
+/* Any clock, in microseconds. */
+uint64_t agent_clock_usec(clockid_t clock);
