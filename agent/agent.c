@@ -148,6 +148,21 @@ static int start_sampling(struct agent *agent)
 	return r;
 }
 
+/* Has a thread: the watchdog was forked by now. */
+static int start_accounts(struct agent *agent)
+{
+	int r;
+
+	agent->tally = tally_new();
+	if (!agent->tally)
+		return -ENOMEM;
+	r = audit_new(&agent->audit);
+	if (r == 0)
+		r = audit_configure(agent->audit, config_audit_log(&agent->config),
+				    agent->config.audit_size);
+	return r;
+}
+
 static int start_parts(struct agent *agent)
 {
 	struct decisions decisions = { 0 };
@@ -163,6 +178,8 @@ static int start_parts(struct agent *agent)
 		r = engine_set_policies(agent->engine, agent->policies, agent_now_usec(),
 					&decisions);
 	decisions_done(&decisions);
+	if (r == 0)
+		r = start_accounts(agent);
 	if (r == 0)
 		r = agent_enforce_start(agent);
 	if (r == 0)
@@ -225,6 +242,9 @@ static int stop_parts(struct agent *agent)
 	agent_exporter_stop(agent);
 	agent_inventory_stop(agent);
 	enforcer_free(agent->enforcer);
+	audit_free(agent->audit);
+	tally_free(agent->tally);
+	recent_done(&agent->recent);
 	watchdog_free(agent->watchdog);
 	journal_free(agent->journal);
 	engine_free(agent->engine);
