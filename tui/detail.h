@@ -29,8 +29,8 @@ struct detail {
 	bool show_absent;    /* also what this kernel does not have */
 	struct users *users; /* the program's */
 	/* what the lines were made from */
-	struct target target;
-	uint64_t sequence;
+	struct target target; /* NONE: of `key` */
+	uint64_t sequence, key;
 	bool made_with_absent;
 	const struct canvas *canvas; /* for widths; only while lines are made */
 	int width;
@@ -48,6 +48,12 @@ unsigned int detail_inventory(enum target_kind kind);
  */
 bool detail_update(struct detail *detail, const struct snapshot *snapshot,
 		   const struct target *target, const struct canvas *canvas, int width);
+/*
+ * Makes the lines by `lines`, of something that is no target. `key` says what it is about: while
+ * it stays the same, so does what was scrolled to.
+ */
+void detail_make(struct detail *detail, const struct canvas *canvas, int width, uint64_t key,
+		 void (*lines)(struct detail *detail, const void *data), const void *data);
 void detail_draw(struct detail *detail, struct canvas *canvas, struct rect area);
 
 /* For the builders. */

@@ -159,7 +159,7 @@ static void open_help(struct app *app, void *data)
 	add_colors(state);
 	add_marks(state);
 	if (screens[below]->browser)
-		add_browser_columns(state, screens[below]->browser);
+		add_browser_columns(state, ((struct browser *)app_state(app, below))->kind);
 	else
 		add_columns(state, &app->view);
 }
