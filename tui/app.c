@@ -143,6 +143,7 @@ static bool take_report(struct app *app)
 	if (is_new) {
 		policy_report_unref(app->report);
 		app->report = policy_report_ref(report);
+		app->view.report = app->detail.report = app->report;
 	}
 	policy_report_unref(report);
 	return is_new;

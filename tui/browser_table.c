@@ -41,7 +41,7 @@ static int choose_columns(const struct browser *browser, int room, struct layout
 				missed = true;
 				continue;
 			}
-			layout->width[i] = need < room ? column->width : room;
+			layout->width[i] = need <= room ? column->width : room;
 			room -= need;
 		}
 	}

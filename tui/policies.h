@@ -43,7 +43,7 @@ enum role policies_add_left(const struct browser *browser, struct strbuf *text, 
 double policies_since(const struct browser *browser, double moment);
 double policies_left(const struct browser *browser, double moment);
 
-/* ---- lines of the pane: what is not there is left out ---- */
+/* ---- lines of the pane: what is not there is left out; names may be from outside ---- */
 
 void policies_detail_text(struct detail *detail, const char *name, const char *bytes,
 			  enum role role);

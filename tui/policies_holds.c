@@ -86,9 +86,9 @@ static double number_left(const struct browser *browser, const struct browser_it
 static const struct browser_column columns[] = {
 	{ "CGROUP", "its path", 15, 4, 0, .cut = CUT_START, .add = add_path },
 	{ "KNOB", "what is held of it", 11, 1, 0, .add = add_knob },
-	{ "BEFORE", "its value before, which returns with the last holder", 7, 1, 0, .add = add_original },
+	{ "BEFORE", "its value before, which returns with the last holder", 6, 1, 0, .add = add_original },
 	{ "IN FORCE", "its value now: the tightest that a holder wants", 8, 1, 0, .add = add_in_force },
-	{ "WANTED", "what this holder wants; dim: another one's is in force", 7, 1, 1, .add = add_wanted },
+	{ "WANTED", "what this holder wants; dim: another one's is in force", 6, 1, 0, .add = add_wanted },
 	{ "POLICY", "who holds it", 9, 2, 0, .add = add_policy },
 	{ "SINCE", "how long", 6, 0, 0, true, false, .add = add_since, .number = number_since },
 	{ "LEFT", "of its lease, after which it is put back in any case", 6, 0, 0, true, false, .add = add_left, .number = number_left },

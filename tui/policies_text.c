@@ -149,6 +149,10 @@ enum role policies_add_left(const struct browser *browser, struct strbuf *text, 
 void policies_detail_text(struct detail *detail, const char *name, const char *bytes,
 			  enum role role)
 {
+	char safe[64];
+
+	escape_terminal(name, strlen(name), safe, sizeof(safe));
+	name = safe;
 	while (bytes && *bytes) {
 		size_t length = strcspn(bytes, "\n");
 		struct strbuf value = { 0 };

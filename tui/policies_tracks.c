@@ -153,13 +153,13 @@ enum { COLUMN_PHASE = 1 };
 /* clang-format off */
 static const struct browser_column columns[] = {
 	{ "CGROUP", "its path", 15, 3, 0, .cut = CUT_START, .add = add_path },
-	[COLUMN_PHASE] = { "PHASE", "pending, held, or cooldown after that; in brackets: shadow, nothing is done", 10, 0, 0, .add = add_phase },
+	[COLUMN_PHASE] = { "PHASE", "pending, held, or cooldown after that; in brackets: shadow, nothing is done", 9, 0, 0, .add = add_phase },
 	{ "POLICY", "whose condition it is about", 9, 1, 0, .add = add_policy },
-	{ "PROGRESS", "how long the condition has held of how long it has to; or the rung; or what is left", 14, 0, 0, .add = add_progress },
+	{ "PROGRESS", "how long the condition has held of how long it has to; or the rung; or what is left", 15, 0, 0, .add = add_progress },
 	{ "SINCE", "how long it has been held", 6, 0, 1, true, false, .add = add_since, .number = number_since },
 	{ "LEFT", "of the lease or the cooldown", 6, 0, 1, true, false, .add = add_left, .number = number_left },
-	{ "TRIGGER", "what the condition is made of, with its values", 12, 4, 0, .add = add_trigger },
-	{ "IN THE WAY", "why it does not act, or what went wrong when it did", 9, 3, 0, .add = add_blocked },
+	{ "TRIGGER", "what the condition is made of, with its values", 10, 4, 0, .add = add_trigger },
+	{ "IN THE WAY", "why it does not act, or what went wrong when it did", 10, 3, 0, .add = add_blocked },
 };
 /* clang-format on */
 
