@@ -177,10 +177,11 @@ static const char *read_uint(struct policy_report *report, const json_t *value, 
 
 static const char *read_int(struct policy_report *report, const json_t *value, void *target)
 {
-	json_int_t number = json_integer_value(value);
+	double number = json_number_value(value);
 
 	(void)report;
-	if (!json_is_integer(value) || number < INT32_MIN || number > INT32_MAX)
+	/* A large one may be written with an exponent, which makes it a real number. */
+	if (!json_is_number(value) || number != rint(number) || fabs(number) > INT32_MAX)
 		return "a whole number of 32 bits";
 	*(int *)target = (int)number;
 	return NULL;

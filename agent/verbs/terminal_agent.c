@@ -15,9 +15,9 @@
 #include "agent/report_fetch.h"
 #include "core/cleanup.h"
 
-/* An agent answers in milliseconds; freezing takes up to two seconds. */
+/* An agent answers in milliseconds; what was done by hand it reports when its queue is through. */
 #define STATUS_PATIENCE_MS 2000
-#define ORDER_PATIENCE_MS  10000
+#define ORDER_PATIENCE_MS  25000
 /* However short the interval of the samples is. */
 #define PERIOD_MIN_USEC 200000
 

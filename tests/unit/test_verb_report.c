@@ -32,7 +32,7 @@ static const char full[] =
 	"\"ladder\":\"cpu.quota = 20%\",\"schedule\":\"mon-fri 08:00-18:00\",\"asleep\":true,"
 	"\"matches\":5,\"pending\":1,\"held\":2,\"cooldown\":3,\"blocked\":4,\"fired\":10,"
 	"\"actions\":11,\"failed\":12,\"ineffective\":13,\"fired_last_hour\":6,"
-	"\"last_fired\":999.25,\"unknown\":[]},{}],"
+	"\"last_fired\":999.25,\"unknown\":[]},{\"priority\":1e+06}],"
 	"\"tracks\":[{\"policy\":\"cpu-hog\",\"path\":\"/batch/a\","
 	"\"cgroup_id\":\"18446744073709551615\",\"phase\":\"pending\",\"shadow\":true,\"rungs\":1,"
 	"\"of_rungs\":2,\"breach_seconds\":3,\"breach_wanted\":10,\"clear_seconds\":0.5,"
@@ -85,6 +85,7 @@ static void test_everything(void **state)
 	assert_int_equal(policy->fired_last_hour, 6);
 	assert_true(policy->last_fired == 999.25);
 	assert_null(report->policies[1].name);
+	assert_int_equal(report->policies[1].priority, 1000000);
 	assert_int_equal(report->n_tracks, 1);
 	assert_int_equal(track->cgroup_id, UINT64_MAX);
 	assert_true(track->shadow && track->ineffective);
@@ -146,6 +147,7 @@ static void test_wrong_is_an_error_line(void **state)
 		{ "{\"policies\":[{\"name\":[]}]}", "policies[0].name: a text" },
 		{ "{\"policies\":[{\"line\":4294967296}]}", "policies[0].line: a whole number" },
 		{ "{\"policies\":[{\"priority\":3000000000}]}", "policies[0].priority: a whole" },
+		{ "{\"policies\":[{\"priority\":1.5}]}", "policies[0].priority: a whole" },
 		{ "{\"holds\":[{},{},{\"effective\":\"yes\"}]}", "holds[2].effective: true or" },
 		{ "{\"actions\":[{\"time\":{}}]}", "actions[0].time: a number" },
 	};
