@@ -49,6 +49,12 @@ enum outcome condition_evaluate(const struct condition *condition, const struct 
 enum outcome condition_evaluate_events(const struct condition *condition,
 				       const struct snapshot *snapshot, uint32_t index,
 				       uint64_t happened);
+/*
+ * condition_evaluate() for `n` nodes at a time, along the columns: much faster. Fills `outcomes`
+ * (enum outcome), one a node.
+ */
+void condition_evaluate_column(const struct condition *condition, const struct snapshot *snapshot,
+			       const uint32_t *indices, uint32_t n, uint8_t *outcomes);
 /* The events it waits for (at most 64), each once; NULL and 0 if none. */
 const struct event_spec *condition_events(const struct condition *condition, size_t *ret_n);
 /* How long event number `at` counts as having just happened; 0: until the end of the tick. */
