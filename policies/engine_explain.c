@@ -208,7 +208,8 @@ static void explain_match(struct moment *moment, struct strbuf *buffer)
 				  buffer);
 	explain_rungs(policy, track, moment->now, buffer);
 	explain_block(track, moment->now, buffer);
-	explain_budgets(moment, buffer);
+	if (policy->mode != POLICY_OFF)
+		explain_budgets(moment, buffer);
 	explain_schedule(policy, snapshot, buffer);
 }
 
