@@ -27,6 +27,7 @@ endfunction()
 # One line a program.
 live_program(live_deep)
 live_program(live_guards)
+live_program(live_events)
 live_program(live_inventory)
 live_program(live_join)
 live_program(live_layers)
