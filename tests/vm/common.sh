@@ -244,14 +244,14 @@ vm_await_end() {
 # If the monitor says nothing, it is qemu that stands still, and not the machine. The interrupt makes a
 # kernel that still takes one print where it was (unknown_nmi_panic).
 vm_diagnose() {
+	local said
 	printf '%s: no end after %s s. The machine:\n' "${0##*/}" $((timeout - 20))
 	printf 'info status\ninfo registers -a\n' 1<>"$scratch/monitor.in"
-	timeout 5 cat "$scratch/monitor.out" | tr -d '\r' |
-		grep -E 'VM status|^CPU#|^R[IS]P=|HLT=' || echo "the monitor says nothing"
+	said=$(timeout 5 cat "$scratch/monitor.out" | tr -d '\r' |
+		grep -aE 'VM status|^CPU#|^R[IS]P=|HLT=') || :
+	printf '%s\n' "${said:-the monitor says nothing}"
 	printf 'nmi\n' 1<>"$scratch/monitor.in"
 	sleep 5
-	printf '%s: the end of its console:\n' "${0##*/}"
-	tail -n 60 "$scratch/console"
 }
 
 vm_once() {
