@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Run by root in the machine of systemd-vm.sh: the unit of cgwatchd as it is installed, and what it
 # finds out from inside its sandbox. Everything made here goes away with the machine.
+# Usage: systemd-checks.sh SECONDS PART…: the parts are the functions check_PART; after SECONDS without
+# an end it is told where everything stands.
 set -uo pipefail
 failed=0
 page=/root/page
@@ -334,14 +336,15 @@ watch_over() {
 . /bin/systemd-units.sh
 
 exec </dev/null 4>&1
-watch_over "${1:-300}" &
+watch_over "$1" &
+shift
 systemctl daemon-reload
 expect "the unit is good" systemd-analyze verify --man=no /usr/lib/systemd/system/cgwatchd.service
 cat /root/said
 world_make
 job_make
-check_default
-check_units
-check_minimal
+for part; do
+	"check_$part"
+done
 echo "$failed failed, after $SECONDS s"
 ((failed == 0))

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: MIT
 # Installs the package's files into the machine of systemd-vm.sh, starts the unit there, and checks
 # that it keeps its promises (systemd-checks.sh), with its own rights and with the minimal drop-in.
-# Usage: systemd.sh BUILD_DIR CACHE_DIR
+# Usage: systemd.sh BUILD_DIR CACHE_DIR [default|units|minimal]…
 # 77 with a reason where the machine cannot be made: that takes debootstrap and a mirror of Debian.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 build=$(readlink -f "$1")
 cache=$2
+shift 2
+parts=${*:-default units minimal}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -32,7 +34,7 @@ DESTDIR=$tree cmake --install "$build" --prefix /usr >"$work/install" || {
 unit=$(find "$tree" -name cgwatchd.service)
 # On a busy host a boot and all checks have taken five minutes; they take one and a half when it is idle.
 limit=600
-echo "exec bash /bin/systemd-checks.sh $((limit - 100))" >"$work/job"
+echo "exec bash /bin/systemd-checks.sh $((limit - 100)) $parts" >"$work/job"
 run() {
 	status=0
 	"$here/systemd-vm.sh" --cache "$cache" --timeout $limit --script "$work/job" -- \
