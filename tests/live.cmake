@@ -25,6 +25,7 @@ function(live_program name)
 endfunction()
 
 # One line a program.
+live_program(live_actions)
 live_program(live_deep)
 live_program(live_guards)
 live_program(live_events)
