@@ -297,3 +297,10 @@ static inline bool no_psi(const struct scene *scene)
 		printf("not tried: no cpu.pressure to write to (psi=0, or no cgroup v2)\n");
 	return fd < 0;
 }
+
+static inline void limit_memory(struct scene *scene, const char *v2, const char *text)
+{
+	assert_int_equal(live_write(scene->live, "memory", "a",
+				    scene->live->v2 ? v2 : "memory.limit_in_bytes", text),
+			 0);
+}

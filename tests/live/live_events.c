@@ -49,13 +49,6 @@ static void test_frozen(void **state)
 	assert_int_equal(await(scene, "a", "thawed"), 1);
 }
 
-static void limit_memory(struct scene *scene, const char *v2, const char *text)
-{
-	assert_int_equal(live_write(scene->live, "memory", "a",
-				    scene->live->v2 ? v2 : "memory.limit_in_bytes", text),
-			 0);
-}
-
 static void test_oom_kill(void **state)
 {
 	struct scene *scene = *state;
