@@ -169,6 +169,10 @@ static void test_psi(void **state)
 		return;
 	watch_events(scene, "a", "psi.cpu.some 50ms/2s", "psi.cpu.some 200ms/4s",
 		     "psi.memory.full 1900ms/2s");
+	/* A trigger that is only made tells of nothing. */
+	live_wait(0.2);
+	await_watched(scene, 3);
+	assert_int_equal(stats(scene).events, 0);
 	start_busy(scene, "b"); /* not there */
 	start_busy(scene, "a");
 	/* Again and again while it lasts. */
