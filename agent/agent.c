@@ -157,6 +157,21 @@ static int start_sampling(struct agent *agent)
 	return r;
 }
 
+/* Has a thread: the watchdog was forked by now. */
+static int start_accounts(struct agent *agent)
+{
+	int r;
+
+	agent->tally = tally_new();
+	if (!agent->tally)
+		return -ENOMEM;
+	r = audit_new(&agent->audit);
+	if (r == 0)
+		r = audit_configure(agent->audit, config_audit_log(&agent->config),
+				    agent->config.audit_size);
+	return r;
+}
+
 static int start_parts(struct agent *agent)
 {
 	struct decisions decisions = { 0 };
@@ -174,6 +189,8 @@ static int start_parts(struct agent *agent)
 	decisions_done(&decisions);
 	if (r == 0)
 		r = agent_events_start(agent);
+	if (r == 0)
+		r = start_accounts(agent);
 	if (r == 0)
 		r = agent_enforce_start(agent);
 	if (r == 0)
@@ -237,6 +254,9 @@ static int stop_parts(struct agent *agent)
 	agent_inventory_stop(agent);
 	enforcer_free(agent->enforcer);
 	agent_events_stop(agent);
+	audit_free(agent->audit);
+	tally_free(agent->tally);
+	recent_done(&agent->recent);
 	watchdog_free(agent->watchdog);
 	journal_free(agent->journal);
 	engine_free(agent->engine);

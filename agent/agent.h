@@ -3,9 +3,12 @@
 
 #include <systemd/sd-event.h>
 
+#include "agent/audit.h"
 #include "agent/config.h"
+#include "agent/recent.h"
 #include "agent/rights.h"
 #include "collectors/event_watch.h"
+#include "agent/tally.h"
 #include "collectors/inventory.h"
 #include "collectors/sampler.h"
 #include "policies/enforce.h"
@@ -30,8 +33,7 @@ struct agent_counts {
 	uint64_t ticks, tick_errors, reloads, failed_reloads;
 	uint64_t last_reload_realtime_ns;
 	bool last_reload_failed;
-	uint64_t actions[2][2]; /* [DECISION_APPLY or _RELEASE][0 good, 1 failed] */
-	uint64_t shadowed;
+	uint64_t conflicts, failed_actions;
 };
 
 struct agent {
@@ -57,6 +59,9 @@ struct agent {
 	struct exporter *exporter;
 #endif
 	struct agent_counts counts;
+	struct tally *tally;
+	struct audit *audit;
+	struct recent recent;
 	enum right_state rights[RIGHT_COUNT]; /* as at the start */
 	sd_event *event;
 	sd_event_source *timer, *control;

@@ -57,17 +57,12 @@ int agent_policies_load(struct agent *agent, const struct config *config,
 
 static void log_result(const struct enforcer_result *result)
 {
-	static const char *const ops[DECISION_OP_COUNT] = {
-		[DECISION_APPLY] = "apply",
-		[DECISION_RELEASE] = "release",
-		[DECISION_REPORT] = "report",
-	};
 	const char *text = result->text && *result->text ? result->text
 			   : result->error		 ? strerror(-result->error)
 							 : "done";
 
 	log_write(result->error ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "policy %s: %s: %s %s: %s%s",
-		  result->policy ? result->policy : "-", result->path, ops[result->op],
+		  result->policy ? result->policy : "-", result->path, result_op_name(result->op),
 		  action_name(result->action), result->shadow ? "shadow, nothing written: " : "",
 		  text);
 }
@@ -75,19 +70,27 @@ static void log_result(const struct enforcer_result *result)
 /* Everybody who wants to know what became of a decision. */
 static void tell(struct agent *agent, const struct enforcer_result *result)
 {
+	uint64_t now = agent_now_usec();
+	struct audit_moment moment = { .realtime_ns = agent_clock_usec(CLOCK_REALTIME) * 1000,
+				       .boottime_usec = now };
+	enum result_word word = result_word(result);
+	uint32_t index = tree_find_serial(agent->latest->tree, result->node_serial);
 	int error = result->error;
 
+	if (index != NODE_NONE)
+		moment.node = agent->latest->tree->nodes[index];
 	log_result(result);
-	if (result->shadow)
-		agent->counts.shadowed += result->op == DECISION_APPLY;
-	else if (result->op < DECISION_REPORT)
-		agent->counts.actions[result->op][result->error != 0]++;
+	tally_add(agent->tally, result);
+	recent_add(&agent->recent, result, moment.realtime_ns);
+	audit_add(agent->audit, result, &moment);
+	agent->counts.conflicts += word == RESULT_CONFLICT;
+	agent->counts.failed_actions += word == RESULT_FAILED;
 	if (!result->policy || result->op == DECISION_REPORT)
 		return;
 	if (result->cancelled && error == 0)
 		error = -ECANCELED;
 	engine_report(agent->engine, result->node_serial, result->policy, result->op, result->step,
-		      error, agent_now_usec());
+		      error, now);
 }
 
 /* What the engine only wants to be told does not need the enforcer. */

@@ -84,6 +84,10 @@ int agent_reload(struct agent *agent)
 		r = take_over(agent, &config, policies);
 	policy_set_unref(policies);
 	config_done(&config);
+	/* Also when nothing changed or it was wrong: the file may have been rotated away. */
+	if (audit_configure(agent->audit, config_audit_log(&agent->config),
+			    agent->config.audit_size) < 0)
+		log_error("audit log: out of memory: it stays where it was");
 	agent->counts.last_reload_failed = r < 0;
 	if (r < 0) {
 		agent->counts.failed_reloads++;

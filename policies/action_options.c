@@ -93,7 +93,7 @@ static int parse_step(const char *text, struct action *action, const char **ret_
 static void format_step(const struct action *action, struct strbuf *buffer)
 {
 	if (action->step > 0)
-		strbuf_printf(buffer, " step=%.4f%%", action->step * 100);
+		strbuf_printf(buffer, " step=%.6g%%", action->step * 100);
 }
 
 static int parse_process(const char *text, struct action *action, const char **ret_reason)
