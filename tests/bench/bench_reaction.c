@@ -36,13 +36,17 @@
 #include "collectors/hierarchy.h"
 #include "core/clock.h"
 
-enum { RUNS_MOST = 1000, PATIENCE_MS = 60000 };
+enum { RUNS_MOST = 1000, PATIENCE_MS = 60000, PSI_RUNS = 20 };
 
 #define BAR_MS 20.0
 
-enum event { POPULATED, OOM, EVENTS };
+enum event { POPULATED, OOM, PSI, EVENTS };
 
-static const char *const event_names[EVENTS] = { [POPULATED] = "populated", [OOM] = "oom" };
+static const char *const event_names[EVENTS] = {
+	[POPULATED] = "populated",
+	[OOM] = "oom",
+	[PSI] = "psi",
+};
 
 struct bench {
 	unsigned int runs;
@@ -55,6 +59,7 @@ struct bench {
 	pid_t owner, agent, bare, actor;
 	uint64_t *moment; /* shared: when the actor did it, CLOCK_MONOTONIC ns */
 	double times[RUNS_MOST];
+	int triggers[PSI_RUNS]; /* of our own, to compare with */
 };
 
 static struct bench bench;
@@ -181,7 +186,7 @@ static void find_places(void)
 	root_free(root);
 }
 
-static void start_agent(const char *when)
+static void start_agent(const char *when, const char *interval)
 {
 	char policies[128], path[PATH_MAX], state[128], log[128];
 	FILE *file;
@@ -207,7 +212,8 @@ static void start_agent(const char *when)
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);
 		execl(path, "cgwatchd", "--config", "/dev/null", "--state", state, "--policies",
-		      policies, "--interval", "1s", "--web.listen-address", "none", (char *)NULL);
+		      policies, "--interval", interval, "--web.listen-address", "none",
+		      (char *)NULL);
 		_exit(127);
 	}
 	/* Two ticks: from the first on it waits for events. */
@@ -413,6 +419,79 @@ static double one_run(enum event event, unsigned int i)
 	return (double)(end - __atomic_load_n(bench.moment, __ATOMIC_SEQ_CST)) / 1e6;
 }
 
+/* Reads a file that its limit lets it not keep, over and over. */
+static pid_t thrash_in(const char *sub)
+{
+	static char block[1 << 20];
+	char path[128];
+	pid_t pid;
+	int fd;
+
+	snprintf(path, sizeof(path), "/var/tmp/%s", bench.name);
+	put(bench.memory, sub, bench.v2 ? "memory.max" : "memory.limit_in_bytes", "8M");
+	pid = fork();
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	put(bench.memory, sub, "cgroup.procs", "0");
+	put(bench.events, sub, "cgroup.procs", "0");
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	unlink(path);
+	for (off_t at = 0; at < 64; at++)
+		if (pwrite(fd, block, sizeof(block), at * (off_t)sizeof(block)) < 0)
+			_exit(1);
+	for (off_t at = 0;; at = (at + 1) % 64)
+		if (pread(fd, block, sizeof(block), at * (off_t)sizeof(block)) < 0)
+			_exit(1);
+}
+
+/* Before the agent's: triggers that both have been idle for a window begin theirs together. */
+static void open_triggers(void)
+{
+	char path[1024];
+
+	for (unsigned int i = 0; i < bench.runs; i++) {
+		snprintf(path, sizeof(path), "%s/r%u/memory.pressure", bench.events, i);
+		bench.triggers[i] = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+		if (bench.triggers[i] < 0 || write(bench.triggers[i], "some 50000 2000000", 19) < 0)
+			die("%s: %s", path, strerror(errno));
+	}
+}
+
+/*
+ * Pressure has no moment of its own, and the kernel takes its time to tell of it (the window's
+ * length, 2 s for those without CAP_SYS_RESOURCE, which a sample would come before): so the time
+ * runs from when a trigger of our own on the same cgroup wakes us, on a machine whose processors
+ * are all taken.
+ */
+static double one_psi_run(unsigned int i)
+{
+	int inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	struct pollfd fds[2] = { { .fd = inotify, .events = POLLIN }, { .events = POLLPRI } };
+	pid_t pid;
+	uint64_t began = 0, end = 0;
+	char path[1024], sub[32];
+
+	snprintf(sub, sizeof(sub), "r%u", i);
+	snprintf(path, sizeof(path), "%s/%s/%s", bench.cpu, sub, quota_file());
+	inotify_add_watch(inotify, path, IN_MODIFY);
+	fds[1].fd = bench.triggers[i];
+	pid = thrash_in(sub);
+	while (!end || !began) {
+		if (poll(fds, 2, PATIENCE_MS) < 1)
+			die("%s: nothing happened within a minute", path);
+		if (!began && (fds[1].revents & POLLPRI))
+			began = clock_ns(CLOCK_MONOTONIC);
+		if (!end && fds[0].revents) {
+			end = clock_ns(CLOCK_MONOTONIC);
+			fds[0].fd = -1;
+		}
+	}
+	end_process(&pid, SIGKILL);
+	close(inotify);
+	return end > began ? (double)(end - began) / 1e6 : 0;
+}
+
 static int compare(const void *a, const void *b)
 {
 	const double *x = a, *y = b;
@@ -427,7 +506,7 @@ static double measure(enum event event, const char *what, unsigned int pause_use
 
 	for (unsigned int i = 0; i < bench.runs; i++) {
 		usleep(20000 + (i * 618034u) % pause_usec);
-		bench.times[i] = one_run(event, i);
+		bench.times[i] = event == PSI ? one_psi_run(i) : one_run(event, i);
 	}
 	qsort(bench.times, bench.runs, sizeof(*bench.times), compare);
 	median = bench.times[bench.runs / 2];
@@ -448,8 +527,10 @@ static double series(enum event event, const char *what, const char *when, bool 
 	each_dir(make_top);
 	bench.made = true;
 	each_dir(make_runs);
+	if (event == PSI)
+		open_triggers();
 	if (when)
-		start_agent(when);
+		start_agent(when, event == PSI ? "1h" : "1s");
 	else
 		start_bare(event, notified);
 	median = measure(event, what, sampled ? 1000000 : 30000);
@@ -471,6 +552,22 @@ static bool compare_with_bare(enum event event, const char *when)
 	return agent < BAR_MS;
 }
 
+static bool psi(void)
+{
+	double median;
+
+	if (bench.runs > PSI_RUNS)
+		bench.runs = PSI_RUNS;
+	if (access("/proc/pressure/memory", F_OK) < 0) {
+		printf("psi: not measured: this kernel has none\n");
+		return true;
+	}
+	median = series(PSI, "cgwatchd, after a bare waiter woke", "event psi.memory.some 50ms/2s",
+			false);
+	printf("psi        bar: under %.0f ms: %s\n", BAR_MS, median < BAR_MS ? "met" : "NOT MET");
+	return median < BAR_MS;
+}
+
 int main(int argc, char **argv)
 {
 	bool met;
@@ -489,5 +586,6 @@ int main(int argc, char **argv)
 	series(POPULATED, "bare loop: inotify, write", NULL, true);
 	met &= compare_with_bare(OOM, "event oom");
 	series(POPULATED, "cgwatchd, policy on samples of 1 s", "cgroup.populated > 0", false);
+	met &= psi();
 	return met ? 0 : 1;
 }
