@@ -13,6 +13,7 @@
 #include "agent/agent_enforce.h"
 #include "agent/agent_exporter.h"
 #include "agent/agent_inventory.h"
+#include "agent/agent_events.h"
 #include "agent/agent_policies.h"
 #include "agent/context.h"
 #include "agent/control.h"
@@ -53,7 +54,7 @@ static void collect_needs(const struct agent *agent, struct metric_set *needs)
 #endif
 }
 
-static void sample(struct agent *agent)
+int agent_sample(struct agent *agent)
 {
 	struct metric_set needs;
 	struct snapshot *snapshot;
@@ -62,15 +63,23 @@ static void sample(struct agent *agent)
 	collect_needs(agent, &needs);
 	agent_inventory_tick(agent, &needs);
 	r = sampler_sample(agent->sampler, &needs, &snapshot);
-	agent->counts.ticks++;
 	if (r < 0) {
 		agent->counts.tick_errors++;
 		log_error("sampling: %s", strerror(-r));
-		return;
+		return r;
 	}
 	snapshot_unref(agent->latest);
 	agent->latest = snapshot;
+	return 0;
+}
+
+static void tick(struct agent *agent)
+{
+	agent->counts.ticks++;
+	if (agent_sample(agent) < 0)
+		return;
 	agent_policies_tick(agent);
+	agent_events_tick(agent);
 	self_publish(agent);
 }
 
@@ -81,7 +90,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 	uint64_t now;
 
 	(void)usec;
-	sample(agent);
+	tick(agent);
 	now = agent_now_usec();
 	agent->next_tick_usec += agent->config.interval_usec;
 	if (agent->next_tick_usec < now)
@@ -179,6 +188,8 @@ static int start_parts(struct agent *agent)
 					&decisions);
 	decisions_done(&decisions);
 	if (r == 0)
+		r = agent_events_start(agent);
+	if (r == 0)
 		r = start_accounts(agent);
 	if (r == 0)
 		r = agent_enforce_start(agent);
@@ -242,6 +253,7 @@ static int stop_parts(struct agent *agent)
 	agent_exporter_stop(agent);
 	agent_inventory_stop(agent);
 	enforcer_free(agent->enforcer);
+	agent_events_stop(agent);
 	audit_free(agent->audit);
 	tally_free(agent->tally);
 	recent_done(&agent->recent);

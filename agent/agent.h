@@ -7,6 +7,7 @@
 #include "agent/config.h"
 #include "agent/recent.h"
 #include "agent/rights.h"
+#include "collectors/event_watch.h"
 #include "agent/tally.h"
 #include "collectors/inventory.h"
 #include "collectors/sampler.h"
@@ -49,6 +50,7 @@ struct agent {
 	struct engine *engine;
 	struct enforcer *enforcer;
 	struct policy_set *policies;
+	struct agent_events *events;
 	bool adopted; /* what an earlier agent left held was taken over */
 	struct snapshot *latest;
 	struct inventory_keeper *keeper;     /* from the first time that a part is wanted */
@@ -79,6 +81,8 @@ int agent_check(const struct agent_sources *sources);
 int agent_load_config(const struct agent_sources *sources, struct config *ret_config);
 /* Reads configuration and policies again; keeps the old ones if the new are wrong. 0 or -errno. */
 int agent_reload(struct agent *agent);
+/* A new `latest` with all that is needed. 0 or -errno, which has been logged. */
+int agent_sample(struct agent *agent);
 /* CLOCK_BOOTTIME in microseconds: what policies and leases run by. */
 uint64_t agent_now_usec(void);
 /* Any clock, in microseconds. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "agent/agent_events.h"
 #include "agent/agent_policies.h"
 
 /* Puts back what a crashed agent left, and readies the means to do the same for ourselves. */
@@ -58,6 +59,8 @@ int agent_enforce_start(struct agent *agent)
 		.watchdog = agent->watchdog ? watchdog_pid(agent->watchdog) : 0,
 		.guards = agent->guards,
 		.units = agent->units,
+		.recheck = agent_recheck,
+		.recheck_data = agent,
 	};
 
 	return enforcer_new(agent->root, sampler_hierarchies(agent->sampler), agent->journal,
