@@ -145,7 +145,8 @@ static void print_policy(const struct outcome_of *outcome, const struct simulati
 		printf("would not have fired (for %llu cgroups at most)\n",
 		       (unsigned long long)policy->most_matches);
 	else
-		printf("would have fired %llu times in %llu of at most %llu cgroups, cleared %llu, "
+		printf("would have fired %llu time%s in %llu of at most %llu cgroups, cleared "
+		       "%llu, "
 		       "held %s at the longest, %.1f%% of the time\n",
 		       (unsigned long long)policy->fired, (unsigned long long)policy->cgroups,
 		       (unsigned long long)policy->most_matches,
