@@ -148,7 +148,8 @@ static void print_policy(const struct outcome_of *outcome, const struct simulati
 		printf("would have fired %llu time%s in %llu of at most %llu cgroups, cleared "
 		       "%llu, "
 		       "held %s at the longest, %.1f%% of the time\n",
-		       (unsigned long long)policy->fired, (unsigned long long)policy->cgroups,
+		       (unsigned long long)policy->fired, policy->fired == 1 ? "" : "s",
+		       (unsigned long long)policy->cgroups,
 		       (unsigned long long)policy->most_matches,
 		       (unsigned long long)policy->stats.cleared,
 		       span_text(policy->longest_hold_usec, longest, sizeof(longest)),
