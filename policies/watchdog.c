@@ -19,10 +19,10 @@
 #include "core/log.h"
 #include "policies/journal_private.h"
 
-enum { KEEP_MAX = HIERARCHY_MAX + 5, LOOK_MS = 1000, RESTORE_TRIES = 10 };
+enum { KEEP_MAX = HIERARCHY_MAX + 5, LOOK_MS = 300, RESTORE_TRIES = 10 };
 
 /* How long after a lease ended the agent may still be about to thaw by itself. */
-static const uint64_t grace_usec = 2000000;
+static const uint64_t grace_usec = 500000;
 
 static const char goodbye = 'q';
 
