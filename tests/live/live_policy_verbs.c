@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -423,6 +425,70 @@ static void test_simulate(void **state)
 	free(output);
 }
 
+/* One request on the agent's socket, as the terminal sends it; the answer in `answer`. */
+static void ask(const struct live *live, const char *request, char *answer, size_t size)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	size_t length = 0;
+	ssize_t n;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/state/control", live->state);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(send(fd, request, strlen(request), 0), strlen(request));
+	while (length < size - 1 && (n = recv(fd, answer + length, size - 1 - length, 0)) > 0)
+		length += (size_t)n;
+	answer[length] = '\0';
+	close(fd);
+}
+
+static bool is_frozen(const struct live *live)
+{
+	char *text;
+	bool frozen;
+
+	if (live->v2)
+		return live_number(live, "", "burner", "cgroup.events", "frozen") == 1;
+	text = live_read(live, "freezer", "burner", "freezer.state");
+	frozen = text && strcmp(text, "FROZEN") == 0;
+	free(text);
+	return frozen;
+}
+
+static bool is_thawed(const struct live *live)
+{
+	return !is_frozen(live);
+}
+
+/* By hand: until a lease is over, or until it is thawed; what is no cgroup is said to be none. */
+static void test_by_hand(void **state)
+{
+	struct live *live = *state;
+	char request[256], answer[512];
+
+	start(live, "# nothing\n");
+	snprintf(request, sizeof(request), "freeze 600 %s/burner\n", live->top);
+	ask(live, request, answer, sizeof(answer));
+	printf("%s", answer);
+	assert_int_equal(strncmp(answer, "done", 4), 0);
+	assert_true(is_frozen(live));
+	snprintf(request, sizeof(request), "thaw %s/burner\n", live->top);
+	ask(live, request, answer, sizeof(answer));
+	assert_int_equal(strncmp(answer, "done", 4), 0);
+	assert_true(is_thawed(live));
+	snprintf(request, sizeof(request), "freeze 1 %s/burner\n", live->top);
+	ask(live, request, answer, sizeof(answer));
+	assert_true(live_until(live, is_thawed, LIVE_PATIENCE));
+	ask(live, "freeze 0 /\n", answer, sizeof(answer));
+	assert_int_equal(strncmp(answer, "failed", 6), 0);
+	ask(live, "freeze 5 /cgwatch-none\n", answer, sizeof(answer));
+	assert_non_null(strstr(answer, "no such cgroup"));
+	/* Nobody may do that to everything. */
+	ask(live, "freeze 5 /\n", answer, sizeof(answer));
+	assert_int_equal(strncmp(answer, "failed", 6), 0);
+	assert_int_equal(live_agent_end(live, SIGTERM), 0);
+}
+
 static char *scrape(const struct live *live)
 {
 	return live_scrape(live->listen + strlen("unix:"));
@@ -484,6 +550,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stop_file, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_reload, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_release_all_hung, live_setup, live_teardown),
+		cmocka_unit_test_setup_teardown(test_by_hand, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_check, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_simulate, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_metrics, live_setup, live_teardown),
