@@ -49,14 +49,13 @@ static int open_all(struct kill *kill)
 
 		if (i >= node->n_ids || !node->ids[i])
 			continue;
-		r = cgroup_act_open(context, i, node->path, node->ids[i], where, act->text,
-				    sizeof(act->text));
-		if (r < 0)
-			return r;
 		kill->n++;
 		act->cgroup_id = act->cgroup_id ? act->cgroup_id : node->ids[i];
-		r = cgroup_act_check(where, false, act_allows_protected(act), act->text,
-				     sizeof(act->text));
+		r = cgroup_act_open(context, i, node->path, node->ids[i], where);
+		if (r == 0)
+			r = cgroup_act_check(where, false, act_allows_protected(act));
+		if (r < 0)
+			act_say(act, r, "%s", where->reason);
 	}
 	return r == 0 && kill->n == 0 ? act_say(act, -ENOENT, "the cgroup is gone") : r;
 }

@@ -61,20 +61,16 @@ static int open_route(struct move *move, unsigned int index)
 	int r;
 
 	/* In this hierarchy it stays where it is. */
-	if (cgroup_act_open(context, index, act->decision->action.target, 0, &route->to, act->text,
-			    sizeof(act->text)) < 0)
+	if (cgroup_act_open(context, index, act->decision->action.target, 0, &route->to) < 0)
 		return 0;
-	r = cgroup_act_open(context, index, node->path, node->ids[index], &route->from, act->text,
-			    sizeof(act->text));
-	if (r < 0) {
-		cgroup_act_done(&route->to);
-		return r;
-	}
 	move->n_routes++;
-	r = cgroup_act_check(&route->from, false, allowed, act->text, sizeof(act->text));
+	r = cgroup_act_open(context, index, node->path, node->ids[index], &route->from);
 	if (r == 0)
-		r = cgroup_act_check(&route->to, false, allowed, act->text, sizeof(act->text));
-	return r;
+		r = cgroup_act_check(&route->from, false, allowed);
+	if (r < 0)
+		return act_say(act, r, "%s", route->from.reason);
+	r = cgroup_act_check(&route->to, false, allowed);
+	return r < 0 ? act_say(act, r, "the target: %s", route->to.reason) : 0;
 }
 
 static int open_routes(struct move *move)
@@ -304,22 +300,19 @@ static int move_one_back(const struct knob_context *context, const struct journa
 {
 	_cleanup_(cgroup_act_done) struct cgroup_act from = { .fd = -1 }, to = { .fd = -1 };
 	int index = find_hierarchy(context->hierarchies, move->hierarchy), r;
-	char reason[256];
 	uint64_t start;
 
 	if (index < 0 || process_start_time(context->root, move->pid, &start) < 0 ||
 	    start != move->start)
 		return 0;
-	if (cgroup_act_open(context, (unsigned int)index, target, 0, &from, reason,
-			    sizeof(reason)) < 0 ||
+	if (cgroup_act_open(context, (unsigned int)index, target, 0, &from) < 0 ||
 	    !cgroup_act_contains(&from, move->pid))
 		return 0;
-	r = cgroup_act_open(context, (unsigned int)index, move->from, move->cgroup_id, &to, reason,
-			    sizeof(reason));
+	r = cgroup_act_open(context, (unsigned int)index, move->from, move->cgroup_id, &to);
 	if (r == 0)
-		r = cgroup_act_check(&to, true, true, reason, sizeof(reason));
+		r = cgroup_act_check(&to, true, true);
 	if (r < 0) {
-		log_warning("%s: process %d cannot go back: %s", move->from, move->pid, reason);
+		log_warning("%s: process %d cannot go back: %s", move->from, move->pid, to.reason);
 		return r == -ENOENT || r == -ESTALE ? 0 : r;
 	}
 	r = write_pid(&to, move->pid);

@@ -32,16 +32,11 @@ static int open_memory(struct act *act, struct cgroup_act *ret_memory)
 	if (index >= node->n_ids || !node->ids[index])
 		return act_say(act, -ENOENT, "the cgroup is not in the hierarchy of %s",
 			       memory->name);
-	r = cgroup_act_open(context, index, node->path, node->ids[index], ret_memory, act->text,
-			    sizeof(act->text));
-	if (r < 0)
-		return r;
 	act->cgroup_id = node->ids[index];
-	r = cgroup_act_check(ret_memory, false, act_allows_protected(act), act->text,
-			     sizeof(act->text));
-	if (r < 0)
-		cgroup_act_done(ret_memory);
-	return r;
+	r = cgroup_act_open(context, index, node->path, node->ids[index], ret_memory);
+	if (r == 0)
+		r = cgroup_act_check(ret_memory, false, act_allows_protected(act));
+	return r < 0 ? act_say(act, r, "%s", ret_memory->reason) : 0;
 }
 
 static uint64_t read_use(const struct cgroup_act *memory)

@@ -23,42 +23,43 @@ enum { DEPTH_MAX = 512, GUARDS_AGE_MS = 1000 };
 /* ---- opening and writing -----------------------------------------------------------------------
  */
 
-static int check_identity(const struct cgroup_act *act, uint64_t id, char *reason, size_t size)
+static int check_identity(struct cgroup_act *act, uint64_t id)
 {
 	struct stat status, top;
 
 	if (fstat(act->fd, &status) < 0 || fstat(act->hierarchy->fd, &top) < 0)
 		return -errno;
-	snprintf(reason, size, "the path leads out of the hierarchy");
+	snprintf(act->reason, sizeof(act->reason), "the path leads out of the hierarchy");
 	if (status.st_dev != top.st_dev)
 		return -EXDEV;
-	snprintf(reason, size, "another cgroup has the path now (id %llu, not %llu)",
+	snprintf(act->reason, sizeof(act->reason),
+		 "another cgroup has the path now (id %llu, not %llu)",
 		 (unsigned long long)status.st_ino, (unsigned long long)id);
 	return id && status.st_ino != id ? -ESTALE : 0;
 }
 
 int cgroup_act_open(const struct knob_context *context, unsigned int index, const char *path,
-		    uint64_t id, struct cgroup_act *ret_act, char *reason, size_t size)
+		    uint64_t id, struct cgroup_act *ret_act)
 {
-	struct cgroup_act act = { .context = context,
-				  .path = path,
-				  .index = index,
-				  .hierarchy = &context->hierarchies->list[index] };
 	int r;
 
-	act.fd = hierarchy_open(act.hierarchy, path, O_RDONLY);
-	if (act.fd < 0) {
-		snprintf(reason, size, "cannot be opened in the hierarchy of %s: %s",
-			 act.hierarchy->name, strerror(-act.fd));
-		return act.fd;
-	}
-	r = check_identity(&act, id, reason, size);
-	if (r < 0) {
-		cgroup_act_done(&act);
+	*ret_act = (struct cgroup_act){ .context = context,
+					.path = path,
+					.index = index,
+					.hierarchy = &context->hierarchies->list[index] };
+	ret_act->fd = hierarchy_open(ret_act->hierarchy, path, O_RDONLY);
+	if (ret_act->fd < 0) {
+		r = ret_act->fd;
+		ret_act->fd = -1;
+		snprintf(ret_act->reason, sizeof(ret_act->reason),
+			 "cannot be opened in the hierarchy of %s: %s", ret_act->hierarchy->name,
+			 strerror(-r));
 		return r;
 	}
-	*ret_act = act;
-	return 0;
+	r = check_identity(ret_act, id);
+	if (r < 0)
+		cgroup_act_done(ret_act);
+	return r;
 }
 
 void cgroup_act_done(struct cgroup_act *act)
@@ -68,9 +69,10 @@ void cgroup_act_done(struct cgroup_act *act)
 	act->fd = -1;
 }
 
-int cgroup_act_check(struct cgroup_act *act, bool restore, bool allow_protected, char *reason,
-		     size_t size)
+int cgroup_act_check(struct cgroup_act *act, bool restore, bool allow_protected)
 {
+	const size_t size = sizeof(act->reason);
+	char *reason = act->reason;
 	const struct knob_context *context = act->context;
 	int r = 0;
 

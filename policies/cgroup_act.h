@@ -13,8 +13,9 @@ struct cgroup_act {
 	const char *path;
 	unsigned int index; /* of the hierarchy */
 	const struct hierarchy *hierarchy;
-	int fd;	      /* the directory; -1: not open */
-	bool checked; /* the guards have been asked; nothing is written without */
+	int fd;		  /* the directory; -1: not open */
+	bool checked;	  /* the guards have been asked; nothing is written without */
+	char reason[256]; /* why the last call failed */
 };
 
 struct cgroup_process {
@@ -33,14 +34,13 @@ struct cgroup_processes {
 
 /*
  * Opens the cgroup `path` of one hierarchy; `id` 0: whichever has the path now. -ENOENT if it is
- * not there, -ESTALE if it is another one, with the reason.
+ * not there, -ESTALE if it is another one; the reason is set in any case, the descriptor closed.
  */
 int cgroup_act_open(const struct knob_context *context, unsigned int index, const char *path,
-		    uint64_t id, struct cgroup_act *ret_act, char *reason, size_t size);
+		    uint64_t id, struct cgroup_act *ret_act);
 /* Asks the guards. `restore`: puts back what was, they do not apply. 0 or -errno with the reason.
  */
-int cgroup_act_check(struct cgroup_act *act, bool restore, bool allow_protected, char *reason,
-		     size_t size);
+int cgroup_act_check(struct cgroup_act *act, bool restore, bool allow_protected);
 /* Writes; logs what. 0 or -errno (-EPERM if the guards were not asked). A dry run does nothing. */
 int cgroup_act_write(const struct cgroup_act *act, const char *file, const char *text);
 void cgroup_act_done(struct cgroup_act *act);
