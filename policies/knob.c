@@ -220,35 +220,6 @@ static const struct knob_form form_count = { parse_count, format_count, format_c
 static const struct knob_form form_weight = { parse_count, format_count, format_count, equal_number,
 					      never_tighter };
 
-/* ---- cpusets --------------------------------------------------------------------------------- */
-
-/* "0-3,8" (cpusets.rst, List Format). The kernel checks the numbers. */
-static int parse_list(enum knob_id knob, const char *text, struct knob_value *value,
-		      const char **ret_reason)
-{
-	size_t length = strlen(text);
-
-	(void)knob;
-	*ret_reason = "it is not a list of numbers like 0-3,8";
-	if (length >= sizeof(value->text) || strspn(text, "0123456789-,:/") != length)
-		return -EINVAL;
-	memcpy(value->text, text, length + 1);
-	return 0;
-}
-
-static void format_list(const struct knob_value *value, struct strbuf *buffer)
-{
-	strbuf_add_string(buffer, value->text);
-}
-
-static bool equal_list(const struct knob_value *a, const struct knob_value *b)
-{
-	return strcmp(a->text, b->text) == 0;
-}
-
-static const struct knob_form form_list = { parse_list, format_list, format_list, equal_list,
-					    never_tighter };
-
 /* ---- freezer --------------------------------------------------------------------------------- */
 
 static int parse_freeze(enum knob_id knob, const char *text, struct knob_value *value,
@@ -369,13 +340,13 @@ const struct knob_row knob_rows[KNOB_COUNT] = {
 			    .v1_controller = "pids",
 			    .v1_file = "pids.max" },
 	[KNOB_CPUSET_CPUS] = { .name = "cpuset.cpus",
-			       .form = &form_list,
+			       .form = &knob_form_list,
 			       .v2_controller = "cpuset",
 			       .v2_file = "cpuset.cpus",
 			       .v1_controller = "cpuset",
 			       .v1_file = "cpuset.cpus" },
 	[KNOB_CPUSET_MEMS] = { .name = "cpuset.mems",
-			       .form = &form_list,
+			       .form = &knob_form_list,
 			       .v2_controller = "cpuset",
 			       .v2_file = "cpuset.mems",
 			       .v1_controller = "cpuset",
@@ -398,6 +369,20 @@ const struct knob_row knob_rows[KNOB_COUNT] = {
 			  .v2_file = "cgroup.freeze",
 			  .v1_controller = "freezer",
 			  .v1_file = "freezer.state" },
+	[KNOB_CPU_BURST] = { .name = "cpu.burst",
+			     .aliases = { "cpu.max.burst", "cpu.cfs_burst_us" },
+			     .form = &knob_form_burst,
+			     .v2_controller = "cpu",
+			     .v2_file = "cpu.max.burst",
+			     .v1_controller = "cpu",
+			     .v1_file = "cpu.cfs_burst_us" },
+	[KNOB_IO_MAX] = { .name = "io.max",
+			  .aliases = { "blkio.throttle" },
+			  .form = &knob_form_throttle,
+			  .v2_controller = "io",
+			  .v2_file = "io.max",
+			  .v1_controller = "blkio",
+			  .v1_file = "blkio.throttle.read_bps_device" },
 };
 
 int knob_find(const char *name, enum knob_id *ret_knob)
@@ -460,7 +445,10 @@ bool knob_same_place(enum knob_id knob, const struct knob_value *a, const struct
 void knob_tightest(enum knob_id knob, const struct knob_value *a, const struct knob_value *b,
 		   struct knob_value *ret_value)
 {
-	*ret_value = knob_tighter(knob, b, a) ? *b : *a;
+	if (knob == KNOB_IO_MAX)
+		knob_throttle_tightest(a, b, ret_value);
+	else
+		*ret_value = knob_tighter(knob, b, a) ? *b : *a;
 }
 
 int knob_check_host(enum knob_id knob, const struct hierarchies *hierarchies,

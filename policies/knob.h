@@ -58,6 +58,12 @@ struct knob_value {
 	uint64_t period;
 	char text[256];
 	uint64_t io[KNOB_IO_COUNT];
+	/*
+	 * KNOB_CPU_QUOTA as it was read: the burst that stood beside it. A quota below the burst is
+	 * refused by the kernel, so the burst is lowered with it; a restore puts it back too. 0 in
+	 * a request: as it is. Does not count where quotas are compared.
+	 */
+	uint64_t burst;
 };
 
 /*
@@ -88,8 +94,12 @@ struct knob_request {
 	enum knob_id knob;
 	const struct node *node;
 	struct knob_value value;
-	bool restore;	/* puts back what was: the guards do not apply */
-	bool allow_oom; /* v2 memory.max may go below what is in use, at the price of an OOM kill */
+	bool restore; /* puts back what was: the guards do not apply */
+	/*
+	 * v2 memory.max may go below what is in use, and below the working set, at the price of an
+	 * OOM kill, if reclaim does not get there.
+	 */
+	bool allow_oom;
 	bool allow_below_working_set; /* memory limits: see struct action */
 	bool allow_protected;	      /* the policy says that it may touch what guards.h protects */
 	double step;		      /* memory limits: share to lower by at a time; 0: 10 % */
@@ -99,14 +109,17 @@ struct knob_request {
 	 */
 	const struct knob_value *expected;
 	/*
-	 * Called when the value is about to be written, with `before` and `requested` filled in:
-	 * the place to write the journal. An error (-errno) stops the write. Not called in a dry
-	 * run.
+	 * Called when a value is about to be written, with `before` (what stands there now) and
+	 * `requested` filled in: the place to write the journal. An error (-errno) stops the write.
+	 * Not called in a dry run. What is lowered step by step, or is in several files, is written
+	 * in several steps: then it is called before each, with what will stand there after it.
 	 */
 	int (*about_to_write)(void *data, const struct knob_result *result);
 	/*
-	 * Lowering memory.max on v2 moves memory.high for a moment. about_to_write() is called for
-	 * that too (result->knob tells), and this one when it is back.
+	 * Lowering memory.max on v2 moves memory.high for a moment, lowering cpu.quota may lower
+	 * cpu.burst first. about_to_write() is called for that too (result->knob tells), and this
+	 * one when it is back, or, for the burst, when the quota is written, whose value remembers
+	 * it from then on.
 	 */
 	void (*put_back)(void *data, const struct knob_result *result);
 	void *data;
@@ -178,8 +191,13 @@ int knob_read(const struct knob_context *context, enum knob_id knob, const struc
 /*
  * The one way to write to a cgroup. Finds the hierarchy that has the knob and the cgroup, opens the
  * directory without following links, checks that it is still the cgroup with the node's id, asks
- * ownership_check(), reads the present value, writes only if it differs, reads back, and logs
- * before → after. Blocks for at most about the context's timeout: never call it from the main loop.
+ * ownership_check() and guards_check(), reads the present value, writes only if it differs (by
+ * systemd, if it manages the cgroup), reads back, and logs before → after. Blocks for at most about
+ * the context's timeout: never call it from the main loop.
+ *
+ * Memory limits are lowered in steps (cgroup-v2.rst, "Memory Interface Files"; memory.rst), after
+ * reclaim and not below the working set (in use less inactive page cache). memory.max and the v1
+ * limits are all or nothing: what cannot be reached in time is put back (-EBUSY).
  *
  * Returns 0 or -errno (also in ret->error):
  *   -ENOENT      the cgroup is gone      -ESTALE  it is another one, or not the `expected` value,

@@ -32,6 +32,16 @@ int knob_fail(struct knob_result *result, int error, const char *format, ...)
 	return error;
 }
 
+void knob_append(struct knob_result *result, const char *format, ...)
+{
+	size_t length = strlen(result->text);
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(result->text + length, sizeof(result->text) - length, format, arguments);
+	va_end(arguments);
+}
+
 uint64_t knob_clock_ms(void)
 {
 	struct timespec now;
@@ -82,17 +92,25 @@ static const struct knob_io *access_io(const struct knob_access *access)
 	return access->context->io ? access->context->io : &kernel_io;
 }
 
-int knob_read_line(const struct knob_access *access, const char *file, char *line, size_t size)
+int knob_read_text(const struct knob_access *access, const char *file, struct strbuf *ret_text)
 {
 	const struct knob_io *io = access_io(access);
+	int r = io->read(io->data, access->fd, file, ret_text);
+
+	return r == 0 && ret_text->failed ? -ENOMEM : r;
+}
+
+int knob_read_line(const struct knob_access *access, const char *file, char *line, size_t size)
+{
 	struct strbuf text;
 	size_t length;
 	int r;
 
 	strbuf_init(&text);
-	r = io->read(io->data, access->fd, file, &text);
+	r = knob_read_text(access, file, &text);
 	length = r == 0 && text.data ? strcspn(text.data, "\n") : 0;
-	if (r == 0 && (text.failed || length >= size))
+	/* A line without an end is one that was not read to its end. */
+	if (r == 0 && (length >= size || (length > 0 && text.data[length] != '\n')))
 		r = -EBADMSG;
 	if (r == 0) {
 		if (length > 0)
@@ -125,6 +143,26 @@ int knob_read_number(const struct knob_access *access, const char *file, uint64_
 	}
 	*ret_number = number;
 	return 0;
+}
+
+int knob_read_key(const struct knob_access *access, const char *file, const char *key,
+		  uint64_t *ret_number)
+{
+	size_t length = strlen(key);
+	struct strbuf text;
+	char *line, *rest;
+	int r, found = -ENODATA;
+
+	strbuf_init(&text);
+	r = knob_read_text(access, file, &text);
+	rest = r == 0 ? text.data : NULL;
+	/* What has no end of line was not read to its end. */
+	while (found == -ENODATA && (line = strsep(&rest, "\n")) && rest) {
+		if (strncmp(line, key, length) == 0 && line[length] == ' ')
+			found = parse_u64(line + length + 1, ret_number) < 0 ? -EBADMSG : 0;
+	}
+	strbuf_done(&text);
+	return r < 0 ? r : found;
 }
 
 int knob_write_text(const struct knob_access *access, const char *file, const char *text)
@@ -173,7 +211,7 @@ static int walk(int base_fd, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_beneath(int base_fd, const char *path)
+int knob_open_beneath(int base_fd, const char *path)
 {
 	const struct open_how how = {
 		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
@@ -287,7 +325,7 @@ int knob_access_open(const struct knob_context *context, enum knob_id knob, cons
 	if (!node_in(node, context->hierarchies, access.hierarchy))
 		return knob_fail(result, -ENOENT, "the cgroup is not in the hierarchy of %s",
 				 access.hierarchy->name);
-	access.fd = open_beneath(access.hierarchy->fd, hierarchy_relative(node->path));
+	access.fd = knob_open_beneath(access.hierarchy->fd, hierarchy_relative(node->path));
 	if (access.fd < 0)
 		return knob_fail(result, access.fd, "cannot be opened in the hierarchy of %s: %s",
 				 access.hierarchy->name, strerror(-access.fd));
@@ -307,4 +345,6 @@ void knob_access_done(struct knob_access *access)
 	if (access->fd >= 0)
 		close(access->fd);
 	access->fd = -1;
+	free(access->unit);
+	access->unit = NULL;
 }

@@ -11,44 +11,62 @@
 
 #include "core/cleanup.h"
 
-static void format_quota(const struct knob_value *value, bool v2, char *text, size_t size)
+enum { MAX_DEPTH = 64 };
+
+/* Of the two v1 files one; so that the other stays what it is. */
+static int write_v1_file(const struct knob_access *access, bool period,
+			 const struct knob_value *value)
 {
-	if (value->number == KNOB_UNLIMITED)
-		snprintf(text, size, "%s", v2 ? "max" : "-1");
+	char text[32];
+
+	if (period)
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)value->period);
+	else if (value->number == KNOB_UNLIMITED)
+		snprintf(text, sizeof(text), "-1");
 	else
-		snprintf(text, size, "%llu", (unsigned long long)value->number);
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)value->number);
+	return knob_write_text(access, period ? "cpu.cfs_period_us" : access->file, text);
 }
 
-static int write_v2(const struct knob_access *access, const struct knob_value *value)
+/* One file after the other. If the second is refused, the first goes back. */
+static int write_both(const struct knob_access *access, struct knob_result *result,
+		      bool period_first)
 {
-	char quota[32], text[64];
+	const struct knob_value *before = &result->before, *wanted = &result->requested;
+	struct knob_value middle = *before;
+	int r;
 
-	format_quota(value, true, quota, sizeof(quota));
-	snprintf(text, sizeof(text), "%s %llu", quota, (unsigned long long)value->period);
-	return knob_write_text(access, access->file, text);
+	if (period_first)
+		middle.period = wanted->period;
+	else
+		middle.number = wanted->number;
+	r = knob_announce(access, before, &middle, result);
+	if (r == 0)
+		r = write_v1_file(access, period_first, wanted);
+	if (r < 0)
+		return r;
+	r = knob_announce(access, &middle, wanted, result);
+	if (r == 0)
+		r = write_v1_file(access, !period_first, wanted);
+	if (r < 0 && write_v1_file(access, period_first, before) < 0)
+		knob_fail(result, r, "%s: %s; AND THE %s COULD NOT BE PUT BACK", access->file,
+			  strerror(-r), period_first ? "PERIOD" : "QUOTA");
+	return r;
 }
 
 /*
  * Two files that the kernel checks against each other at every step: period first, and if it does
  * not like the quota in between, the other way round (as runc and crun do).
  */
-static int write_v1(const struct knob_access *access, const struct knob_result *result)
+static int write_v1(const struct knob_access *access, struct knob_result *result)
 {
-	const struct knob_value *value = &result->requested;
-	char quota[32], period[32];
+	const struct knob_value *before = &result->before, *wanted = &result->requested;
 	int r;
 
-	format_quota(value, false, quota, sizeof(quota));
-	if (value->period == result->before.period)
-		return knob_write_text(access, access->file, quota);
-	snprintf(period, sizeof(period), "%llu", (unsigned long long)value->period);
-	r = knob_write_text(access, "cpu.cfs_period_us", period);
-	if (r == 0)
-		return knob_write_text(access, access->file, quota);
-	if (r != -EINVAL)
-		return r;
-	r = knob_write_text(access, access->file, quota);
-	return r < 0 ? r : knob_write_text(access, "cpu.cfs_period_us", period);
+	if (wanted->period == before->period)
+		return knob_step(access, before, wanted, result);
+	r = wanted->number == before->number ? -EINVAL : write_both(access, result, true);
+	return r == -EINVAL ? write_both(access, result, false) : r;
 }
 
 static void closedirp(DIR **directory)
@@ -57,17 +75,26 @@ static void closedirp(DIR **directory)
 		closedir(*directory);
 }
 
-/* v1 refuses a parent below a child: names the child, so that the EINVAL can be understood. */
+static bool has_quota(const struct knob_access *at, struct knob_value *ret_value)
+{
+	return knob_read_value(at, NULL, ret_value) == 0 && ret_value->number != KNOB_UNLIMITED;
+}
+
+/*
+ * v1 refuses a parent below anyone of its subtree (tg_cfs_schedulable_down()): names the one, so
+ * that the EINVAL can be understood. Below a child with a quota of its own only that one counts.
+ */
 static bool find_larger_child(const struct knob_access *access, const struct knob_value *value,
-			      char *name, size_t size)
+			      struct strbuf *name, int depth)
 {
 	int fd = openat(access->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_(closedirp) DIR *directory = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
-	while (directory && (entry = readdir(directory))) {
+	while (directory && depth < MAX_DEPTH && (entry = readdir(directory))) {
 		struct knob_access child = *access;
 		struct knob_value present;
+		size_t length = name->length;
 		bool larger;
 
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
@@ -76,47 +103,107 @@ static bool find_larger_child(const struct knob_access *access, const struct kno
 				  O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (child.fd < 0)
 			continue;
-		larger = knob_read_value(&child, &present) == 0 &&
-			 present.number != KNOB_UNLIMITED &&
-			 knob_tighter(KNOB_CPU_QUOTA, value, &present);
+		strbuf_printf(name, "%s%s", length ? "/" : "", entry->d_name);
+		larger = has_quota(&child, &present)
+				 ? knob_tighter(KNOB_CPU_QUOTA, value, &present)
+				 : find_larger_child(&child, value, name, depth + 1);
 		close(child.fd);
-		if (larger) {
-			snprintf(name, size, "%s", entry->d_name);
+		if (larger)
 			return true;
-		}
+		name->length = length;
+		if (name->data)
+			name->data[length] = '\0';
 	}
 	return false;
 }
 
+/* The next ancestor that has less; its path in `path`, which is that of the cgroup at first. */
+static bool find_smaller_ancestor(const struct knob_access *access, const struct knob_value *value,
+				  char *path)
+{
+	struct knob_access above = *access;
+	char *slash;
+
+	while ((slash = strrchr(path, '/'))) {
+		struct knob_value present;
+		bool smaller;
+
+		*slash = '\0';
+		above.fd = knob_open_beneath(access->hierarchy->fd, path);
+		if (above.fd < 0)
+			return false;
+		smaller = has_quota(&above, &present) &&
+			  knob_tighter(KNOB_CPU_QUOTA, &present, value);
+		close(above.fd);
+		if (smaller)
+			return true;
+	}
+	return false;
+}
+
+static int explain_child(const struct knob_access *access, struct knob_result *result, int error)
+{
+	struct strbuf name;
+
+	strbuf_init(&name);
+	if (find_larger_child(access, &result->requested, &name, 0))
+		knob_fail(result, error,
+			  "cgroup v1 refuses a parent with less than its child \"%s\" has: "
+			  "lower the child first",
+			  name.data);
+	strbuf_done(&name);
+	return result->error ? error : 0;
+}
+
 static int explain(const struct knob_access *access, struct knob_result *result, int error)
 {
-	char name[256];
-	uint64_t burst;
+	_cleanup_(freep) char *path = strdup(hierarchy_relative(access->node->path));
 
-	if (error != -EINVAL)
-		return knob_fail(result, error, "%s: %s", access->file, strerror(-error));
-	if (knob_read_number(access, access->hierarchy->v2 ? "cpu.max.burst" : "cpu.cfs_burst_us",
-			     &burst) == 0 &&
-	    burst > 0 && burst > result->requested.number)
+	if (error != -EINVAL || result->error)
+		return knob_explain(access, result, error);
+	if (!access->hierarchy->v2 && explain_child(access, result, error) < 0)
+		return error;
+	if (!access->hierarchy->v2 && path &&
+	    find_smaller_ancestor(access, &result->requested, path))
 		return knob_fail(result, error,
-				 "the kernel refuses a quota below the burst of %llu us",
-				 (unsigned long long)burst);
-	if (!access->hierarchy->v2 &&
-	    find_larger_child(access, &result->requested, name, sizeof(name)))
-		return knob_fail(result, error,
-				 "cgroup v1 refuses a parent with less than its child \"%s\" has: "
-				 "lower the child first",
-				 name);
+				 "cgroup v1 refuses more than the ancestor \"%s\" has: an ancestor "
+				 "allows less",
+				 path);
 	return knob_fail(
 		result, error,
 		"the kernel refuses the quota: an ancestor allows less (cgroup v1), or it is "
 		"out of range");
 }
 
+/* v2 takes any quota; what is in force is the least on the way up. */
+static void mention_ancestor(const struct knob_access *access, struct knob_result *result)
+{
+	_cleanup_(freep) char *path = strdup(hierarchy_relative(access->node->path));
+
+	if (access->hierarchy->v2 && !result->text[0] && !access->request->restore && path &&
+	    find_smaller_ancestor(access, &result->requested, path))
+		snprintf(result->text, sizeof(result->text),
+			 "done, but the ancestor \"%s\" allows less, and that is in force", path);
+}
+
 int knob_write_cpu(const struct knob_access *access, struct knob_result *result)
 {
-	int r = access->hierarchy->v2 ? write_v2(access, &result->requested)
-				      : write_v1(access, result);
+	int lowered = knob_lower_burst(access, result), r;
 
-	return r < 0 ? explain(access, result, r) : 0;
+	if (lowered < 0)
+		return lowered;
+	r = access->unit || access->hierarchy->v2
+		    ? knob_step(access, &result->before, &result->requested, result)
+		    : write_v1(access, result);
+	if (r < 0)
+		explain(access, result, r);
+	if (r < 0 && lowered)
+		knob_restore_burst(access, result->before.burst, result);
+	if (lowered)
+		knob_put_back(access, KNOB_CPU_BURST, result);
+	if (r == 0 && access->request->restore)
+		r = knob_restore_burst(access, result->requested.burst, result);
+	if (r == 0)
+		mention_ancestor(access, result);
+	return r;
 }

@@ -9,8 +9,10 @@
 #include "core/cleanup.h"
 #include "core/log.h"
 #include "core/units.h"
+#include "policies/guards.h"
 #include "policies/knob_private.h"
 #include "policies/ownership.h"
+#include "policies/unit_bus.h"
 
 /* ---- reading
  * ------------------------------------------------------------------------------------- */
@@ -34,15 +36,20 @@ static int read_cpu_max(const struct knob_access *access, struct knob_value *val
 
 static int read_cpu(const struct knob_access *access, struct knob_value *value)
 {
+	bool v2 = access->hierarchy->v2;
 	int r;
 
-	if (access->hierarchy->v2)
+	/* Not there before 5.14. */
+	if (knob_read_number(access, v2 ? "cpu.max.burst" : "cpu.cfs_burst_us", &value->burst) < 0)
+		value->burst = 0;
+	if (v2)
 		return read_cpu_max(access, value);
 	r = knob_read_number(access, access->file, &value->number);
 	return r < 0 ? r : knob_read_number(access, "cpu.cfs_period_us", &value->period);
 }
 
-int knob_read_value(const struct knob_access *access, struct knob_value *ret_value)
+int knob_read_value(const struct knob_access *access, const struct knob_value *place,
+		    struct knob_value *ret_value)
 {
 	struct knob_value value = { 0 };
 	int r;
@@ -51,6 +58,8 @@ int knob_read_value(const struct knob_access *access, struct knob_value *ret_val
 		r = read_cpu(access, &value);
 	else if (access->knob == KNOB_FREEZE)
 		r = knob_read_freeze(access, &value);
+	else if (access->knob == KNOB_IO_MAX)
+		r = knob_read_throttle(access, place, &value);
 	else if (access->knob == KNOB_CPUSET_CPUS || access->knob == KNOB_CPUSET_MEMS)
 		r = knob_read_line(access, access->file, value.text, sizeof(value.text));
 	else
@@ -72,12 +81,11 @@ int knob_read_at(const struct knob_context *context, enum knob_id knob, const st
 	_cleanup_(knob_access_done) struct knob_access access = { .fd = -1 };
 	int r;
 
-	(void)place;
 	*result = (struct knob_result){ .knob = knob, .hierarchy = -1 };
 	r = knob_access_open(context, knob, node, &access, result);
 	if (r < 0)
 		return r;
-	r = knob_read_value(&access, &result->before);
+	r = knob_read_value(&access, place, &result->before);
 	if (r < 0)
 		return knob_fail(result, r, "%s cannot be read: %s", result->file, strerror(-r));
 	result->has_before = true;
@@ -87,65 +95,96 @@ int knob_read_at(const struct knob_context *context, enum knob_id knob, const st
 /* ---- writing
  * ------------------------------------------------------------------------------------- */
 
-static int write_number(const struct knob_access *access, const struct knob_value *value)
+/* Fewer than there are is legal: nobody is ended, but nobody can fork (pids.rst). */
+static void mention_pids(const struct knob_access *access, struct knob_result *result)
 {
-	char text[32] = "max";
+	uint64_t current;
 
-	/* v1 memory knows -1 only; v1 pids.max is young enough to know the word. */
-	if (value->number == KNOB_UNLIMITED && !access->hierarchy->v2 &&
-	    access->knob != KNOB_PIDS_MAX)
-		snprintf(text, sizeof(text), "-1");
-	else if (value->number != KNOB_UNLIMITED)
-		snprintf(text, sizeof(text), "%llu", (unsigned long long)value->number);
-	return knob_write_text(access, access->file, text);
+	if (!access->request->restore && knob_read_number(access, "pids.current", &current) == 0 &&
+	    current > result->requested.number)
+		snprintf(result->text, sizeof(result->text),
+			 "done, but there are %llu tasks: they stay, and cannot fork",
+			 (unsigned long long)current);
 }
 
 static int write_plain(const struct knob_access *access, struct knob_result *result)
 {
-	bool list = access->knob == KNOB_CPUSET_CPUS || access->knob == KNOB_CPUSET_MEMS;
-	int r = list ? knob_write_text(access, access->file, result->requested.text)
-		     : write_number(access, &result->requested);
+	int r = knob_step(access, &result->before, &result->requested, result);
 
-	if (r < 0)
-		return knob_fail(result, r, "%s: %s", access->file, strerror(-r));
-	return 0;
+	if (r == 0 && access->knob == KNOB_PIDS_MAX)
+		mention_pids(access, result);
+	return r < 0 ? knob_explain(access, result, r) : 0;
 }
 
-int knob_write_value(const struct knob_access *access, const struct knob_request *request,
-		     struct knob_result *result)
+int knob_write_value(const struct knob_access *access, struct knob_result *result)
 {
-	if (access->knob == KNOB_CPU_QUOTA)
-		return knob_write_cpu(access, result);
-	if (access->knob == KNOB_FREEZE)
-		return knob_write_freeze(access, result);
-	if (access->knob == KNOB_MEMORY_MAX || access->knob == KNOB_MEMORY_MEMSW)
-		return knob_write_memory(access, request, result);
-	return write_plain(access, result);
+	static int (*const writers[KNOB_COUNT])(const struct knob_access *access,
+						struct knob_result *result) = {
+		[KNOB_CPU_QUOTA] = knob_write_cpu,	[KNOB_FREEZE] = knob_write_freeze,
+		[KNOB_MEMORY_MAX] = knob_write_memory,	[KNOB_MEMORY_MEMSW] = knob_write_memory,
+		[KNOB_MEMORY_HIGH] = knob_write_memory, [KNOB_IO_MAX] = knob_write_throttle,
+	};
+	int (*writer)(const struct knob_access *access,
+		      struct knob_result *result) = writers[access->knob];
+
+	return writer ? writer(access, result) : write_plain(access, result);
+}
+
+/* systemd writes whole percents, rounded up, and finds a period for them. */
+static void round_quota(struct knob_result *result)
+{
+	struct knob_value *value = &result->requested;
+	uint64_t number = value->number;
+
+	unit_bus_round(KNOB_CPU_QUOTA, value);
+	if (value->number == number)
+		return;
+	result->adjusted = true;
+	snprintf(result->text, sizeof(result->text),
+		 "raised to %.0f%% of one core: systemd takes whole percents",
+		 (double)value->number / (double)value->period * 100);
+}
+
+/* The kernel's bounds (tg_set_cfs_bandwidth()). */
+static void fit_quota(const struct knob_access *access, struct knob_result *result)
+{
+	struct knob_value *value = &result->requested;
+
+	if (access->unit)
+		round_quota(result);
+	if (access->unit || value->number >= 1000)
+		return;
+	value->number = 1000;
+	result->adjusted = true;
+	snprintf(result->text, sizeof(result->text),
+		 "raised to 1 ms of the period of %llu us, the least the kernel takes",
+		 (unsigned long long)value->period);
 }
 
 /*
  * "20%" of one core becomes a quota in the period that is there: rewriting the period would be
- * somebody's setting lost (runc #2456).
+ * somebody's setting lost (runc #2456). What goes back is what was read: not fitted.
  */
-static void resolve_value(const struct knob_request *request, struct knob_result *result)
+static void resolve_value(const struct knob_access *access, struct knob_result *result)
 {
+	const struct knob_request *request = access->request;
 	struct knob_value *value = &result->requested;
 	uint64_t period = result->before.period;
 
 	*value = request->value;
-	if (request->knob != KNOB_CPU_QUOTA || value->period != 0)
+	if (request->knob == KNOB_IO_MAX)
+		knob_throttle_resolve(&result->before, value);
+	if (request->knob == KNOB_CPU_BURST)
+		knob_clamp_burst(access, result);
+	if (request->knob != KNOB_CPU_QUOTA || (request->restore && value->period != 0))
 		return;
-	value->period = period;
-	if (value->number == KNOB_UNLIMITED)
-		return;
-	value->number = (uint64_t)((double)value->number * (double)period / 1e6 + 0.5);
-	if (value->number < 1000) {
-		value->number = 1000;
-		result->adjusted = true;
-		snprintf(result->text, sizeof(result->text),
-			 "raised to 1 ms of the period of %llu us, the least the kernel takes",
-			 (unsigned long long)period);
+	if (value->period == 0) {
+		value->period = period;
+		if (value->number != KNOB_UNLIMITED)
+			value->number = (uint64_t)((double)value->number * (double)period / 1e6 +
+						   0.5);
 	}
+	fit_quota(access, result);
 }
 
 static void log_change(const struct knob_access *access, const struct knob_result *result)
@@ -164,35 +203,56 @@ static void log_change(const struct knob_access *access, const struct knob_resul
 	strbuf_done(&after);
 }
 
-static int check_allowed(const struct knob_access *access, const struct knob_request *request,
-			 struct knob_result *result)
+/* How old the look over all processes may be that says whom policies must not touch. */
+enum { GUARDS_MAX_AGE_MS = 5000 };
+
+static int check_guards(const struct knob_access *access, struct knob_result *result)
+{
+	struct guards *guards = access->context->guards;
+	char reason[256];
+	int r;
+
+	if (!guards || access->request->allow_protected)
+		return 0;
+	r = guards_refresh(guards, GUARDS_MAX_AGE_MS);
+	if (r < 0)
+		return knob_fail(result, r,
+				 "refused: whether it holds a protected process cannot be told: %s",
+				 strerror(-r));
+	r = guards_check(guards, (int)access->index, access->node->path, reason, sizeof(reason));
+	return r < 0 ? knob_fail(result, r, "refused: %s", reason) : 0;
+}
+
+static int check_allowed(const struct knob_access *access, struct knob_result *result)
 {
 	char reason[256];
 	int r;
 
 	if (root_is_recorded(access->context->root) && !access->context->dry_run)
 		return knob_fail(result, -EROFS, "a recorded tree cannot be written");
-	if (request->restore)
+	if (access->request->restore)
 		return 0;
 	r = ownership_check(access->context->root, access->context->hierarchies, access->index,
 			    access->node->path, access->context->watchdog, reason, sizeof(reason));
-	return r < 0 ? knob_fail(result, r, "refused: %s", reason) : 0;
+	return r < 0 ? knob_fail(result, r, "refused: %s", reason) : check_guards(access, result);
 }
 
 /* What has to be so before anything is written. 1 if there is nothing to write. */
-static int prepare(const struct knob_access *access, const struct knob_request *request,
-		   struct knob_result *result)
+static int prepare(struct knob_access *access, struct knob_result *result)
 {
-	int r = check_allowed(access, request, result);
+	const struct knob_request *request = access->request;
+	int r = check_allowed(access, result);
 
+	if (r == 0)
+		r = knob_find_unit(access, result);
 	if (r < 0)
 		return r;
-	r = knob_read_value(access, &result->before);
+	r = knob_read_value(access, &request->value, &result->before);
 	if (r < 0)
 		return knob_fail(result, r, "%s cannot be read: %s", access->file, strerror(-r));
 	result->has_before = true;
 	result->after = result->before;
-	resolve_value(request, result);
+	resolve_value(access, result);
 	/* Back already, by the watchdog or by somebody's hand: nobody's conflict. */
 	if (request->restore && knob_equal(access->knob, &result->before, &result->requested))
 		return 1;
@@ -206,19 +266,24 @@ static int prepare(const struct knob_access *access, const struct knob_request *
 
 static int read_back(const struct knob_access *access, struct knob_result *result)
 {
-	int r = knob_read_value(access, &result->after);
+	int r = knob_read_value(access, &result->requested, &result->after);
 
 	if (r < 0)
 		return knob_fail(result, r, "%s cannot be read back: %s", access->file,
 				 strerror(-r));
 	result->changed = !knob_equal(access->knob, &result->before, &result->after);
+	if (knob_equal(access->knob, &result->after, &result->requested))
+		return 0;
+	/* systemd's rounding: what stands there now is what was written. */
+	if (!result->error && knob_near(access, &result->after, &result->requested)) {
+		result->adjusted = true;
+		return knob_announce(access, &result->after, &result->after, result);
+	}
 	/* The kernel took ours: whoever wrote since must not lose it when ours is undone. */
-	if (!knob_equal(access->knob, &result->after, &result->requested))
-		return knob_fail(result, -ESTALE,
-				 "%s reads back another value than was written: somebody else "
-				 "changed it at the same moment: left alone",
-				 access->file);
-	return 0;
+	return knob_fail(result, -ESTALE,
+			 "%s reads back another value than was written: somebody else changed it "
+			 "at the same moment: left alone",
+			 access->file);
 }
 
 int knob_write(const struct knob_context *context, const struct knob_request *request,
@@ -232,8 +297,9 @@ int knob_write(const struct knob_context *context, const struct knob_request *re
 	if (!request->restore && request->node->depth == 0)
 		return knob_fail(ret, -EPERM, "refused: the root of a hierarchy is never touched");
 	r = knob_access_open(context, request->knob, request->node, &access, ret);
+	access.request = request;
 	if (r == 0)
-		r = prepare(&access, request, ret);
+		r = prepare(&access, ret);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (context->dry_run) {
@@ -242,13 +308,7 @@ int knob_write(const struct knob_context *context, const struct knob_request *re
 		log_change(&access, ret);
 		return 0;
 	}
-	if (request->about_to_write) {
-		r = request->about_to_write(request->data, ret);
-		if (r < 0)
-			return knob_fail(ret, r, "not written, as the journal could not be: %s",
-					 strerror(-r));
-	}
-	error = knob_write_value(&access, request, ret);
+	error = knob_write_value(&access, ret);
 	r = read_back(&access, ret);
 	if (error < 0)
 		ret->error = r = error;

@@ -25,19 +25,40 @@ static const struct {
 	{ "memory", "memory.max_usage_in_bytes", "209715200" },
 	{ "freezer", "freezer.state", "THAWED" },
 	{ "freezer", "freezer.self_freezing", "0" },
+	{ "cpu", "cpu.cfs_burst_us", "0" },
+	{ "memory", "memory.memsw.usage_in_bytes", "104857600" },
+	{ "memory", "memory.memsw.max_usage_in_bytes", "209715200" },
+	{ "freezer", "freezer.parent_freezing", "0" },
 	{ "pids", "pids.max", "max" },
+	{ "pids", "pids.current", "5" },
 	{ "cpuset", "cpuset.cpus", "0-1" },
+	{ "cpuset", "cpuset.mems", "0" },
+	{ "blkio", "blkio.bfq.weight", "100" },
+	{ "blkio", "blkio.throttle.read_bps_device", "" },
+	{ "blkio", "blkio.throttle.write_bps_device", "" },
+	{ "blkio", "blkio.throttle.read_iops_device", "" },
+	{ "blkio", "blkio.throttle.write_iops_device", "" },
 };
 
 static const struct {
 	const char *file, *text;
 } v2_files[] = {
-	{ "cpu.max", "max 100000" },	{ "cpu.weight", "100" },
-	{ "memory.max", "max" },	{ "memory.high", "max" },
-	{ "memory.low", "0" },		{ "memory.current", "104857600" },
-	{ "memory.reclaim", "" },	{ "pids.max", "max" },
-	{ "io.weight", "default 100" }, { "cpuset.cpus", "" },
-	{ "cgroup.freeze", "0" },	{ "cgroup.events", "populated 1\nfrozen 0" },
+	{ "cpu.max", "max 100000" },
+	{ "cpu.weight", "100" },
+	{ "memory.max", "max" },
+	{ "memory.high", "max" },
+	{ "memory.low", "0" },
+	{ "memory.current", "104857600" },
+	{ "memory.reclaim", "" },
+	{ "pids.max", "max" },
+	{ "io.weight", "default 100" },
+	{ "cpuset.cpus", "" },
+	{ "cgroup.freeze", "0" },
+	{ "cgroup.events", "populated 1\nfrozen 0" },
+	{ "cpu.max.burst", "0" },
+	{ "pids.current", "5" },
+	{ "io.max", "" },
+	{ "memory.events", "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0" },
 };
 
 static void need(bool good)
@@ -68,7 +89,7 @@ static uint64_t number_at(int dir_fd, const char *file)
 	return number;
 }
 
-static int take_fault(struct fake_cgroupfs *fs, const char *file, bool on_write)
+static struct fake_fault *take_fault(struct fake_cgroupfs *fs, const char *file, bool on_write)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(fs->faults); i++) {
 		struct fake_fault *fault = &fs->faults[i];
@@ -76,19 +97,18 @@ static int take_fault(struct fake_cgroupfs *fs, const char *file, bool on_write)
 		if (!fault->file || fault->on_write != on_write || fault->times == 0 ||
 		    strcmp(fault->file, file) != 0)
 			continue;
+		if (fault->skip > 0) {
+			fault->skip--;
+			continue;
+		}
 		fault->times -= fault->times != UINT32_MAX;
-		return fault->error;
+		return fault;
 	}
-	return 0;
+	return NULL;
 }
 
-static int fake_read(void *data, int dir_fd, const char *file, struct strbuf *ret_text)
+static void read_slowly(struct fake_cgroupfs *fs, int dir_fd, const char *file)
 {
-	struct fake_cgroupfs *fs = data;
-	int r = take_fault(fs, file, false);
-
-	if (r < 0)
-		return r;
 	if (strcmp(file, "freezer.state") == 0 && number_at(dir_fd, "freezer.self_freezing") == 1) {
 		bool freezing = fs->never_freezes || fs->freezes_after_thaw ||
 				fs->freezing_reads > 0;
@@ -96,7 +116,29 @@ static int fake_read(void *data, int dir_fd, const char *file, struct strbuf *re
 		fs->freezing_reads -= fs->freezing_reads > 0;
 		write_at(dir_fd, file, freezing ? "FREEZING" : "FROZEN");
 	}
-	return read_file_at(dir_fd, file, ret_text);
+	if (strcmp(file, "cgroup.events") == 0 && number_at(dir_fd, "cgroup.freeze") == 1) {
+		bool frozen = !fs->never_freezes && fs->frozen_reads == 0;
+
+		fs->frozen_reads -= fs->frozen_reads > 0;
+		write_at(dir_fd, file, frozen ? "populated 1\nfrozen 1" : "populated 1\nfrozen 0");
+	}
+}
+
+static int fake_read(void *data, int dir_fd, const char *file, struct strbuf *ret_text)
+{
+	struct fake_cgroupfs *fs = data;
+	const struct fake_fault *fault = take_fault(fs, file, false);
+	int r;
+
+	if (fault && fault->error < 0)
+		return fault->error;
+	read_slowly(fs, dir_fd, file);
+	r = read_file_at(dir_fd, file, ret_text);
+	if (r == 0 && fault && ret_text->length > fault->cut) {
+		ret_text->length = fault->cut;
+		ret_text->data[fault->cut] = '\0';
+	}
+	return r;
 }
 
 static int write_freezer_state(struct fake_cgroupfs *fs, int dir_fd, const char *text)
@@ -136,23 +178,136 @@ static int write_memory_max(struct fake_cgroupfs *fs, int dir_fd, const char *te
 {
 	uint64_t limit;
 
-	if (parse_u64(text, &limit) == 0 && limit < number_at(dir_fd, "memory.current"))
+	if (parse_u64(text, &limit) == 0 && limit < number_at(dir_fd, "memory.current")) {
+		char events[96];
+
 		fs->oom_kills++;
+		snprintf(events, sizeof(events), "low 0\nhigh 0\nmax 0\noom %u\noom_kill %u",
+			 fs->oom_kills, fs->oom_kills);
+		write_at(dir_fd, "memory.events", events);
+	}
 	write_at(dir_fd, "memory.max", text);
 	return 0;
+}
+
+/* The kernel refuses a quota below the burst, and the other way round. */
+static int write_cpu_max(struct fake_cgroupfs *fs, int dir_fd, const char *text)
+{
+	uint64_t quota = UINT64_MAX;
+	char first[64];
+
+	(void)fs;
+	snprintf(first, sizeof(first), "%.*s", (int)strcspn(text, " "), text);
+	need(strcmp(first, "max") == 0 || parse_u64(first, &quota) == 0);
+	if (quota < number_at(dir_fd, "cpu.max.burst"))
+		return -EINVAL;
+	write_at(dir_fd, "cpu.max", text);
+	return 0;
+}
+
+static int write_cpu_burst(struct fake_cgroupfs *fs, int dir_fd, const char *text)
+{
+	struct strbuf quota;
+	uint64_t burst, most = UINT64_MAX;
+
+	(void)fs;
+	strbuf_init(&quota);
+	need(read_file_at(dir_fd, "cpu.max", &quota) == 0 && parse_u64(text, &burst) == 0);
+	quota.data[strcspn(quota.data, " ")] = '\0';
+	if (parse_u64(quota.data, &most) < 0)
+		most = UINT64_MAX;
+	strbuf_done(&quota);
+	if (burst > most)
+		return -EINVAL;
+	write_at(dir_fd, "cpu.max.burst", text);
+	return 0;
+}
+
+static int write_v1_quota(struct fake_cgroupfs *fs, int dir_fd, const char *text)
+{
+	uint64_t quota = UINT64_MAX;
+
+	(void)fs;
+	need(text[0] == '-' || parse_u64(text, &quota) == 0);
+	if (quota < 1000 || quota < number_at(dir_fd, "cpu.cfs_burst_us"))
+		return -EINVAL;
+	write_at(dir_fd, "cpu.cfs_quota_us", text);
+	return 0;
+}
+
+static int write_v1_burst(struct fake_cgroupfs *fs, int dir_fd, const char *text)
+{
+	uint64_t burst;
+
+	(void)fs;
+	need(parse_u64(text, &burst) == 0);
+	if (burst > number_at(dir_fd, "cpu.cfs_quota_us"))
+		return -EINVAL;
+	write_at(dir_fd, "cpu.cfs_burst_us", text);
+	return 0;
+}
+
+/* One device only, which is enough: the line as it would be read. */
+static int write_io_max(struct fake_cgroupfs *fs, int dir_fd, const char *text)
+{
+	static const char *const keys[] = { "rbps", "wbps", "riops", "wiops" };
+	struct strbuf old;
+	char line[256];
+	int n;
+
+	(void)fs;
+	strbuf_init(&old);
+	need(read_file_at(dir_fd, "io.max", &old) == 0);
+	n = snprintf(line, sizeof(line), "%.*s", (int)strcspn(text, " "), text);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const char *from = strstr(text, keys[i]);
+
+		if (!from)
+			from = strstr(old.data, keys[i]);
+		n += snprintf(line + n, sizeof(line) - (size_t)n, " %s%.*s", from ? "" : keys[i],
+			      from ? (int)strcspn(from, " \n") : 4, from ? from : "=max");
+	}
+	write_at(dir_fd, "io.max",
+		 strstr(line, "rbps=max wbps=max riops=max wiops=max") ? "" : line);
+	strbuf_done(&old);
+	return 0;
+}
+
+/* "8:0 0" takes the line away. */
+static int write_v1_throttle(struct fake_cgroupfs *fs, int dir_fd, const char *file,
+			     const char *text)
+{
+	size_t length = strlen(text);
+
+	(void)fs;
+	write_at(dir_fd, file, length > 2 && strcmp(text + length - 2, " 0") == 0 ? "" : text);
+	return 0;
+}
+
+/* What the kernel gains before it answers EBUSY stays gained. */
+static bool v1_fits(struct fake_cgroupfs *fs, int dir_fd, const char *file, uint64_t limit)
+{
+	uint64_t usage = number_at(dir_fd, file);
+	char left[32];
+
+	if (limit >= usage || !fs->v1_reclaims)
+		return limit >= usage;
+	snprintf(left, sizeof(left), "%llu",
+		 (unsigned long long)(limit > fs->unreclaimable ? limit : fs->unreclaimable));
+	write_at(dir_fd, file, left);
+	return limit >= fs->unreclaimable;
 }
 
 static int write_v1_limit(struct fake_cgroupfs *fs, int dir_fd, const char *text)
 {
 	uint64_t limit = UINT64_MAX;
 
-	(void)fs;
 	if (strcmp(text, "-1") == 0)
 		text = "9223372036854771712";
 	need(parse_u64(text, &limit) == 0);
 	if (limit > number_at(dir_fd, "memory.memsw.limit_in_bytes"))
 		return -EINVAL;
-	if (limit < number_at(dir_fd, "memory.usage_in_bytes"))
+	if (!v1_fits(fs, dir_fd, "memory.usage_in_bytes", limit))
 		return -EBUSY;
 	write_at(dir_fd, "memory.limit_in_bytes", text);
 	return 0;
@@ -162,12 +317,13 @@ static int write_v1_memsw(struct fake_cgroupfs *fs, int dir_fd, const char *text
 {
 	uint64_t limit = UINT64_MAX;
 
-	(void)fs;
 	if (strcmp(text, "-1") == 0)
 		text = "9223372036854771712";
 	need(parse_u64(text, &limit) == 0);
 	if (limit < number_at(dir_fd, "memory.limit_in_bytes"))
 		return -EINVAL;
+	if (!v1_fits(fs, dir_fd, "memory.memsw.usage_in_bytes", limit))
+		return -EBUSY;
 	write_at(dir_fd, "memory.memsw.limit_in_bytes", text);
 	return 0;
 }
@@ -182,24 +338,48 @@ static const struct {
 	{ "memory.max", write_memory_max },
 	{ "memory.limit_in_bytes", write_v1_limit },
 	{ "memory.memsw.limit_in_bytes", write_v1_memsw },
+	{ "cpu.max", write_cpu_max },
+	{ "cpu.max.burst", write_cpu_burst },
+	{ "cpu.cfs_quota_us", write_v1_quota },
+	{ "cpu.cfs_burst_us", write_v1_burst },
+	{ "io.max", write_io_max },
 };
 
-static int fake_write(void *data, int dir_fd, const char *file, const char *text, bool nonblock)
+static int write_as_kernel(struct fake_cgroupfs *fs, int dir_fd, const char *file, const char *text)
 {
-	struct fake_cgroupfs *fs = data;
-	int r = take_fault(fs, file, true);
-
-	(void)nonblock;
-	fs->writes++;
-	if (r < 0)
-		return r;
-	if (faccessat(dir_fd, file, F_OK, 0) < 0)
-		return -errno;
+	if (strncmp(file, "blkio.throttle.", 15) == 0)
+		return write_v1_throttle(fs, dir_fd, file, text);
 	for (size_t i = 0; i < ARRAY_SIZE(behaviours); i++) {
 		if (strcmp(behaviours[i].file, file) == 0)
 			return behaviours[i].write(fs, dir_fd, text);
 	}
-	write_at(dir_fd, file, fs->overwrite ? fs->overwrite : text);
+	write_at(dir_fd, file, text);
+	return 0;
+}
+
+static int fake_write(void *data, int dir_fd, const char *file, const char *text, bool nonblock)
+{
+	struct fake_cgroupfs *fs = data;
+	const struct fake_fault *fault = take_fault(fs, file, true);
+	int r;
+
+	(void)nonblock;
+	if (fs->writes < ARRAY_SIZE(fs->written))
+		snprintf(fs->written[fs->writes], sizeof(fs->written[0]), "%s %s", file, text);
+	fs->writes++;
+	if (fault)
+		return fault->error;
+	if (faccessat(dir_fd, file, F_OK, 0) < 0)
+		return -errno;
+	r = write_as_kernel(fs, dir_fd, file, text);
+	if (r < 0 || !fs->overwrite ||
+	    (fs->overwrite_file && strcmp(fs->overwrite_file, file) != 0))
+		return r;
+	if (fs->overwrite_skip > 0) {
+		fs->overwrite_skip--;
+		return 0;
+	}
+	write_at(dir_fd, file, fs->overwrite);
 	fs->overwrite = NULL;
 	return 0;
 }
@@ -230,7 +410,8 @@ static void add_hierarchy(struct fake_cgroupfs *fs, bool v2, const char *name,
 struct fake_cgroupfs *fake_cgroupfs_new(bool v2)
 {
 	static const char *const unified[] = { "cpuset", "cpu", "io", "memory", "pids", NULL };
-	static const char *const separate[] = { "cpu", "memory", "freezer", "pids", "cpuset" };
+	static const char *const separate[] = { "cpu",	"memory", "freezer",
+						"pids", "cpuset", "blkio" };
 	struct fake_cgroupfs *fs = calloc(1, sizeof(*fs));
 
 	need(fs != NULL);
@@ -349,6 +530,15 @@ void fake_cgroupfs_put(struct fake_cgroupfs *fs, const char *path, const char *f
 
 	write_at(fd, file, text);
 	close(fd);
+}
+
+void fake_cgroupfs_create(struct fake_cgroupfs *fs, const char *controller, const char *path,
+			  const char *file, const char *text)
+{
+	char name[256];
+
+	snprintf(name, sizeof(name), "%s/%s", path + 1, file);
+	write_at(hierarchies_find(&fs->hierarchies, controller)->fd, name, text);
 }
 
 const char *fake_cgroupfs_get(struct fake_cgroupfs *fs, const char *path, const char *file)

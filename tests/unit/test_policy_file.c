@@ -384,7 +384,7 @@ static void test_host(void **state)
 		.n = 1,
 		.list = { { .name = (char *)"memory", .controllers = controllers } },
 	};
-	const struct policy_check check = { .hierarchies = &hierarchies };
+	const struct policy_check check = { .hierarchies = &hierarchies, .swap = 1 };
 	_cleanup_(freep) char *path = put(
 		state, "a.ini",
 		"[policy p]\nmatch=/a\nwhen=pids.current > 1\naction=memory.high 512M\n"
