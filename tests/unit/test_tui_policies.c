@@ -413,7 +413,7 @@ static void test_jumps(void **state)
 	assert_string_equal(selected_path(&scene), "/batch/job-2");
 	assert_true(is_drawn(&scene, "job-2 ◆"));
 	press(&scene, K_ENTER);
-	assert_true(is_drawn(&scene, "now 20% (20ms of 100ms), by policy batch-gently for 5m12s"));
+	assert_true(is_drawn(&scene, "max before, now 20% (20ms of 100ms), by policy"));
 	press(&scene, K_ESCAPE);
 	press(&scene, K_ESCAPE);
 	assert_screen(&scene, SCREEN_POLICIES);
