@@ -66,7 +66,7 @@ static enum outcome_of_entry put_back(const struct knob_context *context,
 	};
 	struct knob_result result;
 	struct knob_value now;
-	int r = knob_read(context, entry->knob, node, &result);
+	int r = knob_read_at(context, entry->knob, node, &entry->old, &result);
 
 	if (r < 0) {
 		log_warning("journal: %s: %s: %s", entry->path, knob_name(entry->knob),
