@@ -191,6 +191,8 @@ static int get_property(sd_bus *bus, const char *path, const char *interface, co
 	/* This one's device file is a character device, but its name is none of a disk. */
 	if (strcmp(property, "IOWriteBandwidthMax") == 0)
 		return sd_bus_message_append(reply, "a(st)", 1, "/dev/null", UINT64_C(3));
+	if (strstr(property, "IOPSMax"))
+		return sd_bus_message_append(reply, "a(st)", 0);
 	if (strcmp(property, "CPUQuotaPeriodUSec") == 0)
 		return sd_bus_message_append(reply, "t", UINT64_MAX);
 	return sd_bus_message_append(reply, "t", UINT64_C(200000));
@@ -214,6 +216,7 @@ static const sd_bus_vtable resources[] = {
 	SD_BUS_PROPERTY("IOReadBandwidthMax", "a(st)", get_property, 0, 0),
 	SD_BUS_PROPERTY("IOWriteBandwidthMax", "a(st)", get_property, 0, 0),
 	SD_BUS_PROPERTY("IOReadIOPSMax", "a(st)", get_property, 0, 0),
+	SD_BUS_PROPERTY("IOWriteIOPSMax", "a(st)", get_property, 0, 0),
 	SD_BUS_PROPERTY("CPUQuotaPerSecUSec", "t", get_property, 0, 0),
 	SD_BUS_PROPERTY("CPUQuotaPeriodUSec", "t", get_property, 0, 0),
 	SD_BUS_VTABLE_END
@@ -516,6 +519,9 @@ static void test_get(void **state)
 	assert_string_equal(value.text, "0,2-3,8");
 	assert_int_equal(unit_bus_get(scene->bus, "a.service", KNOB_FREEZE, true, &value), 0);
 	assert_int_equal(value.number, 1);
+	strcpy(value.text, "8:0");
+	assert_int_equal(unit_bus_get(scene->bus, "a.service", KNOB_IO_MAX, true, &value), 0);
+	assert_true(value.io[KNOB_IO_RBPS] == 1000 && value.io[KNOB_IO_WBPS] == UINT64_MAX);
 	/* No such property there: an error, and not "no limit". */
 	assert_true(unit_bus_get(scene->bus, "a.service", KNOB_MEMORY_MAX, true, &value) < 0);
 	assert_true(unit_bus_get(scene->bus, "a.timer", KNOB_MEMORY_MAX, true, &value) < 0);
