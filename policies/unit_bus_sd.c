@@ -59,18 +59,31 @@ static void sd_disconnect(struct unit_sd *sd)
 	sd->bus = sd_bus_unref(sd->bus);
 }
 
-static int sd_start(struct unit_sd *sd)
+static int start_at(struct unit_sd *sd, const char *address, bool is_bus)
 {
-	int r;
+	int r = sd_bus_new(&sd->bus);
 
-	if (!sd->address)
-		return sd_bus_open_system(&sd->bus);
-	r = sd_bus_new(&sd->bus);
 	if (r >= 0)
-		r = sd_bus_set_address(sd->bus, sd->address);
+		r = sd_bus_set_address(sd->bus, address);
 	if (r >= 0)
-		r = sd_bus_set_bus_client(sd->bus, 1);
+		r = sd_bus_set_bus_client(sd->bus, is_bus);
 	return r < 0 ? r : sd_bus_start(sd->bus);
+}
+
+static int start_given(struct unit_sd *sd)
+{
+	return start_at(sd, sd->address, true);
+}
+
+static int start_system(struct unit_sd *sd)
+{
+	return sd_bus_open_system(&sd->bus);
+}
+
+/* systemd's own socket, as systemctl uses it: where there is no bus, or it is not well. */
+static int start_private(struct unit_sd *sd)
+{
+	return start_at(sd, "unix:path=/run/systemd/private", false);
 }
 
 /* sd-bus itself would wait for 90 s until the bus has said hello. */
@@ -93,6 +106,19 @@ static int sd_await_hello(struct unit_sd *sd)
 	return r < 0 ? r : 0;
 }
 
+static int sd_try(struct unit_sd *sd, int (*start)(struct unit_sd *sd))
+{
+	int r;
+
+	sd_disconnect(sd);
+	r = start(sd);
+	if (r >= 0)
+		r = sd_await_hello(sd);
+	if (r < 0)
+		sd_disconnect(sd);
+	return r < 0 ? r : 0;
+}
+
 /*
  * -ENOENT only where systemd is not process 1. The connection of a process that forked us is none
  * of ours: sd-bus says -ECHILD.
@@ -105,13 +131,9 @@ static int sd_connect(struct unit_sd *sd)
 		return 0;
 	if (!sd->address && sd_booted() <= 0)
 		return -ENOENT;
-	sd_disconnect(sd);
-	r = sd_start(sd);
-	if (r >= 0)
-		r = sd_await_hello(sd);
-	if (r >= 0)
-		return 0;
-	sd_disconnect(sd);
+	r = sd_try(sd, sd->address ? start_given : start_system);
+	if (r < 0 && !sd->address)
+		r = sd_try(sd, start_private);
 	return r == -ENOENT ? -ENOTCONN : r;
 }
 
