@@ -221,5 +221,6 @@ check_units() {
 	expect "units: nothing was refused by the sandbox" said_not 'seccomp|SIGSYS|core-dump'
 	((failed == before)) || journalctl --quiet --no-pager -u cgwatchd.service -o short-monotonic
 	rm $policies
-	systemctl reset-failed cgwatchd
+	systemctl reset-failed cgwatchd 2>/dev/null
+	return 0
 }
