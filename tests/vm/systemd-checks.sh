@@ -250,8 +250,8 @@ check_namespaces() {
 }
 
 quota_is() {
-	cat $limited/cpu.max
-	[[ $(cat $limited/cpu.max) == "$1" ]]
+	cat "$limited/cpu.max"
+	[[ $(cat "$limited/cpu.max") == "$1" ]]
 }
 
 check_policy() {
