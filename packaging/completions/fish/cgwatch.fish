@@ -26,7 +26,7 @@ function __cgwatch_fields
 end
 
 function __cgwatch_policy_word
-    __fish_seen_subcommand_from policy; and __fish_seen_subcommand_from check explain status release-all
+    __fish_seen_subcommand_from policy; and __fish_seen_subcommand_from check explain status simulate release-all
 end
 
 set -l verbs ls show ps ns overlay controllers run set freeze thaw policy metrics doctor
@@ -107,12 +107,17 @@ complete -c cgwatch -n '__fish_seen_subcommand_from run' -l target -x -a '(__fis
 complete -c cgwatch -n '__fish_seen_subcommand_from run' -l ns -x -a 'all mnt net pid user uts ipc cgroup time' -d 'What to join'
 complete -c cgwatch -n '__fish_seen_subcommand_from run' -a '(__fish_complete_subcommand --fcs-skip=2)'
 complete -c cgwatch -n '__fish_seen_subcommand_from set' -s n -l dry-run -d 'Write nothing'
-complete -c cgwatch -n '__fish_seen_subcommand_from set' -a 'cpu.quota= cpu.weight= cpu.shares= cpuset.cpus= cpuset.mems= memory.max= memory.high= memory.low= memory.min= memory.swap.max= memory.memsw.max= pids.max= io.weight= freezer=' -d Knob
+complete -c cgwatch -n '__fish_seen_subcommand_from set' -a 'cpu.quota= cpu.burst= cpu.weight= cpu.shares= cpuset.cpus= cpuset.mems= memory.max= memory.high= memory.low= memory.min= memory.swap.max= memory.memsw.max= pids.max= io.weight= io.max= freezer=' -d Knob
 complete -c cgwatch -n '__fish_seen_subcommand_from policy; and not __cgwatch_policy_word' -a check -d 'What is wrong with policy files'
 complete -c cgwatch -n '__fish_seen_subcommand_from policy; and not __cgwatch_policy_word' -a explain -d 'What policies see of a cgroup'
 complete -c cgwatch -n '__fish_seen_subcommand_from policy; and not __cgwatch_policy_word' -a status -d 'What is held now'
 complete -c cgwatch -n '__fish_seen_subcommand_from policy; and not __cgwatch_policy_word' -a release-all -d 'Put everything back'
-complete -c cgwatch -n '__fish_seen_subcommand_from check explain' -F
+complete -c cgwatch -n '__fish_seen_subcommand_from policy; and not __cgwatch_policy_word' -a simulate -d 'What policies would have done over a recording'
+complete -c cgwatch -n '__fish_seen_subcommand_from check explain simulate' -F
+complete -c cgwatch -n '__fish_seen_subcommand_from check simulate' -l json -d 'For programs'
+complete -c cgwatch -n '__fish_seen_subcommand_from simulate' -l from -r -F -d 'Recording, or - for standard input'
+complete -c cgwatch -n '__fish_seen_subcommand_from simulate' -l verbose -d 'Every decision'
+complete -c cgwatch -n '__fish_seen_subcommand_from release-all' -l force -d 'Kill an agent that does not answer'
 
 complete -c cgwatchd -f
 complete -c cgwatchd -l config -r -F -d Configuration
