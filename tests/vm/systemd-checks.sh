@@ -258,9 +258,13 @@ check_policy() {
 	await "the quota is set" quota_is '20000 100000'
 }
 
-# Nothing was refused that was not meant to be, and nothing crashed.
+# Nothing was refused that was not meant to be, and nothing crashed, since it was started.
 check_journal() {
-	journalctl --quiet --no-pager -u cgwatchd.service -o cat >/root/journal
+	local id
+	id=$(systemctl show -P InvocationID cgwatchd)
+	journalctl --quiet --no-pager -o cat "_SYSTEMD_INVOCATION_ID=$id" + "INVOCATION_ID=$id" \
+		>/root/journal
+	expect "it has a journal" grep -q cgwatchd /root/journal
 	expect "no system call killed it, nothing was refused, nothing crashed" \
 		bash -c '! grep -iE "seccomp|SIGSYS|status=|core-dump|Failed with|not permitted" /root/journal'
 	expect "not restarted" test "$(systemctl show -P NRestarts cgwatchd)" = 0
