@@ -5,7 +5,7 @@
 
 unsigned int agent_inventory_parts(const struct agent *agent, const struct metric_set *needs)
 {
-	unsigned int parts = metric_set_inventory(needs);
+	unsigned int parts = metric_set_inventory(needs) | engine_inventory(agent->engine);
 
 #if CGWATCH_HAVE_EXPORTER
 	if (agent->exporter && agent->config.export_inventory) {

@@ -48,8 +48,13 @@ static const struct verb verbs[] = {
 	{ "set", "set CGROUP KNOB=VALUE…", "change limits by hand", verb_set },
 	{ "freeze", "freeze CGROUP", "stop every task of a cgroup", verb_freeze },
 	{ "thaw", "thaw CGROUP", "let it go on", verb_thaw },
-	{ "policy", "policy check FILE… | explain CGROUP [FILE…] | status [--json] | release-all",
-	  "look into policies; undo what they did", verb_policy },
+	{ "policy",
+	  "policy check FILE… [--json]\n"
+	  "       cgwatch policy explain CGROUP [FILE…]\n"
+	  "       cgwatch policy status [--json]\n"
+	  "       cgwatch policy simulate FILE… --from RECORDING [--json] [--verbose]\n"
+	  "       cgwatch policy release-all [--force]",
+	  "look into policies, try them out; undo what they did", verb_policy },
 	{ "metrics", "metrics [--markdown|--json]", "the table of metrics", verb_metrics },
 	{ "doctor", "doctor [--json]", "what this kernel, these rights and this build can do",
 	  verb_doctor },

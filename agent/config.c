@@ -109,6 +109,28 @@ static int set_dry_run(struct config *config, const char *value, const char **re
 	return set_bool(&config->dry_run, value, reason);
 }
 
+static int set_audit_log(struct config *config, const char *value, const char **reason)
+{
+	int r;
+
+	if (strcmp(value, "none") == 0)
+		return set_text(&config->audit_log, "");
+	r = set_absolute(&config->audit_log, value, reason);
+	*reason = "give an absolute path, or none";
+	return r;
+}
+
+static int set_audit_size(struct config *config, const char *value, const char **reason)
+{
+	uint64_t bytes;
+
+	*reason = "give a size with its unit from 64K to 1T, as in 64M";
+	if (parse_size(value, &bytes) < 0 || bytes < (64 << 10) || bytes > UINT64_C(1) << 40)
+		return -EINVAL;
+	config->audit_size = bytes;
+	return 0;
+}
+
 static int set_policies(struct config *config, const char *value, const char **reason)
 {
 	*reason = "give an absolute path of a file or directory";
@@ -302,6 +324,8 @@ static const struct config_key {
 	{ "agent", "max_fds", set_max_fds },
 	{ "agent", "dry_run", set_dry_run },
 	{ "agent", "policies", set_policies, clear_policies },
+	{ "agent", "audit_log", set_audit_log },
+	{ "agent", "audit_size", set_audit_size },
 	{ "web", "listen", set_listen, clear_listen },
 	{ "web", "telemetry_path", set_telemetry_path },
 	{ "web", "max_requests", set_max_requests },
@@ -387,6 +411,7 @@ static int set_defaults(struct config *config)
 	size_t length;
 
 	*config = (struct config){ .interval_usec = DEFAULT_INTERVAL_USEC,
+				   .audit_size = DEFAULT_AUDIT_SIZE,
 				   .log_level = LOG_LEVEL_INFO,
 				   .max_series = 1000000,
 				   .export_inventory = true,
@@ -431,11 +456,19 @@ int config_load(const char *path, bool required, const struct config_override *o
 	return 0;
 }
 
+const char *config_audit_log(const struct config *config)
+{
+	if (!config->audit_log)
+		return access(DEFAULT_AUDIT_DIR, W_OK) == 0 ? DEFAULT_AUDIT_LOG : NULL;
+	return *config->audit_log ? config->audit_log : NULL;
+}
+
 void config_done(struct config *config)
 {
 	if (!config)
 		return;
 	free(config->state_dir);
+	free(config->audit_log);
 	free(config->telemetry_path);
 	free(config->inventory.docker_root);
 	free(config->inventory.docker_socket);

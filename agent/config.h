@@ -18,6 +18,8 @@ struct config {
 	enum log_level log_level;
 	unsigned int max_fds;
 	bool dry_run;
+	char *audit_log; /* NULL: DEFAULT_AUDIT_LOG if its directory is there; empty: none */
+	uint64_t audit_size;
 	struct texts policies; /* files and directories */
 	bool policies_given;   /* somebody named them: then each must exist */
 	struct texts listen;   /* empty: no HTTP */
@@ -50,5 +52,7 @@ struct config_override {
  */
 int config_load(const char *path, bool required, const struct config_override *overrides,
 		size_t n_overrides, struct ini_errors *errors, struct config *ret_config);
+/* Where the audit log goes, or NULL for nowhere. Looks whether the default directory is there. */
+const char *config_audit_log(const struct config *config);
 void config_done(struct config *config);
 bool config_same_inventory(const struct config_inventory *a, const struct config_inventory *b);

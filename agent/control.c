@@ -11,18 +11,35 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "agent/agent_policies.h"
 #include "agent/status.h"
 #include "core/cleanup.h"
+#include "core/units.h"
 
-enum { REQUEST_MAX = 8192, CLIENTS_MAX = 16, PATIENCE_USEC = 10 * 1000000 };
+enum {
+	REQUEST_MAX = 8192,
+	CLIENTS_MAX = 16,
+	PATIENCE_USEC = 10 * 1000000,
+	/* The enforcer may be at work on something slow: then the answer says so. */
+	WAIT_USEC = 20 * 1000000,
+	LOOK_USEC = 20 * 1000,
+};
 
-/* One client: its request until the newline, then what is left of the answer. */
+/*
+ * One client: its request until the newline, then what is left of the answer. What the enforcer has
+ * to do first is waited for without holding up the loop: `finish` adds to the answer when it is
+ * done.
+ */
 struct client {
 	struct agent *agent;
-	sd_event_source *source, *patience;
+	sd_event_source *source, *patience, *look;
 	struct strbuf request, answer;
 	size_t sent;
 	bool answering;
+	void (*finish)(struct client *client, bool done);
+	uint64_t wait_until;
+	struct enforcer_stats before; /* release-all */
+	uint64_t node_serial, asked;  /* by hand: which cgroup, and results there were */
 };
 
 static void client_free(struct client *client)
@@ -31,6 +48,7 @@ static void client_free(struct client *client)
 
 	sd_event_source_disable_unref(client->source);
 	sd_event_source_disable_unref(client->patience);
+	sd_event_source_disable_unref(client->look);
 	client->agent->n_clients--;
 	close(fd);
 	strbuf_done(&client->request);
@@ -38,72 +56,175 @@ static void client_free(struct client *client)
 	free(client);
 }
 
-static void answer_ping(struct agent *agent, const char *argument, struct strbuf *answer)
+static int send_answer(struct client *client, int fd);
+
+static int on_look(sd_event_source *source, uint64_t usec, void *data)
 {
-	(void)agent;
-	(void)argument;
-	strbuf_add_string(answer, "cgwatchd " CGWATCH_VERSION "\n");
+	struct client *client = data;
+	bool done = enforcer_drain(client->agent->enforcer, 0) == 0;
+	void (*finish)(struct client * client, bool done) = client->finish;
+
+	(void)usec;
+	if (!done && agent_now_usec() < client->wait_until) {
+		sd_event_source_set_time_relative(source, LOOK_USEC);
+		return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	}
+	/* Results that are there but were not taken yet. */
+	agent_policies_collect(client->agent);
+	client->finish = NULL;
+	finish(client, done);
+	return send_answer(client, sd_event_source_get_io_fd(client->source));
 }
 
-static void answer_status(struct agent *agent, const char *argument, struct strbuf *answer)
+/* The answer comes when the enforcer is done with everything it was given so far. */
+static void answer_later(struct client *client, void (*finish)(struct client *, bool))
 {
-	(void)argument;
-	status_json(agent, answer);
+	client->wait_until = agent_now_usec() + WAIT_USEC;
+	if (sd_event_add_time_relative(client->agent->event, &client->look, CLOCK_BOOTTIME, 0, 1000,
+				       on_look, client) < 0) {
+		finish(client, false);
+		return;
+	}
+	client->finish = finish;
+	sd_event_source_set_time_relative(client->patience, WAIT_USEC + PATIENCE_USEC);
 }
 
-static void answer_explain(struct agent *agent, const char *argument, struct strbuf *answer)
+static void answer_ping(struct client *client, const char *argument)
 {
-	status_explain(agent, argument, answer);
+	(void)argument;
+	strbuf_add_string(&client->answer, "cgwatchd " CGWATCH_VERSION "\n");
+}
+
+static void answer_status(struct client *client, const char *argument)
+{
+	(void)argument;
+	status_json(client->agent, &client->answer);
+}
+
+static void answer_explain(struct client *client, const char *argument)
+{
+	status_explain(client->agent, argument, &client->answer);
+}
+
+static void finish_release_all(struct client *client, bool done)
+{
+	struct enforcer_stats before = client->before, after = { 0 };
+
+	enforcer_get_stats(client->agent->enforcer, &after);
+	if (!done)
+		strbuf_add_string(&client->answer,
+				  "still at work after 20s; see 'cgwatch policy status'\n");
+	strbuf_printf(
+		&client->answer, "restored %llu, conflicts %llu, failed %llu, still held %llu\n",
+		(unsigned long long)(after.released - before.released),
+		(unsigned long long)(after.conflicts - before.conflicts),
+		(unsigned long long)(after.failed - before.failed), (unsigned long long)after.held);
 }
 
 /*
  * Everything goes back now; policies whose condition still holds may act again after their
- * cooldown: to stop them, set them to mode = off and reload.
+ * cooldown: to stop them, make the kill-switch file, or set them to mode = off and reload.
  */
-static void answer_release_all(struct agent *agent, const char *argument, struct strbuf *answer)
+static void answer_release_all(struct client *client, const char *argument)
 {
-	struct enforcer_stats before = { 0 }, after = { 0 };
+	struct agent *agent = client->agent;
 	struct decisions decisions = { 0 };
 
 	(void)argument;
-	if (!agent->enforcer) {
-		strbuf_add_string(answer, "nothing is enforced\n");
-		return;
-	}
-	enforcer_get_stats(agent->enforcer, &before);
+	enforcer_get_stats(agent->enforcer, &client->before);
 	engine_release_all(agent->engine, agent_now_usec(), "release-all", &decisions);
-	for (size_t i = 0; i < decisions.n; i++)
-		enforcer_submit(agent->enforcer, &decisions.list[i]);
-	decisions_done(&decisions);
+	agent_policies_submit(agent, &decisions);
 	enforcer_release_all(agent->enforcer);
-	if (enforcer_drain(agent->enforcer, 20000) < 0)
-		strbuf_add_string(answer, "still at work after 20s; see 'cgwatch policy status'\n");
-	enforcer_get_stats(agent->enforcer, &after);
-	strbuf_printf(answer, "restored %llu, conflicts %llu, failed %llu, still held %llu\n",
-		      (unsigned long long)(after.released - before.released),
-		      (unsigned long long)(after.conflicts - before.conflicts),
-		      (unsigned long long)(after.failed - before.failed),
-		      (unsigned long long)after.held);
+	answer_later(client, finish_release_all);
 }
 
-static void answer_reload(struct agent *agent, const char *argument, struct strbuf *answer)
+static void answer_reload(struct client *client, const char *argument)
 {
 	(void)argument;
-	if (agent_reload(agent) < 0)
+	if (agent_reload(client->agent) < 0)
 		strbuf_add_string(
-			answer,
+			&client->answer,
 			"the new configuration is wrong (see the log); the old one holds\n");
 	else
-		strbuf_add_string(answer, "reloaded\n");
+		strbuf_add_string(&client->answer, "reloaded\n");
+}
+
+static void finish_by_hand(struct client *client, bool done)
+{
+	const struct recent *recent = &client->agent->recent;
+	const struct recent_action *action;
+	uint64_t n = recent->n - client->asked;
+
+	for (size_t i = 0; i < n && (action = recent_get(recent, i)); i++) {
+		if (action->node_serial != client->node_serial)
+			continue;
+		if (action->word == RESULT_DONE || action->word == RESULT_UNCHANGED)
+			strbuf_printf(&client->answer, "done: %s\n", action->text);
+		else
+			strbuf_printf(&client->answer, "failed: %s\n",
+				      *action->text ? action->text
+						    : result_word_name(action->word));
+		return;
+	}
+	strbuf_add_string(&client->answer, done ? "failed: the agent did nothing\n"
+						: "failed: still at work after 20s\n");
+}
+
+static void by_hand(struct client *client, const char *path, bool freeze, uint64_t lease_until)
+{
+	struct agent *agent = client->agent;
+	uint32_t index = tree_find(agent->latest->tree, path);
+	struct node *node;
+	int r;
+
+	if (index == NODE_NONE) {
+		strbuf_printf(&client->answer, "failed: %s: no such cgroup\n", path);
+		return;
+	}
+	if (!agent->journal) {
+		strbuf_printf(&client->answer, "failed: nothing is enforced: %s\n",
+			      agent->no_journal);
+		return;
+	}
+	node = agent->latest->tree->nodes[index];
+	client->node_serial = node->serial;
+	client->asked = agent->recent.n;
+	r = enforcer_by_hand(agent->enforcer, node, freeze, lease_until);
+	if (r < 0)
+		strbuf_printf(&client->answer, "failed: %s\n", strerror(-r));
+	else
+		answer_later(client, finish_by_hand);
+}
+
+/* "SECONDS PATH". */
+static void answer_freeze(struct client *client, const char *argument)
+{
+	const char *path = strchr(argument, ' ');
+	char number[16] = "";
+	uint64_t seconds = 0;
+
+	if (path && (size_t)(path - argument) < sizeof(number))
+		memcpy(number, argument, (size_t)(path - argument));
+	if (parse_u64(number, &seconds) < 0 || seconds == 0 || seconds > 86400)
+		strbuf_add_string(&client->answer,
+				  "failed: give the seconds, from 1 to 86400, and a cgroup\n");
+	else
+		by_hand(client, path + 1, true, agent_now_usec() + seconds * 1000000);
+}
+
+static void answer_thaw(struct client *client, const char *argument)
+{
+	by_hand(client, argument, false, 0);
 }
 
 static const struct {
 	const char *name;
-	void (*answer)(struct agent *agent, const char *argument, struct strbuf *answer);
+	void (*answer)(struct client *client, const char *argument);
 } requests[] = {
 	{ "ping", answer_ping },       { "status", answer_status },
 	{ "explain", answer_explain }, { "release-all", answer_release_all },
-	{ "reload", answer_reload },
+	{ "reload", answer_reload },   { "freeze", answer_freeze },
+	{ "thaw", answer_thaw },
 };
 
 static void answer_request(struct client *client)
@@ -113,8 +234,7 @@ static void answer_request(struct client *client)
 
 	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
 		if (strcmp(requests[i].name, name) == 0) {
-			requests[i].answer(client->agent, argument ? argument : "",
-					   &client->answer);
+			requests[i].answer(client, argument ? argument : "");
 			return;
 		}
 	}
@@ -144,6 +264,8 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *dat
 	ssize_t n;
 
 	(void)source;
+	if (client->finish && (events & (EPOLLERR | EPOLLHUP)) == 0)
+		return 0;
 	if (client->answering)
 		return events & (EPOLLERR | EPOLLHUP) ? (client_free(client), 0)
 						      : send_answer(client, fd);
@@ -162,8 +284,10 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *dat
 	if (!memchr(client->request.data, '\n', client->request.length))
 		return 0;
 	client->answering = true;
+	/* Nothing more is read: what comes now would only wake us. */
+	sd_event_source_set_io_events(client->source, 0);
 	answer_request(client);
-	return send_answer(client, fd);
+	return client->finish ? 0 : send_answer(client, fd);
 }
 
 static int on_patience(sd_event_source *source, uint64_t usec, void *data)

@@ -11,10 +11,13 @@
 
 #include "core/cleanup.h"
 
-static int connect_to(const char *state_dir)
+/* For what the agent answers once the enforcer is done. */
+enum { PATIENCE_MS = 30000 };
+
+static int connect_to(const char *state_dir, unsigned int timeout_ms)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct timeval patience = { .tv_sec = 30 };
+	struct timeval patience = { timeout_ms / 1000, (timeout_ms % 1000) * 1000 };
 	int fd, n;
 
 	n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/control", state_dir);
@@ -24,8 +27,10 @@ static int connect_to(const char *state_dir)
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	/* Also bounds connect(), which waits while the queue of one that hangs is full. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		int error = -errno;
+		int error = errno == EAGAIN ? -ETIMEDOUT : -errno;
 
 		close(fd);
 		return error;
@@ -35,7 +40,13 @@ static int connect_to(const char *state_dir)
 
 int control_ask(const char *state_dir, const char *request, struct strbuf *ret_answer)
 {
-	_cleanup_(closep) int fd = connect_to(state_dir);
+	return control_ask_within(state_dir, request, PATIENCE_MS, ret_answer);
+}
+
+int control_ask_within(const char *state_dir, const char *request, unsigned int timeout_ms,
+		       struct strbuf *ret_answer)
+{
+	_cleanup_(closep) int fd = connect_to(state_dir, timeout_ms);
 	size_t length = strlen(request);
 
 	if (fd < 0)
@@ -53,6 +64,8 @@ int control_ask(const char *state_dir, const char *request, struct strbuf *ret_a
 			return errno == EAGAIN ? -ETIMEDOUT : -errno;
 		if (n == 0)
 			return ret_answer->failed ? -ENOMEM : 0;
+		if (ret_answer->length > CONTROL_ANSWER_MAX)
+			return -EMSGSIZE;
 		strbuf_add(ret_answer, chunk, (size_t)n);
 	}
 }

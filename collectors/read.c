@@ -134,7 +134,7 @@ void reader_drop(struct reader *reader, struct live *live)
 
 int reader_plan(struct reader *reader, const struct metric_set *wanted, struct walk *walk)
 {
-	struct tree *tree = walk_tree(walk);
+	struct tree *tree = walk ? walk_tree(walk) : NULL;
 	struct plan plan = { 0 };
 	int r = plan_init(&plan, reader->hierarchies, wanted, reader->page_sizes,
 			  reader->n_page_sizes);
@@ -319,6 +319,17 @@ static unsigned int files_kept(const struct reader *reader, const struct live *l
 	return reader->keep_files + (live->index < reader->keep_more);
 }
 
+static bool is_alive(struct reader *reader, struct walk *walk, const struct live *live,
+		     unsigned int h)
+{
+	struct stat info;
+
+	if (walk)
+		return walk_alive(walk, live, h);
+	return hierarchy_stat(&reader->hierarchies->list[h], live->node->path, &info) == 0 &&
+	       info.st_ino == live->node->ids[h];
+}
+
 /*
  * Text of one file of one cgroup in reader->text. -ENODEV from a kept file: either the cgroup went
  * away or only the file did, because its controller was turned off.
@@ -336,7 +347,7 @@ static int fetch(struct reader *reader, struct walk *walk, struct live *live, si
 		close(fd);
 		live->fds[at] = FD_CLOSED;
 		reader->counts.kept--;
-		if (!walk_alive(walk, live, file->hierarchy))
+		if (!is_alive(reader, walk, live, file->hierarchy))
 			return -ESTALE;
 	} else if (fd != FD_CLOSED && (reader->sample + live->node->serial) % RETRY_SAMPLES != 0) {
 		return fd == FD_DENIED ? -EACCES : -ENOENT;
@@ -344,7 +355,7 @@ static int fetch(struct reader *reader, struct walk *walk, struct live *live, si
 	fd = open_file(reader, live, file);
 	if (fd < 0) {
 		live->fds[at] = fd == -EACCES ? FD_DENIED : fd == -ENOENT ? FD_MISSING : FD_CLOSED;
-		if (fd == -ENOENT && !walk_alive(walk, live, file->hierarchy))
+		if (fd == -ENOENT && !is_alive(reader, walk, live, file->hierarchy))
 			return -ESTALE;
 		return fd;
 	}
@@ -355,7 +366,7 @@ static int fetch(struct reader *reader, struct walk *walk, struct live *live, si
 	} else {
 		close(fd);
 		live->fds[at] = FD_CLOSED;
-		if (r == -ENODEV && !walk_alive(walk, live, file->hierarchy))
+		if (r == -ENODEV && !is_alive(reader, walk, live, file->hierarchy))
 			return -ESTALE;
 	}
 	return r;
@@ -441,6 +452,71 @@ int reader_read(struct reader *reader, struct walk *walk, struct snapshot *snaps
 		}
 	}
 	return snapshot_finish_parts(snapshot);
+}
+
+/* The directories of a cgroup whose files are read, if they are those of the same cgroup. */
+static int open_dirs(struct reader *reader, struct live *live)
+{
+	uint32_t mask = reader_mask(reader);
+
+	for (unsigned int h = 0; h < live->node->n_ids; h++) {
+		struct stat info;
+		int fd;
+
+		if (!(mask >> h & 1) || live->node->ids[h] == 0)
+			continue;
+		reader->counts.opens++;
+		fd = hierarchy_open(&reader->hierarchies->list[h], live->node->path, O_PATH);
+		if (fd < 0)
+			return fd;
+		live->dirs[h].fd = fd;
+		if (fstat(fd, &info) < 0)
+			return -errno;
+		if (info.st_ino != live->node->ids[h])
+			return -ESTALE;
+	}
+	return 0;
+}
+
+static int read_node(struct reader *reader, struct live *live, struct snapshot *snapshot)
+{
+	int r = open_dirs(reader, live);
+
+	for (size_t at = 0; at < reader->plan.n && r == 0; at++)
+		r = read_one(reader, NULL, snapshot, live, at);
+	/* Found dead while it was read. */
+	if (r == 0 && live->rescan)
+		r = -ENOENT;
+	return r < 0 ? r : snapshot_finish_parts(snapshot);
+}
+
+int reader_read_node(struct reader *reader, struct snapshot *snapshot)
+{
+	struct node *node = snapshot->tree->nodes[0];
+	struct live *live = calloc(1, sizeof(*live) + node->n_ids * sizeof(live->dirs[0]));
+	int r = -ENOMEM;
+
+	if (!live)
+		return -ENOMEM;
+	live->node = node;
+	/* It only matters whether there is one. */
+	live->parent = node->depth > 0 ? live : NULL;
+	for (uint32_t h = 0; h < node->n_ids; h++)
+		live->dirs[h].fd = -1;
+	live->fds = malloc((reader->plan.n + 1) * sizeof(*live->fds));
+	for (size_t at = 0; live->fds && at < reader->plan.n; at++)
+		live->fds[at] = FD_CLOSED;
+	set_missing(&reader->plan, snapshot);
+	if (live->fds)
+		r = read_node(reader, live, snapshot);
+	for (uint32_t h = 0; h < node->n_ids; h++) {
+		if (live->dirs[h].fd >= 0)
+			close(live->dirs[h].fd);
+	}
+	free(live->controllers);
+	free(live->fds);
+	free(live);
+	return r;
 }
 
 const struct reader_counts *reader_counts(const struct reader *reader)

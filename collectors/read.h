@@ -20,6 +20,12 @@ int reader_new(const struct root *root, const struct hierarchies *hierarchies,
 void reader_free(struct reader *reader);
 /* Sets what is read from now on. 0 or -ENOMEM. */
 int reader_plan(struct reader *reader, const struct metric_set *wanted, struct walk *walk);
+/*
+ * Without a walker (`walk` NULL in reader_plan()): fills the raw columns of a snapshot of one
+ * cgroup, keeping nothing open but the directories that are opened here. -ENOENT if it is gone,
+ * -ESTALE if another one has its path.
+ */
+int reader_read_node(struct reader *reader, struct snapshot *snapshot);
 /* Hierarchies of which every cgroup has a file in the plan: bits by index. */
 uint32_t reader_mask(const struct reader *reader);
 /* Of how many of `n` cgroups the walker may keep the directory open. */

@@ -193,14 +193,19 @@ static void derive_one(struct snapshot *snapshot, enum metric_id id, struct metr
 	metric->derive(snapshot, id);
 }
 
+void derive_rest(struct snapshot *snapshot, struct metric_set *done)
+{
+	for (int id = M_NONE + 1; id < METRIC_COUNT; id++) {
+		if (metric_set_has(&snapshot->wanted, (enum metric_id)id))
+			derive_one(snapshot, (enum metric_id)id, done);
+	}
+}
+
 void derive_all(struct snapshot *snapshot)
 {
 	struct metric_set done = { 0 };
 
-	for (int id = M_NONE + 1; id < METRIC_COUNT; id++) {
-		if (metric_set_has(&snapshot->wanted, (enum metric_id)id))
-			derive_one(snapshot, (enum metric_id)id, &done);
-	}
+	derive_rest(snapshot, &done);
 }
 
 uint32_t derive_binding(const struct snapshot *snapshot, enum metric_id id, uint32_t index)

@@ -24,6 +24,8 @@ void derive_ns_tightest(struct snapshot *snapshot, enum metric_id id);
 
 /* Fills every wanted derived column, those that others are built on first. */
 void derive_all(struct snapshot *snapshot);
+/* The same without those in `done`, to which it adds what it filled. */
+void derive_rest(struct snapshot *snapshot, struct metric_set *done);
 
 /*
  * Which cgroup sets the binding limit of node `index` for "memory.limit", "cpu.limit.cores" or

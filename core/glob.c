@@ -51,7 +51,7 @@ static bool match_byte(const char **glob, unsigned char c)
 }
 
 /* One component. Backtracks to the last '*' only: linear in practice, never exponential. */
-static bool match_component(const char *glob, const char *name, size_t length)
+static bool match_bytes(const char *glob, const char *name, size_t length, bool (*is_over)(char c))
 {
 	const char *star = NULL, *end = name + length, *resume = NULL;
 
@@ -61,7 +61,7 @@ static bool match_component(const char *glob, const char *name, size_t length)
 			resume = name;
 			continue;
 		}
-		if (!is_end(*glob) && match_byte(&glob, (unsigned char)*name)) {
+		if (!is_over(*glob) && match_byte(&glob, (unsigned char)*name)) {
 			name++;
 			continue;
 		}
@@ -72,7 +72,22 @@ static bool match_component(const char *glob, const char *name, size_t length)
 	}
 	while (*glob == '*')
 		glob++;
-	return is_end(*glob);
+	return is_over(*glob);
+}
+
+static bool match_component(const char *glob, const char *name, size_t length)
+{
+	return match_bytes(glob, name, length, is_end);
+}
+
+static bool is_nul(char c)
+{
+	return c == '\0';
+}
+
+bool glob_match_text(const char *glob, const char *text)
+{
+	return match_bytes(glob, text, strlen(text), is_nul);
 }
 
 static const char *next_component(const char *text)

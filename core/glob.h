@@ -12,5 +12,7 @@
  * A glob without a leading '/' matches at any depth ("web.service").
  */
 bool glob_match(const char *glob, const char *path);
+/* Matches a text that is no path: '/' is a byte like the others, and "**" is no more than "*". */
+bool glob_match_text(const char *glob, const char *text);
 /* 0, or -EINVAL with a reason (static text) if the glob can match nothing by its form. */
 int glob_check(const char *glob, const char **ret_reason);

@@ -55,7 +55,9 @@ struct action {
 /*
  * Reads "cpu.quota 20%", "memory.high 512M", "memory.max 1G [allow_oom=yes]", "freeze lease=30s",
  * "io.max 8:0 wbps=10M", "exec /usr/local/bin/hook arg timeout=5s", "kill process=python*", …
- * -EINVAL with the reason in `reason` (of `size` bytes). Free with action_done().
+ * Words stand between blanks; double quotes keep blanks in one. Does not look at the machine: see
+ * action_check_host() and safe_path_check_command(). -EINVAL with the reason in `reason` (of `size`
+ * bytes); -ENOMEM. Free with action_done().
  */
 int action_parse(const char *text, struct action *ret_action, char *reason, size_t size);
 void action_done(struct action *action);
@@ -65,6 +67,8 @@ int action_check_host(const struct action *action, const struct hierarchies *hie
 /* "cpu.quota", "freeze": static text. */
 const char *action_name(enum action_id id);
 enum action_kind action_kind(enum action_id id);
+/* False for what only tells (notify, exec): a policy of nothing else may match anything. */
+bool action_touches(enum action_id id);
 /*
  * The knob it holds and the value for it in the hierarchy that such a machine has (cpu.weight is
  * cpu.shares on v1). KNOB_COUNT for what holds none.

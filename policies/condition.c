@@ -49,13 +49,7 @@ static bool compare_equal(double a, double b)
 	return a >= b && a <= b;
 }
 
-/* Both ways round: "less" is "greater" with the sides changed. */
-static const struct {
-	bool (*compare)(double a, double b);
-	bool swap, negate;
-	int direction; /* 1: holds above the threshold, -1: below it, 0: neither */
-	bool inclusive;
-} operators[OPERATOR_COUNT] = {
+const struct condition_meaning condition_meanings[OPERATOR_COUNT] = {
 	[OPERATOR_GREATER] = { compare_greater, false, false, 1, false },
 	[OPERATOR_GREATER_EQUAL] = { compare_greater_equal, false, false, 1, true },
 	[OPERATOR_LESS] = { compare_greater, true, false, -1, false },
@@ -74,42 +68,65 @@ static bool unlimited_is_infinite(const struct metric *metric)
 	       (metric->kind == KIND_DERIVED && metric->unit != UNIT_RATIO);
 }
 
-static enum value_state read_value(const struct condition_part *part,
-				   const struct snapshot *snapshot, uint32_t index, double *ret)
+static enum value_state read_one(enum metric_id metric, const struct snapshot *snapshot,
+				 uint32_t index, double *ret)
 {
-	enum value_state state = snapshot_number(snapshot, part->metric, index, ret);
+	enum value_state state = snapshot_number(snapshot, metric, index, ret);
 
-	if (state == VALUE_UNLIMITED && unlimited_is_infinite(metric_get(part->metric)))
+	if (state == VALUE_UNLIMITED && unlimited_is_infinite(metric_get(metric)))
 		*ret = INFINITY;
 	else if (state != VALUE_OK)
 		*ret = NAN;
 	return state;
 }
 
-static enum outcome compare(const struct condition_part *part, double value)
+enum value_state condition_read(const struct condition_part *part, const struct snapshot *snapshot,
+				uint32_t index, double *ret)
 {
+	enum value_state state = read_one(part->metric, snapshot, index, ret), under;
+	double divisor;
+
+	if (part->over == M_NONE)
+		return state;
+	/* A share of nothing, or of a limit that is not set, has no value. */
+	under = read_one(part->over, snapshot, index, &divisor);
+	*ret = under == VALUE_OK && (divisor > 0 || divisor < 0) ? *ret / divisor : NAN;
+	return under == VALUE_OK ? state : under;
+}
+
+enum outcome condition_compare(const struct condition_part *part, double value)
+{
+	const struct condition_meaning *meaning = &condition_meanings[part->operator];
 	bool holds;
 
 	if (isnan(value))
 		return OUTCOME_UNKNOWN;
-	holds = operators[part->operator].swap ?
-			operators[part->operator].compare(part->threshold, value) :
-			operators[part->operator].compare(value, part->threshold);
-	return holds != operators[part->operator].negate ? OUTCOME_TRUE : OUTCOME_FALSE;
+	holds = meaning->swap ? meaning->compare(part->threshold, value)
+			      : meaning->compare(value, part->threshold);
+	return holds != meaning->negate ? OUTCOME_TRUE : OUTCOME_FALSE;
 }
 
-static enum outcome evaluate(const struct condition *condition, unsigned int at,
-			     const struct snapshot *snapshot, uint32_t index)
+/* What an evaluation looks at. */
+struct scene {
+	const struct condition *condition;
+	const struct snapshot *snapshot;
+	uint32_t index;
+	uint64_t happened;
+};
+
+static enum outcome evaluate(const struct scene *scene, unsigned int at)
 {
-	const struct condition_part *part = &condition->parts[at];
+	const struct condition_part *part = &scene->condition->parts[at];
 	enum outcome left, right, decisive;
 	double value;
 
 	if (part->type == CONDITION_COMPARE) {
-		read_value(part, snapshot, index, &value);
-		return compare(part, value);
+		condition_read(part, scene->snapshot, scene->index, &value);
+		return condition_compare(part, value);
 	}
-	left = evaluate(condition, part->left, snapshot, index);
+	if (part->type == CONDITION_EVENT)
+		return scene->happened >> part->event & 1 ? OUTCOME_TRUE : OUTCOME_FALSE;
+	left = evaluate(scene, part->left);
 	if (part->type == CONDITION_NOT)
 		return left == OUTCOME_UNKNOWN ? left
 		       : left == OUTCOME_TRUE  ? OUTCOME_FALSE
@@ -117,52 +134,61 @@ static enum outcome evaluate(const struct condition *condition, unsigned int at,
 	decisive = part->type == CONDITION_AND ? OUTCOME_FALSE : OUTCOME_TRUE;
 	if (left == decisive)
 		return decisive;
-	right = evaluate(condition, part->right, snapshot, index);
+	right = evaluate(scene, part->right);
 	return right == decisive || left != OUTCOME_UNKNOWN ? right : OUTCOME_UNKNOWN;
 }
 
 enum outcome condition_evaluate(const struct condition *condition, const struct snapshot *snapshot,
 				uint32_t index)
 {
-	return evaluate(condition, condition->root, snapshot, index);
+	return condition_evaluate_events(condition, snapshot, index, 0);
 }
 
 enum outcome condition_evaluate_events(const struct condition *condition,
 				       const struct snapshot *snapshot, uint32_t index,
 				       uint64_t happened)
 {
-	(void)happened;
-	return condition_evaluate(condition, snapshot, index);
+	const struct scene scene = { condition, snapshot, index, happened };
+
+	return evaluate(&scene, condition->root);
 }
 
 const struct event_spec *condition_events(const struct condition *condition, size_t *ret_n)
 {
-	(void)condition;
-	*ret_n = 0;
-	return NULL;
+	*ret_n = condition->n_events;
+	return condition->n_events ? condition->events : NULL;
 }
 
 uint64_t condition_event_within(const struct condition *condition, size_t at)
 {
-	(void)condition;
-	(void)at;
-	return 0;
+	return condition->within[at];
 }
 
-double condition_nearness(const struct condition *condition, const struct snapshot *snapshot,
-			  uint32_t index)
+/* The column in which a sample shows an event: of a stall the rate. */
+static enum metric_id event_needs(const struct event_spec *spec)
 {
-	(void)condition;
-	(void)snapshot;
-	(void)index;
-	return NAN;
+	enum event_sign sign;
+	enum metric_id column = event_column(spec, &sign);
+
+	return column != M_NONE && sign == EVENT_SIGN_STALL ? metric_rate(column) : column;
 }
 
 void condition_needs(const struct condition *condition, struct metric_set *set)
 {
 	for (unsigned int i = 0; i < condition->n; i++) {
-		if (condition->parts[i].type == CONDITION_COMPARE)
-			metric_set_add(set, condition->parts[i].metric);
+		const struct condition_part *part = &condition->parts[i];
+
+		if (part->type != CONDITION_COMPARE)
+			continue;
+		metric_set_add(set, part->metric);
+		if (part->over != M_NONE)
+			metric_set_add(set, part->over);
+	}
+	for (unsigned int i = 0; i < condition->n_events; i++) {
+		enum metric_id column = event_needs(&condition->events[i]);
+
+		if (column != M_NONE)
+			metric_set_add(set, column);
 	}
 }
 
@@ -171,124 +197,112 @@ size_t condition_operands(const struct condition *condition)
 	return condition->n_comparisons;
 }
 
-static const struct condition_part *find_comparison(const struct condition *condition, size_t at)
+static void fill_operand(const struct condition_part *part, const struct snapshot *snapshot,
+			 uint32_t index, struct condition_operand *ret_operand)
 {
-	for (unsigned int i = 0; i < condition->n; i++) {
-		if (condition->parts[i].type == CONDITION_COMPARE && at-- == 0)
-			return &condition->parts[i];
-	}
-	return NULL;
+	struct condition_operand operand = { .metric = part->metric,
+					     .over = part->over,
+					     .text = part->text,
+					     .threshold = part->threshold };
+
+	operand.operator= condition_operators[part->operator];
+	operand.state = condition_read(part, snapshot, index, &operand.value);
+	operand.outcome = condition_compare(part, operand.value);
+	*ret_operand = operand;
 }
 
 void condition_operand(const struct condition *condition, size_t at,
 		       const struct snapshot *snapshot, uint32_t index,
 		       struct condition_operand *ret_operand)
 {
-	const struct condition_part *part = find_comparison(condition, at);
-
-	*ret_operand = (struct condition_operand){
-		.metric = part->metric,
-		.operator= condition_operators[part->operator], .text = part->text,
-					       .threshold = part->threshold, };
-	ret_operand->state = read_value(part, snapshot, index, &ret_operand->value);
-	ret_operand->outcome = compare(part, ret_operand->value);
+	for (unsigned int i = 0; i < condition->n; i++) {
+		if (condition->parts[i].type == CONDITION_COMPARE && at-- == 0) {
+			fill_operand(&condition->parts[i], snapshot, index, ret_operand);
+			return;
+		}
+	}
 }
 
-void condition_explain(const struct condition *condition, const struct snapshot *snapshot,
-		       uint32_t index, struct strbuf *buffer)
+/* ---- for people -------------------------------------------------------------------------------
+ */
+
+void condition_operand_name(const struct condition_operand *operand, struct strbuf *buffer)
 {
-	for (size_t i = 0; i < condition->n_comparisons; i++) {
+	metric_name(operand->metric, buffer);
+	if (operand->over == M_NONE)
+		return;
+	strbuf_add_string(buffer, " / ");
+	metric_name(operand->over, buffer);
+}
+
+void condition_operand_value(const struct condition_operand *operand, struct strbuf *buffer)
+{
+	if (isnan(operand->value) && operand->state == VALUE_OK)
+		strbuf_add_string(buffer, "of nothing");
+	else if (operand->state != VALUE_OK || isinf(operand->value))
+		strbuf_add_string(buffer, value_state_name(operand->state));
+	else if (operand->over != M_NONE)
+		format_human(buffer, UNIT_RATIO, operand->value, false);
+	else
+		format_human(buffer, metric_get(operand->metric)->unit, operand->value,
+			     metric_is_rate(operand->metric));
+}
+
+void condition_format_event(const struct condition *condition, size_t at, struct strbuf *buffer)
+{
+	strbuf_add_string(buffer, "event ");
+	event_format(&condition->events[at], buffer);
+	if (!condition->within[at])
+		return;
+	strbuf_add_string(buffer, " within ");
+	strbuf_add_fixed(buffer, condition->within[at], 6);
+	strbuf_add_char(buffer, 's');
+}
+
+static void explain_event(const struct scene *scene, unsigned int at, struct strbuf *buffer)
+{
+	const struct event_spec *spec = &scene->condition->events[at];
+	enum metric_id column = event_needs(spec);
+	enum event_sign sign;
+	double value;
+
+	condition_format_event(scene->condition, at, buffer);
+	event_column(spec, &sign);
+	if (column != M_NONE && sign == EVENT_SIGN_COUNT &&
+	    read_one(column, scene->snapshot, scene->index, &value) == VALUE_OK)
+		strbuf_printf(buffer, " (%.0f so far)", value);
+	strbuf_add_string(buffer, scene->happened >> at & 1 ? ": happened" : ": not now");
+}
+
+void condition_explain_events(const struct condition *condition, const struct snapshot *snapshot,
+			      uint32_t index, uint64_t happened, struct strbuf *buffer)
+{
+	const struct scene scene = { condition, snapshot, index, happened };
+	const char *between = "";
+
+	for (unsigned int i = 0; i < condition->n; i++) {
+		const struct condition_part *part = &condition->parts[i];
 		struct condition_operand operand;
 
-		condition_operand(condition, i, snapshot, index, &operand);
-		if (i > 0)
-			strbuf_add_string(buffer, ", ");
-		metric_name(operand.metric, buffer);
+		if (part->type != CONDITION_COMPARE && part->type != CONDITION_EVENT)
+			continue;
+		strbuf_add_string(buffer, between);
+		between = ", ";
+		if (part->type == CONDITION_EVENT) {
+			explain_event(&scene, part->event, buffer);
+			continue;
+		}
+		fill_operand(part, snapshot, index, &operand);
+		condition_operand_name(&operand, buffer);
 		strbuf_add_char(buffer, ' ');
-		if (operand.state == VALUE_OK)
-			format_human(buffer, metric_get(operand.metric)->unit, operand.value,
-				     metric_is_rate(operand.metric));
-		else
-			strbuf_add_string(buffer, value_state_name(operand.state));
+		condition_operand_value(&operand, buffer);
 		strbuf_printf(buffer, " %s %s: %s", operand.operator, operand.text,
 			      outcome_names[operand.outcome]);
 	}
 }
 
-/* The comparisons of a condition with every NOT above them worked in. */
-struct leaf {
-	const struct condition_part *part;
-	int direction;
-	bool inclusive;
-};
-
-struct leaves {
-	struct leaf list[CONDITION_MAX_COMPARISONS];
-	size_t n;
-	bool only_and; /* all of them have to hold */
-};
-
-static void collect_leaves(const struct condition *condition, unsigned int at, bool negated,
-			   struct leaves *leaves)
+void condition_explain(const struct condition *condition, const struct snapshot *snapshot,
+		       uint32_t index, struct strbuf *buffer)
 {
-	const struct condition_part *part = &condition->parts[at];
-
-	if (part->type == CONDITION_COMPARE) {
-		leaves->list[leaves->n++] = (struct leaf){
-			.part = part,
-			.direction = operators[part->operator].direction * (negated ? -1 : 1),
-			.inclusive = operators[part->operator].inclusive != negated,
-		};
-		return;
-	}
-	if (part->type == CONDITION_NOT) {
-		collect_leaves(condition, part->left, !negated, leaves);
-		return;
-	}
-	if ((part->type == CONDITION_OR) != negated)
-		leaves->only_and = false;
-	collect_leaves(condition, part->left, negated, leaves);
-	collect_leaves(condition, part->right, negated, leaves);
-}
-
-/* True if the two exclude each other, as a trigger and its clear level should. */
-static bool excludes(const struct leaf *when, const struct leaf *clear)
-{
-	double gap = (when->part->threshold - clear->part->threshold) * when->direction;
-
-	if (when->direction == 0 || clear->direction == 0)
-		return true; /* == and != : nothing to say */
-	if (when->direction == clear->direction)
-		return false;
-	return gap > 0 || (gap >= 0 && !(when->inclusive && clear->inclusive));
-}
-
-int condition_check_clear(const struct condition *when, const struct condition *clear, char *reason,
-			  size_t size)
-{
-	struct leaves whens = { .only_and = true }, clears = { .only_and = true };
-	const struct leaf *bad_when = NULL, *bad_clear = NULL;
-	bool some_good = false;
-
-	collect_leaves(when, when->root, false, &whens);
-	collect_leaves(clear, clear->root, false, &clears);
-	for (size_t i = 0; i < whens.n; i++) {
-		for (size_t j = 0; j < clears.n; j++) {
-			if (whens.list[i].part->metric != clears.list[j].part->metric)
-				continue;
-			if (excludes(&whens.list[i], &clears.list[j])) {
-				some_good = true;
-			} else if (!bad_when) {
-				bad_when = &whens.list[i];
-				bad_clear = &clears.list[j];
-			}
-		}
-	}
-	if (!bad_when || (some_good && whens.only_and && clears.only_and))
-		return 0;
-	snprintf(reason, size, "\"%s %s\" can hold while the trigger \"%s %s\" does: it must lie %s it",
-		 condition_operators[bad_clear->part->operator], bad_clear->part->text,
-		 condition_operators[bad_when->part->operator], bad_when->part->text,
-		 bad_when->direction > 0 ? "below" : "above");
-	return -EINVAL;
+	condition_explain_events(condition, snapshot, index, 0, buffer);
 }

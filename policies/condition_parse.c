@@ -147,11 +147,17 @@ static const struct value_form value_forms[][2] = {
 			 { parse_percent, "a percentage such as 90%", "%" } },
 };
 
+static bool is_rate(enum metric_id id)
+{
+	return metric_is_rate(id) || (metric_get(id)->flags & METRIC_PER_SECOND);
+}
+
 static int parse_value(struct parser *parser, struct condition_part *part)
 {
 	const struct metric *metric = metric_get(part->metric);
-	bool rate = metric_is_rate(part->metric) || (metric->flags & METRIC_PER_SECOND);
-	const struct value_form *form = &value_forms[metric->unit][rate];
+	bool ratio = part->over != M_NONE;
+	const struct value_form *form = ratio ? &value_forms[UNIT_RATIO][0]
+					      : &value_forms[metric->unit][is_rate(part->metric)];
 	double plain;
 	bool bare = parse_plain(part->text, &plain) == 0;
 
@@ -159,7 +165,7 @@ static int parse_value(struct parser *parser, struct condition_part *part)
 		part->threshold = 0; /* nothing is nothing in every unit */
 		return 0;
 	}
-	if (strcmp(part->text, "max") == 0 && metric->kind == KIND_LIMIT) {
+	if (strcmp(part->text, "max") == 0 && metric->kind == KIND_LIMIT && !ratio) {
 		part->threshold = INFINITY;
 		return 0;
 	}
@@ -229,21 +235,21 @@ const char *condition_suggest(const char *name, char *buffer, size_t size)
 	return found ? buffer : NULL;
 }
 
-static int parse_metric(struct parser *parser, struct condition_part *part)
+static int parse_metric(struct parser *parser, enum metric_id *ret_metric)
 {
-	size_t length = strcspn(parser->at, " \t\r\n<>=!()");
+	size_t length = strcspn(parser->at, " \t\r\n<>=!()/");
 	_cleanup_(freep) char *name = strndup(parser->at, length);
 	char near[128];
 
 	if (!name)
 		return -ENOMEM;
-	part->metric = metric_find(name);
+	*ret_metric = metric_find(name);
 	if (length == 0) {
 		snprintf(parser->reason, parser->size, "a metric is expected at \"%s\"",
 			 here(parser));
 		return -EINVAL;
 	}
-	if (part->metric == M_NONE) {
+	if (*ret_metric == M_NONE) {
 		const char *meant = condition_suggest(name, near, sizeof(near));
 
 		snprintf(parser->reason, parser->size, "\"%s\" is not a metric%s%s%s", name,
@@ -251,12 +257,31 @@ static int parse_metric(struct parser *parser, struct condition_part *part)
 			 meant ? "\"?" : " (cgwatch metrics lists them)");
 		return -EINVAL;
 	}
-	if (metric_get(part->metric)->kind == KIND_TEXT) {
+	if (metric_get(*ret_metric)->kind == KIND_TEXT) {
 		snprintf(parser->reason, parser->size, "\"%s\" is a text, not a number", name);
 		return -EINVAL;
 	}
 	parser->at += length;
 	return 0;
+}
+
+/* "METRIC" or "METRIC / METRIC". */
+static int parse_left_side(struct parser *parser, struct condition_part *part)
+{
+	int r = parse_metric(parser, &part->metric);
+
+	if (r < 0 || !take(parser, "/"))
+		return r;
+	skip_spaces(parser);
+	r = parse_metric(parser, &part->over);
+	if (r < 0)
+		return r;
+	if (metric_get(part->metric)->unit == metric_get(part->over)->unit &&
+	    is_rate(part->metric) == is_rate(part->over))
+		return 0;
+	snprintf(parser->reason, parser->size,
+		 "the two sides of '/' have different units: a ratio needs the same");
+	return -EINVAL;
 }
 
 static int parse_operator(struct parser *parser, struct condition_part *part)
@@ -272,19 +297,26 @@ static int parse_operator(struct parser *parser, struct condition_part *part)
 	return -EINVAL;
 }
 
+static int check_room(const struct parser *parser)
+{
+	if (parser->condition->n_comparisons + parser->condition->n_events <
+	    CONDITION_MAX_COMPARISONS)
+		return 0;
+	snprintf(parser->reason, parser->size, "it has more than %d comparisons",
+		 CONDITION_MAX_COMPARISONS);
+	return -EINVAL;
+}
+
 static int parse_comparison(struct parser *parser, unsigned int *ret_part)
 {
 	struct condition_part part = { .type = CONDITION_COMPARE };
 	size_t length;
-	int r;
+	int r = check_room(parser);
 
-	if (parser->condition->n_comparisons == CONDITION_MAX_COMPARISONS) {
-		snprintf(parser->reason, parser->size, "it has more than %d comparisons",
-			 CONDITION_MAX_COMPARISONS);
-		return -EINVAL;
-	}
+	if (r < 0)
+		return r;
 	skip_spaces(parser);
-	r = parse_metric(parser, &part);
+	r = parse_left_side(parser, &part);
 	if (r == 0)
 		r = parse_operator(parser, &part);
 	if (r < 0)
@@ -311,12 +343,99 @@ static int parse_comparison(struct parser *parser, unsigned int *ret_part)
 	return 0;
 }
 
+/* ---- events ------------------------------------------------------------------------------ */
+
+/* The event's name: of pressure it is two words, "psi.memory.some 150ms/1s". */
+static char *take_event_name(struct parser *parser)
+{
+	const char *start;
+	size_t length;
+
+	skip_spaces(parser);
+	start = parser->at;
+	length = strcspn(start, " \t\r\n()");
+	if (strncmp(start, "psi.", 4) == 0) {
+		size_t blank = strspn(start + length, " \t");
+
+		if (isdigit((unsigned char)start[length + blank]))
+			length += blank + strcspn(start + length + blank, " \t\r\n()");
+	}
+	parser->at += length;
+	return strndup(start, length);
+}
+
+static int parse_within(struct parser *parser, uint64_t *ret_usec)
+{
+	_cleanup_(freep) char *text = NULL;
+	size_t length;
+
+	*ret_usec = 0;
+	if (!take_word(parser, "within"))
+		return 0;
+	skip_spaces(parser);
+	length = strcspn(parser->at, " \t\r\n()");
+	text = strndup(parser->at, length);
+	if (!text)
+		return -ENOMEM;
+	parser->at += length;
+	if (parse_duration(text, ret_usec) == 0 && *ret_usec > 0)
+		return 0;
+	snprintf(parser->reason, parser->size, "within: \"%s\" is not a time such as 30s", text);
+	return -EINVAL;
+}
+
+/* The number of an event; the same one written twice is one. */
+static int add_event(struct parser *parser, const struct event_spec *spec, uint64_t within,
+		     unsigned int *ret_number)
+{
+	struct condition *condition = parser->condition;
+	unsigned int i = 0;
+
+	while (i < condition->n_events && !event_equal(&condition->events[i], spec))
+		i++;
+	*ret_number = i;
+	if (i < condition->n_events) {
+		if (condition->within[i] == within)
+			return 0;
+		snprintf(parser->reason, parser->size,
+			 "the same event stands there with two different times");
+		return -EINVAL;
+	}
+	condition->events[i] = *spec;
+	condition->within[i] = within;
+	condition->n_events++;
+	return 0;
+}
+
+static int parse_event(struct parser *parser, unsigned int *ret_part)
+{
+	struct condition_part part = { .type = CONDITION_EVENT };
+	_cleanup_(freep) char *name = NULL;
+	struct event_spec spec;
+	uint64_t within;
+	int r = check_room(parser);
+
+	if (r < 0)
+		return r;
+	name = take_event_name(parser);
+	if (!name)
+		return -ENOMEM;
+	r = event_parse(name, &spec, parser->reason, parser->size);
+	if (r == 0)
+		r = parse_within(parser, &within);
+	if (r == 0)
+		r = add_event(parser, &spec, within, &part.event);
+	return r < 0 ? r : add_part(parser, &part, ret_part);
+}
+
 /* ---- the grammar: or < and < not < ( … ) --------------------------------------------------- */
 
 static int parse_group(struct parser *parser, unsigned int *ret_part)
 {
 	int r;
 
+	if (take_word(parser, "event"))
+		return parse_event(parser, ret_part);
 	if (!take(parser, "("))
 		return parse_comparison(parser, ret_part);
 	r = parse_or(parser, ret_part);

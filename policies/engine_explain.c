@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "policies/engine.h"
-
+#include <math.h>
 #include <string.h>
 
+#include "core/cleanup.h"
 #include "policies/engine_private.h"
 
 static void add_seconds(struct strbuf *buffer, uint64_t usec)
@@ -62,31 +62,232 @@ static void explain_state(const struct policy *policy, const struct track *track
 		if (track->last_error)
 			strbuf_printf(buffer, ", last attempt failed: %s",
 				      strerror(-track->last_error));
+		if (track->judged)
+			strbuf_add_string(buffer, ", found not to help");
 	}
 	strbuf_add_char(buffer, '\n');
+}
+
+static void explain_condition(const struct moment *moment, const char *name,
+			      const struct condition *condition, uint64_t events,
+			      struct strbuf *buffer)
+{
+	strbuf_printf(buffer, "  %s: ", name);
+	condition_explain_events(condition, moment->snapshot, moment->index, events, buffer);
+	strbuf_add_char(buffer, '\n');
+}
+
+/* Those that are true for a while still. */
+static void find_events(struct moment *moment)
+{
+	moment->when_events = moment->clear_events = 0;
+	if (moment->engine->tree != moment->snapshot->tree)
+		return;
+	moment->at = watch_at(moment->watch, moment->index);
+	if (moment->at != NODE_NONE)
+		moment_events(moment);
+}
+
+static void explain_distance(const struct policy *policy, const struct snapshot *snapshot,
+			     uint32_t index, struct strbuf *buffer)
+{
+	double nearness = condition_nearness(policy->when, snapshot, index);
+
+	if (!isnan(nearness))
+		strbuf_printf(buffer, "  trigger: %.0f%% of the way\n", nearness * 100);
+}
+
+static void explain_block(const struct track *track, uint64_t now, struct strbuf *buffer)
+{
+	if (!track || track->block == BLOCK_NOTHING)
+		return;
+	strbuf_printf(buffer, "  blocked by: %s", engine_block_name(track->block));
+	add_until(buffer, ", for another ", track->block_until, now);
+	strbuf_add_char(buffer, '\n');
+}
+
+static void begin_budget(struct strbuf *buffer, bool *any)
+{
+	strbuf_add_string(buffer, *any ? ", " : "  budgets: ");
+	*any = true;
+}
+
+/* "2 of 6 this hour" */
+static void add_budget(struct strbuf *buffer, bool *any, uint64_t used, uint64_t bound,
+		       const char *what)
+{
+	if (!bound)
+		return;
+	begin_budget(buffer, any);
+	strbuf_printf(buffer, "%llu of %llu %s", (unsigned long long)used,
+		      (unsigned long long)bound, what);
+}
+
+static void add_processes(const struct moment *moment, bool *any, struct strbuf *buffer)
+{
+	uint64_t bound = moment->policy->limits.max_processes;
+	double number;
+
+	if (bound && snapshot_number(moment->snapshot, M_CGROUP_PROCS_SUBTREE, moment->index,
+				     &number) != VALUE_OK) {
+		begin_budget(buffer, any);
+		strbuf_add_string(buffer, "number of processes unknown");
+		return;
+	}
+	add_budget(buffer, any, bound ? (uint64_t)number : 0, bound, "processes");
+}
+
+static void add_share(const struct moment *moment, bool *any, struct strbuf *buffer)
+{
+	double bound = moment->policy->limits.max_share, share;
+
+	if (!(bound > 0))
+		return;
+	begin_budget(buffer, any);
+	if (budget_share(moment->snapshot, moment->index, &share) < 0)
+		strbuf_add_string(buffer, "share of the machine unknown");
+	else
+		strbuf_printf(buffer, "%.1f%% of %.1f%% of the machine", share * 100, bound * 100);
+}
+
+static void explain_budgets(const struct moment *moment, struct strbuf *buffer)
+{
+	const struct engine *engine = moment->engine;
+	const struct policy_limits *limits = &moment->policy->limits;
+	const struct policy_global *global = policy_set_global(engine->set);
+	const struct hour *all = &engine->hours[policy_class(moment->policy)];
+	const struct tree *tree = moment->snapshot->tree;
+	bool any = false;
+
+	add_budget(buffer, &any, hour_count(&moment->watch->hour, moment->now),
+		   limits->max_per_hour, "this hour");
+	add_budget(buffer, &any, hour_count(all, moment->now), global->max_per_hour,
+		   "this hour by all policies");
+	add_budget(buffer, &any, moment->watch->n_held, limits->max_concurrent,
+		   "cgroups at a time");
+	add_budget(buffer, &any, tree->end[moment->index] - moment->index, limits->max_cgroups,
+		   "cgroups");
+	add_processes(moment, &any, buffer);
+	add_share(moment, &any, buffer);
+	if (any)
+		strbuf_add_char(buffer, '\n');
+}
+
+static void explain_schedule(const struct policy *policy, const struct snapshot *snapshot,
+			     struct strbuf *buffer)
+{
+	int64_t realtime = (int64_t)(snapshot->realtime_ns / 1000000000), next;
+	bool on = schedule_is_on(policy->schedule, realtime);
+
+	if (!policy->schedule)
+		return;
+	next = schedule_next_change(policy->schedule, realtime);
+	strbuf_add_string(buffer, "  schedule: ");
+	schedule_format(policy->schedule, buffer);
+	strbuf_add_string(buffer, on ? ": on" : ": off");
+	if (next > realtime) {
+		strbuf_add_string(buffer, on ? ", off in " : ", on in ");
+		add_seconds(buffer, (uint64_t)(next - realtime) * 1000000);
+	}
+	strbuf_add_char(buffer, '\n');
+}
+
+static void explain_match(struct moment *moment, struct strbuf *buffer)
+{
+	const struct policy *policy = moment->policy;
+	const struct snapshot *snapshot = moment->snapshot;
+	const struct node *node = snapshot->tree->nodes[moment->index];
+	const struct track *track = watch_find(moment->watch, node->serial, NULL);
+
+	explain_state(policy, track, moment->now, buffer);
+	find_events(moment);
+	explain_condition(moment, "when", policy->when, moment->when_events, buffer);
+	explain_distance(policy, snapshot, moment->index, buffer);
+	if (policy->clear_when)
+		explain_condition(moment, "clear_when", policy->clear_when, moment->clear_events,
+				  buffer);
+	explain_rungs(policy, track, moment->now, buffer);
+	explain_block(track, moment->now, buffer);
+	if (policy->mode != POLICY_OFF)
+		explain_budgets(moment, buffer);
+	explain_schedule(policy, snapshot, buffer);
+}
+
+/* What one kind of selector, or what it excludes, says by itself. */
+static enum outcome ask(const struct moment *moment, enum selector_kind kind, bool not )
+{
+	static const char *const everything[] = { "/", "/**" };
+	const struct selectors *all = moment->policy->selectors;
+	size_t n = selectors_count(all, kind, not );
+	struct selectors *one = NULL;
+	enum outcome outcome;
+	char reason[256];
+	int r = selectors_new(&one);
+
+	/* What excludes needs something to exclude from. */
+	for (size_t i = 0; i < ARRAY_SIZE(everything) && not &&r == 0; i++)
+		r = selectors_add(one, SELECTOR_MATCH, false, everything[i], reason,
+				  sizeof(reason));
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = selectors_add(one, kind, not, selectors_text(all, kind, not, i), reason,
+				  sizeof(reason));
+	outcome = r == 0 ? selectors_match(one, moment->snapshot, moment->index) : OUTCOME_TRUE;
+	selectors_free(one);
+	return outcome;
+}
+
+/* "not for this cgroup: match = /batch/x", the first selector that says so. */
+static void explain_mismatch(const struct moment *moment, enum outcome outcome,
+			     struct strbuf *buffer)
+{
+	const struct policy *policy = moment->policy;
+
+	strbuf_printf(buffer, "%s (%s): %s", policy->name, policy_mode_name(policy->mode),
+		      outcome == OUTCOME_UNKNOWN ? "cannot be told yet" : "not for this cgroup");
+	for (int i = 0; i < 2 * SELECTOR_COUNT; i++) {
+		enum selector_kind kind = (enum selector_kind)(i / 2);
+		bool not = i % 2;
+		size_t n = selectors_count(policy->selectors, kind, not );
+
+		if (n == 0 || ask(moment, kind, not ) != outcome)
+			continue;
+		strbuf_printf(buffer, ": %s%s = ", selector_name(kind), not ? "_not" : "");
+		for (size_t j = 0; j < n; j++)
+			strbuf_printf(buffer, "%s%s", j ? ", " : "",
+				      selectors_text(policy->selectors, kind, not, j));
+		break;
+	}
+	strbuf_add_char(buffer, '\n');
+}
+
+/* Those that match first, then why the others do not. */
+static void explain_all(struct moment *moment, bool matching, struct strbuf *buffer)
+{
+	struct engine *engine = moment->engine;
+
+	for (size_t i = 0; i < engine->n_watches; i++) {
+		enum outcome outcome;
+
+		moment->watch = &engine->watches[i];
+		moment->policy = moment->watch->policy;
+		outcome = selectors_match(moment->policy->selectors, moment->snapshot,
+					  moment->index);
+		if (matching && outcome == OUTCOME_TRUE)
+			explain_match(moment, buffer);
+		if (!matching && outcome != OUTCOME_TRUE)
+			explain_mismatch(moment, outcome, buffer);
+	}
 }
 
 void engine_explain(const struct engine *engine, const struct snapshot *snapshot, uint32_t index,
 		    uint64_t now, struct strbuf *buffer)
 {
-	const struct node *node = snapshot->tree->nodes[index];
+	struct moment moment = {
+		.engine = (struct engine *)engine, .snapshot = snapshot, .index = index, .now = now
+	};
 
-	for (size_t i = 0; i < engine->n_watches; i++) {
-		const struct policy *policy = engine->watches[i].policy;
-		const struct track *track;
-
-		if (!policy_matches(policy, snapshot, index))
-			continue;
-		track = engine_find(engine, policy->name, node->serial);
-		explain_state(policy, track, now, buffer);
-		strbuf_add_string(buffer, "  when: ");
-		condition_explain(policy->when, snapshot, index, buffer);
-		strbuf_add_char(buffer, '\n');
-		if (policy->clear_when) {
-			strbuf_add_string(buffer, "  clear_when: ");
-			condition_explain(policy->clear_when, snapshot, index, buffer);
-			strbuf_add_char(buffer, '\n');
-		}
-		explain_rungs(policy, track, now, buffer);
-	}
+	if (engine->stopped)
+		strbuf_add_string(buffer, "stopped by the kill-switch: nothing new is done\n");
+	explain_all(&moment, true, buffer);
+	explain_all(&moment, false, buffer);
 }

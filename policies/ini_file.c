@@ -16,6 +16,7 @@
 
 #include "core/cleanup.h"
 #include "core/escape.h"
+#include "policies/safe_path.h"
 
 enum {
 	LINE_MAX_BYTES = 1 << 20, /* of inih's buffer: the line, its end and a NUL */
@@ -91,13 +92,13 @@ static int open_directory(const char *path, bool sticky_is_fine, bool follow,
 {
 	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW);
 	_cleanup_(closep) int fd = open(path, flags);
+	char reason[512];
 	struct stat status;
 	const char *why;
-	int kept;
+	int kept, r;
 
 	if (fd < 0 || fstat(fd, &status) < 0) {
-		int r = -errno;
-
+		r = -errno;
 		ini_errors_add(errors, path, 0, false, "directory: %s", strerror(-r));
 		return r;
 	}
@@ -105,6 +106,12 @@ static int open_directory(const char *path, bool sticky_is_fine, bool follow,
 	if (why) {
 		ini_errors_add(errors, path, 0, false, "directory is not safe: %s", why);
 		return -EPERM;
+	}
+	/* Nor may anybody else put another directory in its place. */
+	r = safe_path_check_directory(path, reason, sizeof(reason));
+	if (r < 0) {
+		ini_errors_add(errors, path, 0, false, "directory is not safe: %s", reason);
+		return r;
 	}
 	kept = fd;
 	fd = -1;

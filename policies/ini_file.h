@@ -48,7 +48,8 @@ void ini_errors_done(struct ini_errors *errors);
  * that all errors are seen at once.
  *
  * The file must be regular, owned by root or by us, not writable for group or others, and not a
- * symbolic link; its directory likewise, though that may be sticky (/tmp). Returns 0, or -EINVAL
+ * symbolic link; its directory and all above it likewise, though these may be sticky (/tmp) and
+ * reached through links. Returns 0, or -EINVAL
  * if the file holds errors (also those the handler added), or -errno if it could not be read;
  * whatever it is, it stands in `errors`.
  */

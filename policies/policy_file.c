@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "core/cleanup.h"
+#include "policies/policy_check.h"
 #include "policies/policy_private.h"
 
 static const char *const mode_names[] = {
@@ -123,13 +124,16 @@ const struct policy_global *policy_set_global(const struct policy_set *set)
 
 unsigned int policy_set_inventory(const struct policy_set *set)
 {
+	struct metric_set metrics = { 0 };
 	unsigned int parts = 0;
 
 	for (size_t i = 0; i < set->n; i++) {
 		if (set->list[i]->mode != POLICY_OFF)
 			parts |= selectors_inventory(set->list[i]->selectors);
 	}
-	return parts;
+	policy_set_needs(set, &metrics);
+	metric_set_close(&metrics);
+	return parts | metric_set_inventory(&metrics);
 }
 
 bool policy_matches(const struct policy *policy, const struct snapshot *snapshot, uint32_t index)
@@ -176,7 +180,10 @@ int policy_set_load(const char *const *paths, size_t n_paths, const struct polic
 	strbuf_init(&builder.source);
 	for (size_t i = 0; i < n_paths; i++)
 		load_path(&builder, paths[i]);
+	if (!builder.no_memory)
+		policy_check_set(set, builder.check, errors);
 	strbuf_done(&builder.source);
+	free(builder.global_file);
 	if (builder.no_memory)
 		return -ENOMEM;
 	if (errors->n_errors > before)

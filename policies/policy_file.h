@@ -56,6 +56,7 @@ struct policy {
 	enum policy_ineffective ineffective;
 	bool allow_protected; /* it may touch what guards.h protects */
 	char *source; /* its keys and values: two policies with the same source are the same */
+	bool broken;  /* an error stands in it; only while the set is loaded */
 };
 
 /* The section [global]: bounds over all policies together; 0 means no bound. */
@@ -80,6 +81,7 @@ struct policy_check {
 	struct guards *guards;
 	/* The cgroups there are now, to find protected ones that would match; may be NULL. */
 	const struct snapshot *snapshot;
+	int swap; /* 1: the machine has some, -1: it has none, 0: ask, if `hierarchies` is there */
 };
 
 /*

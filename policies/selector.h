@@ -56,5 +56,10 @@ enum outcome selectors_match(const struct selectors *selectors, const struct sna
  * cgroup.
  */
 bool selectors_could_match(const struct selectors *selectors, const struct node *node);
+/*
+ * True if `wide` selects at least what `narrow` does, by comparing what is written: what `wide`
+ * demands `narrow` demands too, and what `wide` excludes `narrow` excludes too.
+ */
+bool selectors_cover(const struct selectors *wide, const struct selectors *narrow);
 /* All lines as in a policy file, ", " between them. */
 void selectors_format(const struct selectors *selectors, struct strbuf *buffer);

@@ -26,6 +26,8 @@ endfunction()
 
 # One line a program.
 live_program(live_deep)
+live_program(live_guards)
+live_program(live_events)
 live_program(live_inventory)
 live_program(live_join)
 live_program(live_knobs)
@@ -47,6 +49,8 @@ live_program(live_run_join)
 live_program(live_run_job)
 live_program(live_tree)
 live_program(live_verbs)
+
+target_link_libraries(live_guards PRIVATE cgw_policies)
 
 # What the scanner of container runtimes sees, as lines for shell tests.
 add_executable(runtime_dump live/runtime_dump.c)

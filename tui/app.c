@@ -68,6 +68,7 @@ void app_done(struct app *app)
 	detail_done(&app->detail);
 	users_done(&app->users);
 	snapshot_unref(app->snapshot);
+	policy_report_unref(app->report);
 	*app = (struct app){ 0 };
 }
 
@@ -96,6 +97,16 @@ static void sync_inventory(struct app *app)
 	app->source->want_inventory(app->source->data, parts);
 }
 
+static void sync_policies(struct app *app)
+{
+	bool wanted = top_screen(app)->of_policies;
+
+	if (wanted == app->of_policies || !app->source->want_policies)
+		return;
+	app->of_policies = wanted;
+	app->source->want_policies(app->source->data, wanted);
+}
+
 /* Tells the source when other columns are needed than before. */
 static void sync_wanted(struct app *app)
 {
@@ -107,6 +118,7 @@ static void sync_wanted(struct app *app)
 	if (screen->needs)
 		screen->needs(app, top_state(app), &set);
 	sync_inventory(app);
+	sync_policies(app);
 	if (metric_set_equal(&set, &app->wanted))
 		return;
 	app->wanted = set;
@@ -119,8 +131,29 @@ void app_update_view(struct app *app)
 		app_set_status(app, ROLE_ERROR, "out of memory");
 }
 
+/* True if the agent said something new. */
+static bool take_report(struct app *app)
+{
+	struct policy_report *report = NULL;
+	bool is_new;
+
+	if (app->source->policies)
+		report = app->source->policies(app->source->data);
+	is_new = report && report != app->report;
+	if (is_new) {
+		policy_report_unref(app->report);
+		app->report = policy_report_ref(report);
+		app->view.report = app->detail.report = app->report;
+	}
+	policy_report_unref(report);
+	return is_new;
+}
+
 void app_set_snapshot(struct app *app, struct snapshot *snapshot)
 {
+	bool news = take_report(app);
+
+	freeze_take_outcome(app);
 	if (snapshot && app->snapshot && snapshot->sequence == app->snapshot->sequence) {
 		snapshot_unref(snapshot);
 		snapshot = NULL;
@@ -129,9 +162,9 @@ void app_set_snapshot(struct app *app, struct snapshot *snapshot)
 		snapshot_unref(app->snapshot);
 		app->snapshot = snapshot;
 		app_update_view(app);
-		if (top_screen(app)->update)
-			top_screen(app)->update(app, top_state(app));
 	}
+	if ((snapshot || news) && top_screen(app)->update)
+		top_screen(app)->update(app, top_state(app));
 	sync_wanted(app);
 }
 

@@ -3,6 +3,7 @@
 
 #include "tui/canvas.h"
 #include "tui/detail.h"
+#include "tui/freeze.h"
 #include "tui/prompt.h"
 #include "tui/screen.h"
 #include "tui/theme.h"
@@ -33,9 +34,12 @@ struct app {
 	enum screen_id stack[APP_STACK];
 	struct place places[APP_STACK]; /* where one was on each when it was left */
 	struct place tabs[SCREEN_TABS];
-	int depth;		/* index of the screen on top */
-	struct target target;	/* what the screen that is being opened is opened for */
-	unsigned int inventory; /* parts asked for, as the source knows */
+	int depth;		      /* index of the screen on top */
+	struct target target;	      /* what the screen that is being opened is opened for */
+	unsigned int inventory;	      /* parts asked for, as the source knows */
+	bool of_policies;	      /* likewise */
+	struct policy_report *report; /* the agent's latest; NULL: none yet */
+	struct freeze_order freeze;
 	void *states[SCREEN_COUNT];
 	struct prompt prompt;
 	char status[256];

@@ -24,6 +24,7 @@ void browser_init(struct browser *browser, const struct browser_kind *kind, stru
 void browser_done(struct browser *browser)
 {
 	snapshot_unref(browser->snapshot);
+	policy_report_unref(browser->report);
 	free(browser->items);
 	free(browser->rows);
 	folds_done(&browser->folds);
@@ -436,27 +437,51 @@ static bool is_same(const struct browser *browser, const struct snapshot *snapsh
 static int fill(struct browser *browser)
 {
 	browser->n_items = 0;
-	if (!browser->inventory)
+	if (!browser_has_data(browser))
 		return 0;
 	return browser->kind->fill(browser);
 }
 
+void browser_set_report(struct browser *browser, struct policy_report *report)
+{
+	if (report == browser->report)
+		return;
+	policy_report_unref(browser->report);
+	browser->report = policy_report_ref(report);
+	browser->new_report = true;
+}
+
+bool browser_has_data(const struct browser *browser)
+{
+	return browser->inventory || browser->report;
+}
+
+/* True if it is another one than the rows are made from. */
+static bool take_snapshot(struct browser *browser, struct snapshot *snapshot)
+{
+	bool there = snapshot &&
+		     (browser->kind->of_report ||
+		      (snapshot->inventory && browser->kind->is_there(snapshot->inventory)));
+	bool same = there && is_same(browser, snapshot) &&
+		    (browser->kind->of_report || browser->inventory);
+
+	/* What is shown stays until the same is there anew: parts may come and go meanwhile. */
+	if (!there || same)
+		return false;
+	snapshot_unref(browser->snapshot);
+	browser->snapshot = snapshot_ref(snapshot);
+	browser->inventory = browser->kind->of_report ? NULL : snapshot->inventory;
+	return true;
+}
+
 int browser_update(struct browser *browser, struct snapshot *snapshot, bool force)
 {
-	bool there = snapshot && snapshot->inventory &&
-		     browser->kind->is_there(snapshot->inventory);
-	bool had = browser->inventory;
 	int r;
 
 	if (snapshot)
 		browser->now_ns = snapshot->boottime_ns;
-	/* What is shown stays until the same is there anew: parts may come and go meanwhile. */
-	if (there && (!is_same(browser, snapshot) || !had)) {
-		snapshot_unref(browser->snapshot);
-		browser->snapshot = snapshot_ref(snapshot);
-		browser->inventory = snapshot->inventory;
-		force = true;
-	}
+	force = take_snapshot(browser, snapshot) || browser->new_report || force;
+	browser->new_report = false;
 	if (!force)
 		return 0;
 	r = fill(browser);

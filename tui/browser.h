@@ -3,6 +3,7 @@
 
 #include "core/inventory.h"
 #include "core/join.h"
+#include "core/policy_report.h"
 #include "tui/canvas.h"
 #include "tui/list.h"
 #include "tui/screen.h"
@@ -11,10 +12,10 @@
 #include "tui/view_tree.h"
 
 /*
- * A list or tree of things from the inventory, with columns: what the screens of namespaces, their
- * limits, overlays and storage drivers have in common. A screen gives a struct browser_kind; order,
- * filter, folding and cursor are here (browser.c), drawing is in browser_table.c, keys in
- * browser_screen.c.
+ * A list or tree of things from the inventory or from the agent's report, with columns: what the
+ * screens of namespaces, their limits, overlays, storage drivers and policies have in common. A
+ * screen gives a struct browser_kind; order, filter, folding and cursor are here (browser.c),
+ * drawing is in browser_table.c, keys in browser_screen.c.
  */
 
 #define BROWSER_NONE UINT32_MAX
@@ -41,6 +42,7 @@ struct browser_row {
 };
 
 struct browser;
+struct detail;
 
 struct browser_column {
 	const char *title, *help;
@@ -67,7 +69,13 @@ struct browser_kind {
 	const char *const *trees; /* names of the orders; [0] is the list */
 	int n_trees, first_tree, first_sort;
 	bool has_detail; /* targets of items have lines in the pane */
-	/* True once the snapshot has what is shown. */
+	bool of_report;	 /* it shows browser->report; there is no inventory, and no marks */
+	/* Lines for the pane about what is no target. NULL: those of the target. */
+	void (*detail)(const struct browser *browser, const struct browser_item *item,
+		       struct detail *detail);
+	/* Why nothing is shown although something is there to be asked; NULL: `none`. */
+	const char *(*reason)(const struct browser *browser);
+	/* True once the snapshot has what is shown. Like read_at not for kinds of a report. */
 	bool (*is_there)(const struct inventory *inventory);
 	/* Adds the items (browser_add()), parents before or after their children. -ENOMEM. */
 	int (*fill)(struct browser *browser);
@@ -91,7 +99,9 @@ struct browser {
 	/* What the items are from; a reference. Its inventory is what is_there() agreed to. */
 	struct snapshot *snapshot;
 	const struct inventory *inventory;
-	uint64_t now_ns; /* CLOCK_BOOTTIME of the latest snapshot, for ages */
+	struct policy_report *report; /* a reference; NULL: none yet, or not of this kind */
+	bool new_report;	      /* the rows are of the one before */
+	uint64_t now_ns;	      /* CLOCK_BOOTTIME of the latest snapshot, for ages */
 	struct browser_item *items;
 	uint32_t n_items, capacity;
 	struct browser_row *rows;
@@ -109,6 +119,10 @@ struct browser {
 /* Makes it ready for a kind: nothing is read yet. The same kind again changes nothing. */
 void browser_init(struct browser *browser, const struct browser_kind *kind, struct users *users);
 void browser_done(struct browser *browser);
+/* Another report for the next update; takes a reference. The same again changes nothing. */
+void browser_set_report(struct browser *browser, struct policy_report *report);
+/* True if there is something to take items from. */
+bool browser_has_data(const struct browser *browser);
 /*
  * Takes what the snapshot (may be NULL) has, if that is other than before, and works the rows out.
  * With `force` also if it is the same: after another order, filter, scope. -ENOMEM.

@@ -18,6 +18,8 @@ struct browser *browser_on_top(struct app *app)
 
 static void refresh(struct app *app, struct browser *browser, bool force)
 {
+	if (browser->kind->of_report)
+		browser_set_report(browser, app->report);
 	if (browser_update(browser, app->snapshot, force) < 0)
 		app_set_status(app, ROLE_ERROR, "out of memory");
 }
@@ -113,6 +115,27 @@ static bool has_pane(const struct browser *browser)
 	return browser->pane && browser->kind->has_detail;
 }
 
+static void build_own(struct detail *detail, const void *data)
+{
+	const struct browser *browser = data;
+	const struct browser_item *item = browser_selected(browser);
+
+	if (item)
+		browser->kind->detail(browser, item, detail);
+}
+
+/* About what is selected, which is no target. */
+static void draw_own_pane(struct app *app, const struct browser *browser, struct canvas *canvas,
+			  struct rect pane)
+{
+	const struct browser_item *item = browser_selected(browser);
+
+	pane_draw_edge(canvas, pane);
+	detail_make(&app->detail, canvas, pane.width, item ? browser_key_hash(&item->key) : 0,
+		    build_own, browser);
+	detail_draw(&app->detail, canvas, pane);
+}
+
 void browser_screen_draw(struct app *app, void *state, struct canvas *canvas, struct rect area)
 {
 	struct browser *browser = state;
@@ -126,6 +149,10 @@ void browser_screen_draw(struct app *app, void *state, struct canvas *canvas, st
 	browser_draw(browser, canvas, area);
 	if (!has_pane(browser))
 		return;
+	if (browser->kind->detail) {
+		draw_own_pane(app, browser, canvas, pane);
+		return;
+	}
 	browser_screen_target(app, state, &target);
 	pane_draw(app, &target, canvas, pane);
 }
@@ -188,9 +215,11 @@ void browser_screen_summary(struct app *app, void *state, struct canvas *canvas,
 		x += canvas_text_cut(canvas, x, area.y, end - x, text.data ? text.data : "",
 				     CUT_END, ROLE_STATUS);
 	}
-	if (!browser->inventory)
+	if (!browser_has_data(browser))
 		return;
 	x += draw_count(browser, canvas, x, area.y, end - x);
+	if (!browser->inventory)
+		return;
 	x += draw_denied(browser, canvas, x, area.y, end - x);
 	strbuf_clear(&text);
 	add_age(browser, browser->now_ns, &text);
@@ -339,6 +368,11 @@ static void fold(struct app *app, int way)
 		  way == FOLD_TOGGLE ? !row->folded : way == FOLD_CLOSE || way == FOLD_OUT);
 	browser->pinned = true;
 	refresh(app, browser, true);
+}
+
+void browser_screen_toggle(struct app *app)
+{
+	fold(app, FOLD_TOGGLE);
 }
 
 static void fold_depth(struct app *app, int depth)

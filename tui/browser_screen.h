@@ -35,5 +35,7 @@ extern const struct keymap browser_keys;
 struct browser *browser_on_top(struct app *app);
 /* Works the rows out anew after order, filter or scope changed. */
 void browser_screen_refresh(struct app *app, struct browser *browser);
+/* Folds or unfolds the selected row. */
+void browser_screen_toggle(struct app *app);
 /* Sorts by that column; by the one that is sorted by already, the other way round. */
 void browser_screen_sort(struct app *app, struct browser *browser, int column);

@@ -41,7 +41,7 @@ static int choose_columns(const struct browser *browser, int room, struct layout
 				missed = true;
 				continue;
 			}
-			layout->width[i] = need < room ? column->width : room;
+			layout->width[i] = need <= room ? column->width : room;
 			room -= need;
 		}
 	}
@@ -163,15 +163,18 @@ static void draw_row(const struct browser *browser, struct canvas *canvas, struc
 
 static void draw_reason(const struct browser *browser, struct canvas *canvas, struct rect area)
 {
-	const char *reason = browser->kind->none;
+	const char *reason = NULL;
 
-	if (!browser->inventory)
+	if (!browser_has_data(browser))
 		reason = browser->kind->reading;
-	else if (*browser->filter)
+	else if (browser->kind->reason)
+		reason = browser->kind->reason(browser);
+	if (!reason && *browser->filter && browser->n_items > 0)
 		reason = "nothing matches the filter (Esc clears it)";
-	else if (browser->scope.kind != TARGET_NONE)
+	else if (!reason && browser->scope.kind != TARGET_NONE)
 		reason = "none of it (a shows all)";
-	canvas_text(canvas, area.x + 2, area.y + 2, area.width - 2, reason, ROLE_STATUS);
+	canvas_text(canvas, area.x + 2, area.y + 2, area.width - 2,
+		    reason ? reason : browser->kind->none, ROLE_STATUS);
 }
 
 void browser_draw(struct browser *browser, struct canvas *canvas, struct rect area)

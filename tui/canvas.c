@@ -30,6 +30,7 @@ static const struct {
 	[GLYPH_DESCENDING] = { "▼", "v" },
 	[GLYPH_RULE] = { "─", "-" },
 	[GLYPH_WALL] = { "│", "|" },
+	[GLYPH_HELD] = { "◆", "*" },
 	[GLYPH_SPARK_0] = { "▁", "_" },
 	[GLYPH_SPARK_0 + 1] = { "▂", "." },
 	[GLYPH_SPARK_0 + 2] = { "▃", "-" },

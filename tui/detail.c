@@ -155,6 +155,20 @@ bool detail_update(struct detail *detail, const struct snapshot *snapshot,
 	return true;
 }
 
+void detail_make(struct detail *detail, const struct canvas *canvas, int width, uint64_t key,
+		 void (*lines)(struct detail *detail, const void *data), const void *data)
+{
+	if (detail->target.kind != TARGET_NONE || detail->key != key)
+		detail->list.top = 0;
+	clear(detail);
+	detail->target = (struct target){ .kind = TARGET_NONE };
+	detail->key = key;
+	detail->canvas = canvas;
+	detail->width = width;
+	lines(detail, data);
+	detail->canvas = NULL;
+}
+
 static void draw_line(const struct detail_line *line, struct canvas *canvas, int x, int y,
 		      int width)
 {

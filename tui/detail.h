@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "core/policy_report.h"
 #include "core/snapshot.h"
 #include "tui/canvas.h"
 #include "tui/list.h"
@@ -26,11 +27,12 @@ struct detail {
 	struct detail_line *lines;
 	size_t n, capacity;
 	struct list list;
-	bool show_absent;    /* also what this kernel does not have */
-	struct users *users; /* the program's */
+	bool show_absent;		    /* also what this kernel does not have */
+	struct users *users;		    /* the program's */
+	const struct policy_report *report; /* likewise; NULL: none yet */
 	/* what the lines were made from */
-	struct target target;
-	uint64_t sequence;
+	struct target target; /* NONE: of `key` */
+	uint64_t sequence, key;
 	bool made_with_absent;
 	const struct canvas *canvas; /* for widths; only while lines are made */
 	int width;
@@ -48,6 +50,12 @@ unsigned int detail_inventory(enum target_kind kind);
  */
 bool detail_update(struct detail *detail, const struct snapshot *snapshot,
 		   const struct target *target, const struct canvas *canvas, int width);
+/*
+ * Makes the lines by `lines`, of something that is no target. `key` says what it is about: while
+ * it stays the same, so does what was scrolled to.
+ */
+void detail_make(struct detail *detail, const struct canvas *canvas, int width, uint64_t key,
+		 void (*lines)(struct detail *detail, const void *data), const void *data);
 void detail_draw(struct detail *detail, struct canvas *canvas, struct rect area);
 
 /* For the builders. */
@@ -69,3 +77,5 @@ void detail_build_overlay(struct detail *detail, const struct snapshot *snapshot
 /* Those of a cgroup that the inventory knows: who it is; its namespaces and its overlay. */
 void detail_add_owner(struct detail *detail, const struct snapshot *snapshot, uint32_t index);
 void detail_add_join(struct detail *detail, const struct snapshot *snapshot, uint32_t index);
+/* What policies hold of it or are about to do. */
+void detail_add_policies(struct detail *detail, const struct snapshot *snapshot, uint32_t index);

@@ -271,6 +271,7 @@ static void add_metrics(struct detail *detail, const struct snapshot *snapshot, 
 void detail_build_cgroup(struct detail *detail, const struct snapshot *snapshot, uint32_t index)
 {
 	add_identity(detail, snapshot, index);
+	detail_add_policies(detail, snapshot, index);
 	detail_add_join(detail, snapshot, index);
 	detail_add_section(detail, "binding limits");
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)

@@ -11,6 +11,7 @@
 #define FULL_FROM_HEIGHT 14
 #define FULL_LINES	 3
 #define TABS_FROM_WIDTH	 70
+#define TABS_WHOLE_FROM	 110
 
 int header_height(int height)
 {
@@ -112,35 +113,60 @@ static void draw_bar(struct canvas *canvas, int x, int y, int width, const char 
 	canvas_text(canvas, x + 1 + inside, y, 1, "]", ROLE_TITLE);
 }
 
-/* One total of the host: a bar where the whole is known, else only the number. */
-static void draw_total(struct canvas *canvas, struct rect area, const char *label,
-		       enum metric_id id, const struct snapshot *snapshot, double whole,
-		       const char *of)
+/* A value of the host and the whole of which it is a part (0: unknown), for draw_total(). */
+struct total {
+	const char *label, *of;
+	enum metric_id id;
+	enum value_state state;
+	union value value;
+	double whole;
+};
+
+/* A bar where the whole is known, else only the number. */
+static void draw_total(struct canvas *canvas, struct rect area, const struct total *total)
 {
-	union value value = { 0 };
-	enum value_state state = meaning_state(snapshot, id, 0, &value);
 	struct strbuf text;
 	int x;
 
 	strbuf_init(&text);
-	metric_add_human(id, value, state, &text);
-	if (state == VALUE_OK && whole > 0) {
-		strbuf_printf(&text, "%s", of);
+	metric_add_human(total->id, total->value, total->state, &text);
+	if (total->state == VALUE_OK && total->whole > 0) {
+		strbuf_add_string(&text, total->of);
 		if (!text.failed)
-			draw_bar(canvas, area.x, area.y, area.width, label,
-				 metric_to_double(id, value) / whole, text.data);
+			draw_bar(canvas, area.x, area.y, area.width, total->label,
+				 metric_to_double(total->id, total->value) / total->whole,
+				 text.data);
 	} else if (!text.failed) {
-		x = area.x + canvas_text(canvas, area.x, area.y, area.width, label, ROLE_LABEL);
+		x = area.x +
+		    canvas_text(canvas, area.x, area.y, area.width, total->label, ROLE_LABEL);
 		canvas_text(canvas, x + 1, area.y, area.width, text.data,
-			    state == VALUE_OK ? ROLE_DEFAULT : ROLE_MISSING);
+			    total->state == VALUE_OK ? ROLE_DEFAULT : ROLE_MISSING);
 	}
 	strbuf_done(&text);
+}
+
+/* The root of v2 has no memory.current: there it is what the kernel says of the machine. */
+static void take_memory(const struct app *app, struct total *total)
+{
+	uint64_t used, whole;
+
+	total->state = meaning_state(app->snapshot, total->id, 0, &total->value);
+	if (total->state == VALUE_OK || !app->source->host_memory ||
+	    !app->source->host_memory(app->source->data, &used, &whole))
+		return;
+	total->state = VALUE_OK;
+	total->value.u64 = used;
+	total->whole = (double)whole;
 }
 
 static void draw_totals(const struct app *app, struct canvas *canvas, struct rect area)
 {
 	struct rect half = { area.x, area.y, area.width / 2 - 1, 1 };
 	const struct tui_options *options = app->options;
+	struct total cpu = { .label = "CPU", .id = M_CPU_USAGE_RATE, .whole = options->n_cpus };
+	struct total memory = { .label = "Mem",
+				.id = M_MEMORY_CURRENT,
+				.whole = (double)options->memory_bytes };
 	struct strbuf of;
 
 	if (!app->snapshot || app->snapshot->tree->n == 0) {
@@ -150,17 +176,19 @@ static void draw_totals(const struct app *app, struct canvas *canvas, struct rec
 	}
 	strbuf_init(&of);
 	strbuf_printf(&of, " of %u00%%", options->n_cpus);
+	cpu.of = of.data;
+	cpu.state = meaning_state(app->snapshot, cpu.id, 0, &cpu.value);
 	if (!of.failed)
-		draw_total(canvas, half, "CPU", M_CPU_USAGE_RATE, app->snapshot, options->n_cpus,
-			   of.data);
+		draw_total(canvas, half, &cpu);
+	take_memory(app, &memory);
 	half.x += area.width / 2 + 1;
 	half.width = area.x + area.width - half.x;
 	strbuf_clear(&of);
 	strbuf_add_string(&of, " of ");
-	format_human(&of, UNIT_BYTES, (double)options->memory_bytes, false);
+	format_human(&of, UNIT_BYTES, memory.whole, false);
+	memory.of = of.data;
 	if (!of.failed)
-		draw_total(canvas, half, "Mem", M_MEMORY_CURRENT, app->snapshot,
-			   (double)options->memory_bytes, of.data);
+		draw_total(canvas, half, &memory);
 	strbuf_done(&of);
 }
 
@@ -190,26 +218,33 @@ static void draw_view(const struct app *app, struct canvas *canvas, struct rect 
 	canvas_printf(canvas, x, area.y, end - x, ROLE_DEFAULT, "  %u match", view->n_matched);
 }
 
+/* Where room is scarce only the one that one is on has its whole name. */
+static const char *tab_name(const struct app *app, int tab, int width)
+{
+	return width >= TABS_WHOLE_FROM || tab == (int)app_tab(app) ? screens[tab]->name
+								    : screens[tab]->short_name;
+}
+
 /* Where the names of the tabs begin; past the edge if there is no room for them. */
-static int tabs_x(int width)
+static int tabs_x(const struct app *app, int width)
 {
 	int need = 0;
 
 	if (width < TABS_FROM_WIDTH)
 		return width;
 	for (int i = 0; i < SCREEN_TABS; i++)
-		need += (int)strlen(screens[i]->name) + 2;
+		need += (int)strlen(tab_name(app, i, width)) + 2;
 	return width - need;
 }
 
 enum screen_id header_tab_at(const struct app *app, int width, int x, int y)
 {
-	int left = tabs_x(width);
+	int left = tabs_x(app, width);
 
 	if (y != FULL_LINES - 1 || app->body.y < FULL_LINES)
 		return SCREEN_TABS;
 	for (int i = 0; i < SCREEN_TABS; i++) {
-		int right = left + (int)strlen(screens[i]->name) + 2;
+		int right = left + (int)strlen(tab_name(app, i, width)) + 2;
 
 		if (x >= left && x < right)
 			return (enum screen_id)i;
@@ -220,14 +255,15 @@ enum screen_id header_tab_at(const struct app *app, int width, int x, int y)
 
 static void draw_tabs(const struct app *app, struct canvas *canvas, int y)
 {
-	int x = tabs_x(canvas->width);
+	int x = tabs_x(app, canvas->width);
 
 	for (int i = 0; i < SCREEN_TABS && x < canvas->width; i++) {
 		unsigned int style = i == (int)app_tab(app) ? ROLE_HEADING_SORT : ROLE_HINT;
-		int width = (int)strlen(screens[i]->name) + 2;
+		const char *name = tab_name(app, i, canvas->width);
+		int width = (int)strlen(name) + 2;
 
 		canvas_fill(canvas, x, y, width, style);
-		canvas_text(canvas, x + 1, y, width - 1, screens[i]->name, style);
+		canvas_text(canvas, x + 1, y, width - 1, name, style);
 		x += width;
 	}
 }
@@ -236,7 +272,7 @@ void header_draw(struct app *app, struct canvas *canvas, struct rect area)
 {
 	enum screen_id shown = screens[app->stack[app->depth]]->summary ? app->stack[app->depth]
 									: app_tab(app);
-	struct rect line = { area.x, area.y + FULL_LINES - 1, tabs_x(area.width) - 1, 1 };
+	struct rect line = { area.x, area.y + FULL_LINES - 1, tabs_x(app, area.width) - 1, 1 };
 
 	draw_host(app, canvas, area, draw_sample(app, canvas, area));
 	if (area.height < FULL_LINES)

@@ -21,8 +21,7 @@ struct rect pane_split(struct rect *area)
 	return pane;
 }
 
-void pane_draw(struct app *app, const struct target *target, struct canvas *canvas,
-	       struct rect pane)
+void pane_draw_edge(struct canvas *canvas, struct rect pane)
 {
 	bool beside = pane.x > 0;
 
@@ -32,6 +31,12 @@ void pane_draw(struct app *app, const struct target *target, struct canvas *canv
 	for (int i = 0; !beside && i < pane.width; i++)
 		canvas_text(canvas, pane.x + i, pane.y - 1, 1, canvas_glyph(canvas, GLYPH_RULE),
 			    ROLE_TREE);
+}
+
+void pane_draw(struct app *app, const struct target *target, struct canvas *canvas,
+	       struct rect pane)
+{
+	pane_draw_edge(canvas, pane);
 	if (target->kind == TARGET_NONE || !app->snapshot)
 		return;
 	detail_update(&app->detail, app->snapshot, target, canvas, pane.width);

@@ -16,6 +16,7 @@ enum screen_id {
 	SCREEN_CGROUPS, /* the first ones lie below all others: Tab goes from one to the next */
 	SCREEN_NAMESPACES,
 	SCREEN_OVERLAYS,
+	SCREEN_POLICIES,
 	SCREEN_TABS,
 	SCREEN_DETAIL = SCREEN_TABS,
 	SCREEN_PROCESSES,
@@ -46,6 +47,7 @@ struct place {
  */
 struct screen {
 	const char *name;
+	const char *short_name; /* of a tab, where there is little room */
 	size_t state_size;
 	void (*open)(struct app *app, void *state);
 	void (*close)(struct app *app, void *state); /* left, or the program ends */
@@ -64,6 +66,7 @@ struct screen {
 	void (*restore)(struct app *app, void *state, const struct place *place);
 	/* The line of the header that says what is shown; NULL: that of the cgroups. */
 	void (*summary)(struct app *app, void *state, struct canvas *canvas, struct rect area);
+	bool of_policies;		    /* it shows the agent's report */
 	const struct browser_kind *browser; /* not NULL: the state is a struct browser */
 	struct keymap keys;
 	const struct keymap *shared[SCREEN_SHARED_KEYS]; /* after its own: those of many screens */
@@ -76,6 +79,6 @@ extern const struct screen *const screens[SCREEN_COUNT];
 /* Keys that work on every screen, unless the screen has them itself. */
 extern const struct keymap screen_common_keys;
 
-extern const struct screen screen_cgroups, screen_namespaces, screen_overlays, screen_detail,
-	screen_processes, screen_columns, screen_sort, screen_help, screen_limits, screen_storage,
-	screen_routes;
+extern const struct screen screen_cgroups, screen_namespaces, screen_overlays, screen_policies,
+	screen_detail, screen_processes, screen_columns, screen_sort, screen_help, screen_limits,
+	screen_storage, screen_routes;

@@ -14,8 +14,6 @@ struct cgroups_state {
 	bool pane;
 	char filter_before[VIEW_FILTER]; /* what Esc at the prompt goes back to */
 	bool was_glob;
-	uint64_t freeze_serial; /* of the cgroup that the question is about */
-	bool freeze;
 };
 
 static struct cgroups_state *state_of(struct app *app)
@@ -332,56 +330,6 @@ static void scroll_pane(struct app *app, int move)
 		list_move(&app->detail.list, (enum list_move)move);
 }
 
-static void freeze_answered(struct app *app, const char *text)
-{
-	struct cgroups_state *state = state_of(app);
-	char *message = NULL;
-	uint32_t index = NODE_NONE;
-	int r;
-
-	if (app->snapshot)
-		index = tree_find_serial(app->snapshot->tree, state->freeze_serial);
-	if (!text || index == NODE_NONE) {
-		app_set_status(app, ROLE_STATUS, text ? "the cgroup is gone" : "nothing done");
-		return;
-	}
-	r = app->source->freeze(app->source->data, app->snapshot->tree->nodes[index], state->freeze,
-				&message);
-	app_set_status(app, r < 0 ? ROLE_ERROR : ROLE_STATUS, "%s",
-		       message ? message
-		       : r < 0 ? strerror(-r)
-			       : "done");
-	free(message);
-}
-
-static void ask_freeze(struct app *app, int unused)
-{
-	struct cgroups_state *state = state_of(app);
-	uint32_t index = app_selected(app);
-	const struct node *node;
-	char question[512];
-	double frozen = 0;
-
-	(void)unused;
-	if (index == NODE_NONE)
-		return;
-	node = app->snapshot->tree->nodes[index];
-	if (node->depth == 0) {
-		app_set_status(app, ROLE_ERROR, "the root cannot be frozen");
-		return;
-	}
-	if (!app->source->freeze) {
-		app_set_status(app, ROLE_ERROR, "nothing here can freeze");
-		return;
-	}
-	snapshot_number(app->snapshot, M_FREEZER_FROZEN, index, &frozen);
-	state->freeze = frozen == 0;
-	state->freeze_serial = node->serial;
-	snprintf(question, sizeof(question), "%s it (y/n)? %s", state->freeze ? "Freeze" : "Thaw",
-		 node->path);
-	app_ask(app, question, freeze_answered);
-}
-
 /* clang-format off */
 static const struct binding keys[] = {
 	{ { K_F(2), 'C' }, "Cols", app_open_screen, SCREEN_COLUMNS, "choose the columns" },
@@ -399,7 +347,7 @@ static const struct binding keys[] = {
 	{ { 'M' }, NULL, sort_by, M_MEMORY_CURRENT, NULL },
 	{ { 'T' }, NULL, sort_by, M_PIDS_CURRENT, NULL },
 	{ { 'N' }, NULL, sort_by, M_NONE, NULL },
-	{ { K_F(7), 'f' }, "Freeze", ask_freeze, 0, "freeze the selected cgroup, or thaw it; asks first" },
+	{ { K_F(7), 'f' }, "Freeze", freeze_ask, 0, "freeze the selected cgroup, or thaw it; asks first" },
 	{ { K_F(8), 't' }, "Tree", toggle_tree, 0, "tree, or a list of all in one order" },
 	{ { K_LEFT }, NULL, fold, FOLD_OUT, "fold, then to the parent; in a list, columns to the left" },
 	{ { K_RIGHT }, NULL, fold, FOLD_IN, "unfold, then to the first child; in a list, columns to the right" },
@@ -426,6 +374,8 @@ static const struct binding keys[] = {
 
 const struct screen screen_cgroups = {
 	.name = "Cgroups",
+	.short_name = "Cgrp",
+	.of_policies = true,
 	.state_size = sizeof(struct cgroups_state),
 	.draw = draw_cgroups,
 	.needs = needs_cgroups,

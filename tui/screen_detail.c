@@ -105,6 +105,7 @@ static const struct binding keys[] = {
 
 const struct screen screen_detail = {
 	.name = "Detail",
+	.of_policies = true,
 	.state_size = sizeof(struct detail_state),
 	.open = open_detail,
 	.draw = draw_detail,

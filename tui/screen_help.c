@@ -55,10 +55,22 @@ static void add(struct help_state *state, char *keys, const char *text, enum rol
 	state->lines[state->n++] = (struct help_line){ keys, strdup(text), role };
 }
 
-static void add_keymap(struct help_state *state, const struct keymap *map)
+/* A key of one of its own may stand before one that others have, too. */
+static bool is_hidden(const struct screen *screen, const struct binding *binding)
+{
+	for (size_t k = 0; k < ARRAY_SIZE(binding->keys) && binding->keys[k]; k++) {
+		if (screen_find_key(screen, binding->keys[k]) == binding)
+			return false;
+	}
+	return true;
+}
+
+static void add_keymap(struct help_state *state, const struct screen *screen,
+		       const struct keymap *map)
 {
 	for (size_t i = 0; i < map->n;) {
 		const char *help = map->list[i].help;
+		bool hidden = is_hidden(screen, &map->list[i]);
 		struct strbuf keys;
 
 		strbuf_init(&keys);
@@ -68,7 +80,10 @@ static void add_keymap(struct help_state *state, const struct keymap *map)
 				strbuf_add_char(&keys, ' ');
 			keymap_add_names(&map->list[i++], &keys);
 		} while (i < map->n && !map->list[i].help);
-		add(state, strbuf_take(&keys), help ? help : "", ROLE_DEFAULT);
+		if (hidden)
+			strbuf_done(&keys);
+		else
+			add(state, strbuf_take(&keys), help ? help : "", ROLE_DEFAULT);
 	}
 }
 
@@ -131,6 +146,7 @@ static void add_colors(struct help_state *state)
 		{ "cyan", "frozen", ROLE_FROZEN },
 		{ "bright green", "a cgroup that appeared in the last seconds", ROLE_NEW },
 		{ "dim", "0, or no value", ROLE_ZERO },
+		{ "mark behind a name", "a policy holds something of it: i says what", ROLE_WARN },
 	};
 
 	add(state, NULL, "", ROLE_DEFAULT);
@@ -148,18 +164,18 @@ static void open_help(struct app *app, void *data)
 	clear(state);
 	snprintf(heading, sizeof(heading), "Keys of the screen \"%s\"", screens[below]->name);
 	add(state, NULL, heading, ROLE_SECTION);
-	add_keymap(state, &screens[below]->keys);
+	add_keymap(state, screens[below], &screens[below]->keys);
 	for (int i = 0; i < SCREEN_SHARED_KEYS && screens[below]->shared[i]; i++)
-		add_keymap(state, screens[below]->shared[i]);
+		add_keymap(state, screens[below], screens[below]->shared[i]);
 	add(state, NULL, "", ROLE_DEFAULT);
 	add(state, NULL, "Keys everywhere", ROLE_SECTION);
-	add_keymap(state, &screen_common_keys);
+	add_keymap(state, screens[below], &screen_common_keys);
 	add(state, strdup("mouse"), "click a row, a heading or a word below; the wheel scrolls",
 	    ROLE_DEFAULT);
 	add_colors(state);
 	add_marks(state);
 	if (screens[below]->browser)
-		add_browser_columns(state, screens[below]->browser);
+		add_browser_columns(state, ((struct browser *)app_state(app, below))->kind);
 	else
 		add_columns(state, &app->view);
 }

@@ -376,6 +376,7 @@ static const struct binding keys[] = {
 
 const struct screen screen_namespaces = {
 	.name = "Namespaces",
+	.short_name = "Ns",
 	BROWSER_SCREEN,
 	.browser = &kind,
 	.keys = { keys, ARRAY_SIZE(keys) },

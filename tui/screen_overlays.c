@@ -474,6 +474,7 @@ static const struct binding keys[] = {
 
 const struct screen screen_overlays = {
 	.name = "Overlays",
+	.short_name = "Ovl",
 	BROWSER_SCREEN,
 	.browser = &kind,
 	.keys = { keys, ARRAY_SIZE(keys) },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "core/policy_report.h"
 #include "core/process.h"
 #include "core/snapshot.h"
 
@@ -17,13 +18,31 @@ struct tui_source {
 	 * snapshots carry it. May be NULL: then there is no inventory.
 	 */
 	void (*want_inventory)(void *data, unsigned int parts);
+	/* The memory of the host, in bytes. NULL, or false: unknown. */
+	bool (*host_memory)(void *data, uint64_t *ret_used, uint64_t *ret_total);
 	void (*set_interval)(void *data, uint64_t usec);
 	void (*set_paused)(void *data, bool paused);
 	/* Processes of one cgroup. 0 or -errno. */
 	int (*processes)(void *data, const struct node *node, struct process_list *ret_processes);
-	/* Freezes or thaws by hand; a message for the status line in `ret_message` (caller frees).
+	/*
+	 * The agent's report is wanted from now on, or no more. NULL like the two below: there is
+	 * nobody to ask.
 	 */
-	int (*freeze)(void *data, const struct node *node, bool frozen, char **ret_message);
+	void (*want_policies)(void *data, bool wanted);
+	/* A reference to its latest one, or NULL while none came. event_fd tells of it too. */
+	struct policy_report *(*policies)(void *data);
+	/*
+	 * What became of a freeze or thaw that was on its way: true once, with a message (caller
+	 * frees, may be NULL). event_fd tells of it.
+	 */
+	bool (*outcome)(void *data, bool *ret_failed, char **ret_message);
+	/*
+	 * Freezes or thaws by hand. With `lease_seconds` by asking the agent (which thaws it again
+	 * after that time), else directly: then nobody does. 1 if it is on its way; else 0 or
+	 * -errno, with a message for the status line in `ret_message` (caller frees).
+	 */
+	int (*freeze)(void *data, const struct node *node, bool frozen, unsigned int lease_seconds,
+		      char **ret_message);
 };
 
 struct tui_options {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "core/policy_report.h"
 #include "core/query.h"
 #include "core/snapshot.h"
 #include "tui/history.h"
@@ -38,6 +39,7 @@ struct view {
 	uint64_t selected; /* serial */
 	bool pinned;	   /* the cursor holds on to the cgroup, not to the first row */
 
+	const struct policy_report *report; /* the agent's, or NULL: what is held has a mark */
 	struct history history;
 	uint64_t generation;
 	struct appearance seen[64];

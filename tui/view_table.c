@@ -8,10 +8,12 @@
 #include "core/container.h"
 #include "core/escape.h"
 #include "tui/meaning.h"
+#include "tui/report.h"
 
 #define NAME_TITLE  "CGROUP"
 #define NAME_MIN    20
 #define SPARK_WIDTH 10
+#define MARK_WIDTH  2
 /* Room that a name should keep before sparklines take any. */
 #define SPARK_NAME 36
 
@@ -163,6 +165,13 @@ static void add_name_behind(const struct snapshot *snapshot, uint32_t index, str
 	escape_terminal_append(text, container->name, strlen(container->name));
 }
 
+/* Behind the name of what a policy holds something of. */
+static int draw_mark(struct canvas *canvas, int x, int y)
+{
+	canvas_text(canvas, x + 1, y, 1, canvas_glyph(canvas, GLYPH_HELD), ROLE_WARN);
+	return MARK_WIDTH;
+}
+
 static void draw_name(const struct view *view, struct canvas *canvas, int x, int y, int width,
 		      const struct snapshot *snapshot, uint32_t row, uint64_t now_ns)
 {
@@ -172,22 +181,27 @@ static void draw_name(const struct view *view, struct canvas *canvas, int x, int
 	bool folded = below > 0 && view_can_fold(view) &&
 		      folds_is_folded(&view->folds, node->serial, node->depth);
 	_cleanup_(strbuf_done) struct strbuf text = { 0 };
-	int used;
+	int used, mark = report_hold_of(view->report, node) ? MARK_WIDTH : 0;
 
 	if (view->tree) {
 		/* However deep, half of the width stays for the name. */
 		used = view_tree_draw(canvas, (struct rect){ x, y, width / 2, 1 }, node->depth,
 				      view->lines[row], folded);
 		add_label(snapshot, index, &text);
-		used += canvas_text_cut(canvas, x + used, y, width - used,
+		used += canvas_text_cut(canvas, x + used, y, width - used - mark,
 					text.data ? text.data : node->label, CUT_END, role);
+		if (mark)
+			used += draw_mark(canvas, x + used, y);
 		if (folded)
 			canvas_printf(canvas, x + used, y, width - used, ROLE_TREE, " +%u", below);
 		return;
 	}
 	escape_terminal_append(&text, node->path, strlen(node->path));
 	add_name_behind(snapshot, index, &text);
-	canvas_text_cut(canvas, x, y, width, text.data ? text.data : node->label, CUT_START, role);
+	used = canvas_text_cut(canvas, x, y, width - mark, text.data ? text.data : node->label,
+			       CUT_START, role);
+	if (mark)
+		draw_mark(canvas, x + used, y);
 }
 
 static void draw_cells(const struct view *view, struct canvas *canvas, struct rect area,

@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "agent/defaults.h"
+#include "agent/verbs/terminal_agent.h"
 #include "collectors/inventory.h"
+#include "collectors/meminfo.h"
 #include "core/cleanup.h"
 #include "core/log.h"
 #include "policies/manual.h"
@@ -31,6 +33,7 @@ struct terminal {
 	struct context *context;
 	struct sampler *sampler;	 /* of the sampling thread alone */
 	struct inventory_keeper *keeper; /* has a thread of its own; NULL: a recorded tree */
+	struct terminal_agent *agent;	 /* likewise */
 	int event_fd;
 	pthread_mutex_t mutex;
 	pthread_cond_t wake;
@@ -39,15 +42,20 @@ struct terminal {
 	uint64_t interval_usec;
 	bool paused, stop, now;
 	struct snapshot *latest;
+	struct meminfo memory; /* of the host; total 0: unknown */
 };
 
 static void publish(struct terminal *terminal, struct snapshot *snapshot)
 {
+	struct meminfo memory = { 0 };
 	struct snapshot *old;
 
+	if (meminfo_read(terminal->context->root, &memory) < 0)
+		memory.total = 0;
 	pthread_mutex_lock(&terminal->mutex);
 	old = terminal->latest;
 	terminal->latest = snapshot;
+	terminal->memory = memory;
 	pthread_mutex_unlock(&terminal->mutex);
 	snapshot_unref(old);
 	eventfd_write(terminal->event_fd, 1);
@@ -169,6 +177,8 @@ static void set_interval(void *data, uint64_t usec)
 	terminal->now = !terminal->paused;
 	pthread_cond_signal(&terminal->wake);
 	pthread_mutex_unlock(&terminal->mutex);
+	if (terminal->agent)
+		terminal_agent_set_interval(terminal->agent, usec);
 }
 
 static void set_paused(void *data, bool paused)
@@ -180,6 +190,8 @@ static void set_paused(void *data, bool paused)
 	terminal->now = !paused;
 	pthread_cond_signal(&terminal->wake);
 	pthread_mutex_unlock(&terminal->mutex);
+	if (terminal->agent)
+		terminal_agent_set_paused(terminal->agent, paused);
 }
 
 static int list_processes(void *data, const struct node *node, struct process_list *ret_processes)
@@ -191,7 +203,58 @@ static int list_processes(void *data, const struct node *node, struct process_li
 				   node, ret_processes);
 }
 
-static int freeze(void *data, const struct node *node, bool frozen, char **ret_message)
+static bool host_memory(void *data, uint64_t *ret_used, uint64_t *ret_total)
+{
+	struct terminal *terminal = data;
+	struct meminfo memory;
+
+	pthread_mutex_lock(&terminal->mutex);
+	memory = terminal->memory;
+	pthread_mutex_unlock(&terminal->mutex);
+	*ret_used = memory.total - memory.available;
+	*ret_total = memory.total;
+	return memory.total > 0;
+}
+
+/* ---- the agent -------------------------------------------------------------------------- */
+
+static void want_policies(void *data, bool wanted)
+{
+	struct terminal *terminal = data;
+
+	terminal_agent_want(terminal->agent, wanted);
+}
+
+static struct policy_report *latest_policies(void *data)
+{
+	struct terminal *terminal = data;
+
+	return terminal_agent_latest(terminal->agent);
+}
+
+static bool outcome(void *data, bool *ret_failed, char **ret_message)
+{
+	struct terminal *terminal = data;
+
+	return terminal_agent_outcome(terminal->agent, ret_failed, ret_message);
+}
+
+static int order(struct terminal *terminal, const struct node *node, unsigned int seconds,
+		 char **ret_message)
+{
+	int r = terminal_agent_order(terminal->agent, node->path, seconds);
+
+	if (r == -EBUSY)
+		*ret_message = strdup("the agent is still at the one before");
+	else if (r == -EINVAL)
+		*ret_message = strdup("its name has a newline: the agent cannot be asked");
+	else if (r < 0)
+		*ret_message = strdup(strerror(-r));
+	return r < 0 ? r : 1;
+}
+
+static int freeze(void *data, const struct node *node, bool frozen, unsigned int lease_seconds,
+		  char **ret_message)
 {
 	struct terminal *terminal = data;
 	struct knob_context where = { .root = terminal->context->root,
@@ -203,6 +266,8 @@ static int freeze(void *data, const struct node *node, bool frozen, char **ret_m
 		*ret_message = strdup("a recorded tree cannot be changed");
 		return -EROFS;
 	}
+	if (terminal->agent && lease_seconds)
+		return order(terminal, node, frozen ? lease_seconds : 0, ret_message);
 	r = manual_freeze(&where, node, frozen, &result);
 	if (result.text[0])
 		*ret_message = strdup(result.text);
@@ -234,6 +299,7 @@ static int run(struct terminal *terminal)
 				     .set_interval = set_interval,
 				     .set_paused = set_paused,
 				     .processes = list_processes,
+				     .host_memory = host_memory,
 				     .freeze = freeze };
 	char host[256] = "", kernel[300], modes[64];
 	struct utsname name;
@@ -243,6 +309,11 @@ static int run(struct terminal *terminal)
 				       .modes = modes };
 	const char *no_color = getenv("NO_COLOR");
 
+	if (terminal->agent) {
+		source.want_policies = want_policies;
+		source.policies = latest_policies;
+		source.outcome = outcome;
+	}
 	gethostname(host, sizeof(host) - 1);
 	uname(&name);
 	snprintf(kernel, sizeof(kernel), "Linux %s", name.release);
@@ -269,10 +340,15 @@ static int start(struct terminal *terminal, pthread_t *ret_thread)
 	for (const enum metric_id *id = metric_default_columns; *id != M_NONE; id++)
 		metric_set_add(&terminal->wanted, *id);
 	terminal->now = true;
-	if (!root_is_recorded(terminal->context->root))
+	/* A recorded tree has neither of both. */
+	if (!root_is_recorded(terminal->context->root)) {
 		r = inventory_keeper_new(terminal->context->root,
 					 sampler_hierarchies(terminal->sampler), &inventory,
 					 &terminal->keeper);
+		if (r == 0)
+			r = terminal_agent_new(terminal->context->state_dir, terminal->event_fd,
+					       &terminal->agent);
+	}
 	return r < 0 ? r : -pthread_create(ret_thread, NULL, sample_loop, terminal);
 }
 
@@ -298,6 +374,7 @@ int verb_terminal(struct context *context, int argc, char **argv)
 		pthread_mutex_unlock(&terminal.mutex);
 		pthread_join(thread, NULL);
 	}
+	terminal_agent_free(terminal.agent);
 	if (terminal.event_fd >= 0)
 		close(terminal.event_fd);
 	inventory_keeper_free(terminal.keeper);

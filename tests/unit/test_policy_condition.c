@@ -32,6 +32,10 @@ static struct snapshot *make(void)
 	fake_set_u64(snapshot, "/a", M_PSI_CPU_SOME_AVG10, 2550);
 	fake_set_number(snapshot, "/a", M_IO_RBYTES_RATE, 20971520);
 	fake_set_number(snapshot, "/a", M_CPU_NR_THROTTLED_RATE, 4);
+	fake_set_number(snapshot, "/a", M_CPU_NR_PERIODS_RATE, 10);
+	fake_set_u64(snapshot, "/a", M_MEMORY_PEAK, UINT64_C(1000) << 20);
+	fake_set_u64(snapshot, "/a", M_MEMORY_SWAP_CURRENT, 0);
+	fake_set_u64(snapshot, "/a", M_MEMORY_EVENTS_OOM_KILL, 2);
 	fake_set_state(snapshot, "/a", M_FREEZER_FROZEN, VALUE_ABSENT);
 	return snapshot;
 }
@@ -82,6 +86,23 @@ static const struct {
 	{ "not (pids.current > 5 or pids.current > 1)", OUTCOME_FALSE },
 	{ "not not pids.current > 1", OUTCOME_TRUE },
 	{ "not(pids.current>5)and(pids.current>1)", OUTCOME_TRUE },
+	/* Ratios: of the same unit, as a percentage; of nothing or of no limit there is none. */
+	{ "memory.current / memory.peak > 89%", OUTCOME_TRUE },
+	{ "memory.current/memory.peak > 90%", OUTCOME_FALSE },
+	{ "memory.current / memory.max > 0", OUTCOME_UNKNOWN },
+	{ "memory.current / memory.max < 80%", OUTCOME_UNKNOWN },
+	{ "memory.max / memory.current > 100%", OUTCOME_TRUE },
+	{ "memory.current / memory.swap.current > 1%", OUTCOME_UNKNOWN },
+	{ "pids.current / freezer.frozen > 1%", OUTCOME_UNKNOWN },
+	{ "cpu.nr_throttled.rate / cpu.nr_periods.rate > 39%", OUTCOME_TRUE },
+	{ "cpu.nr_throttled.rate / cpu.nr_periods.rate > 40%", OUTCOME_FALSE },
+	/* An event of which nobody told has not happened: that is known. */
+	{ "event oom_kill", OUTCOME_FALSE },
+	{ "not event oom_kill", OUTCOME_TRUE },
+	{ "event oom_kill and freezer.frozen < 5", OUTCOME_FALSE },
+	{ "event oom_kill or freezer.frozen < 5", OUTCOME_UNKNOWN },
+	{ "event psi.memory.some 150ms/1s or pids.current > 1", OUTCOME_TRUE },
+	{ "(event oom_kill within 30s) or pids.current > 1", OUTCOME_TRUE },
 };
 
 static void test_evaluate(void **state)
@@ -133,6 +154,26 @@ static const struct {
 	{ "pids.current > 1e5", "is not a plain number" },
 	{ "pids.current > 0x10", "is not a plain number" },
 	{ "pids.current > nan", "is not a plain number" },
+	{ "memory.current / pids.current > 5%", "have different units" },
+	{ "memory.current / io.rbytes.rate > 5%", "have different units" },
+	{ "memory.current / memory.max > 5", "\"5\" has no unit: write a percentage" },
+	{ "memory.current / memory.max > 5M", "\"5M\" is not a percentage" },
+	{ "memory.max / memory.max == max", "\"max\" is not a percentage" },
+	{ "memory.current / > 5%", "a metric is expected at \"> 5%\"" },
+	{ "memory.current / nothing > 5%", "\"nothing\" is not a metric" },
+	{ "memory.current / freezer.state > 5%", "is a text, not a number" },
+	{ "memory.current / memory.max / memory.max > 5%", "an operator" },
+	{ "event", "\"\" is no event" },
+	{ "event ", "\"\" is no event: there are oom_kill" },
+	{ "event oom_killed", "\"oom_killed\" is no event: there are oom_kill" },
+	{ "event oom_kill > 5", "\"and\", \"or\" or the end is expected at \"> 5\"" },
+	{ "event oom_kill within", "within: \"\" is not a time" },
+	{ "event oom_kill within 5", "within: \"5\" is not a time" },
+	{ "event oom_kill within 0s", "is not a time" },
+	{ "event psi.memory.some", "it needs the time stalled and the window" },
+	{ "event psi.memory.some within 5s", "it needs the time stalled and the window" },
+	{ "event psi.memory.some 2s/1s", "the window must be" },
+	{ "event oom within 5s or event oom", "with two different times" },
 };
 
 static void test_wrong(void **state)
@@ -226,6 +267,12 @@ static const struct {
 	{ "pids.current > 50", "not pids.current > 60", false },
 	{ "not pids.current < 50", "pids.current < 40", true },
 	{ "pids.current > 50", "memory.current < 1G", true },
+	/* A ratio is not the metric. Events are no levels. */
+	{ "memory.current / memory.max > 80%", "memory.current / memory.max < 90%", false },
+	{ "memory.current / memory.max > 80%", "memory.current / memory.max < 60%", true },
+	{ "memory.current / memory.max > 80%", "memory.current < 2G", true },
+	{ "event oom", "pids.current < 5", true },
+	{ "event oom or pids.current > 5", "pids.current < 9", false },
 	{ "pids.current > 50 and memory.current > 1G", "pids.current < 60 and memory.current < 1G",
 	  true },
 	{ "pids.current > 50 or memory.current > 1G", "pids.current < 60 and memory.current < 1G",
@@ -250,12 +297,174 @@ static void test_clear(void **state)
 	}
 }
 
+static struct condition *parse(const char *text)
+{
+	struct condition *condition = NULL;
+	char reason[256] = "";
+
+	if (condition_parse(text, &condition, reason, sizeof(reason)) < 0)
+		fail_msg("%s: %s", text, reason);
+	return condition;
+}
+
+static void test_events(void **state)
+{
+	struct condition *condition = parse("event oom_kill within 30s and (not event frozen or "
+					    "event psi.io.full 100ms/1s) or event oom_kill within "
+					    "30s");
+	struct snapshot *snapshot = make();
+	struct metric_set needs = { 0 };
+	const struct event_spec *events;
+	struct strbuf text;
+	size_t n;
+
+	(void)state;
+	events = condition_events(condition, &n);
+	assert_int_equal(n, 3); /* each once */
+	assert_int_equal(events[0].kind, EVENT_OOM_KILL);
+	assert_int_equal(events[1].kind, EVENT_FROZEN);
+	assert_int_equal(events[2].kind, EVENT_PSI);
+	assert_int_equal(condition_event_within(condition, 0), 30000000);
+	assert_int_equal(condition_event_within(condition, 1), 0);
+	assert_int_equal(condition_evaluate_events(condition, snapshot, 1, 0), OUTCOME_FALSE);
+	assert_int_equal(condition_evaluate_events(condition, snapshot, 1, 1), OUTCOME_TRUE);
+	assert_int_equal(condition_evaluate_events(condition, snapshot, 1, 6), OUTCOME_FALSE);
+	/* The columns in which they show: counters as they are, of a stall the rate. */
+	condition_needs(condition, &needs);
+	assert_true(metric_set_has(&needs, M_MEMORY_EVENTS_OOM_KILL));
+	assert_true(metric_set_has(&needs, M_FREEZER_FROZEN));
+	assert_true(metric_set_has(&needs, M_PSI_IO_FULL_TOTAL_RATE));
+	assert_false(metric_set_has(&needs, M_PSI_IO_FULL_TOTAL));
+	strbuf_init(&text);
+	condition_explain_events(condition, snapshot, 1, 1, &text);
+	assert_string_equal(
+		text.data, "event oom_kill within 30s (2 so far): happened, event frozen: not now, "
+			   "event psi.io.full 100ms/1000ms: not now, "
+			   "event oom_kill within 30s (2 so far): happened");
+	strbuf_done(&text);
+	condition_free(condition);
+	condition = parse("memory.current / memory.peak > 50% and memory.current / memory.max > "
+			  "1% and memory.current / memory.swap.current > 1%");
+	strbuf_init(&text);
+	condition_explain(condition, snapshot, 1, &text);
+	assert_string_equal(text.data,
+			    "memory.current / memory.peak 90.0% > 50%: true, memory.current / "
+			    "memory.max unlimited > 1%: unknown, memory.current / "
+			    "memory.swap.current of nothing > 1%: unknown");
+	assert_null(condition_events(condition, &n));
+	assert_int_equal(n, 0);
+	strbuf_done(&text);
+	condition_free(condition);
+	snapshot_unref(snapshot);
+}
+
+/* In 1/1000; -1: cannot be said. */
+static const struct {
+	const char *text;
+	int nearness;
+} distances[] = {
+	{ "cpu.usage.rate > 40%", 1000 },
+	{ "cpu.usage.rate > 100%", 500 },
+	{ "cpu.usage.rate > 50%", 999 }, /* there, but not above it */
+	{ "cpu.usage.rate < 25%", 500 },
+	{ "not cpu.usage.rate < 100%", 500 },
+	{ "not cpu.usage.rate > 25%", 500 },
+	{ "pids.current == 6", 500 },
+	{ "pids.current == 1", 333 },
+	{ "pids.current != 3", 0 },
+	{ "cpu.usage.rate > 100% and pids.current > 30", 100 },
+	{ "cpu.usage.rate > 100% or pids.current > 30", 500 },
+	{ "not (cpu.usage.rate < 100% or pids.current < 30)", 100 },
+	{ "freezer.frozen > 1", -1 },
+	{ "freezer.frozen > 1 and pids.current > 30", -1 },
+	{ "freezer.frozen > 1 or pids.current > 30", 100 },
+	{ "event oom", -1 },
+	{ "event oom and pids.current > 30", 100 },
+	{ "pids.current > 30 or not event oom", 100 },
+};
+
+static void test_nearness(void **state)
+{
+	struct snapshot *snapshot = make();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(distances); i++) {
+		struct condition *condition = parse(distances[i].text);
+		double near = condition_nearness(condition, snapshot, 1);
+
+		if (isnan(near) ? distances[i].nearness >= 0
+				: fabs(near * 1000 - distances[i].nearness) > 0.5)
+			fail_msg("%s: %f", distances[i].text, near);
+		condition_free(condition);
+	}
+	snapshot_unref(snapshot);
+}
+
+static const struct {
+	const char *text;
+	bool momentary;
+} moments[] = {
+	{ "event oom", true },
+	{ "event oom within 5s", false },
+	{ "event oom or event frozen", true },
+	{ "event oom or event frozen within 1s", false },
+	{ "event oom and pids.current > 5", true },
+	{ "event oom or pids.current > 5", false },
+	{ "not event oom", false },
+	{ "not not event oom", true },
+	{ "pids.current > 5", false },
+};
+
+static void test_momentary(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(moments); i++) {
+		struct condition *condition = parse(moments[i].text);
+
+		if (condition_is_momentary(condition) != moments[i].momentary)
+			fail_msg("%s", moments[i].text);
+		condition_free(condition);
+	}
+}
+
+static const struct {
+	const char *a, *b;
+	bool equal;
+} equals[] = {
+	{ "pids.current>5", " ( pids.current  > 5 )", true },
+	{ "memory.current > 1G", "memory.current > 1024M", true },
+	{ "pids.current > 5", "pids.current >= 5", false },
+	{ "pids.current > 5", "pids.current > 6", false },
+	{ "memory.current > 1G", "memory.peak > 1G", false },
+	{ "memory.current / memory.max > 5%", "memory.current / memory.peak > 5%", false },
+	{ "event oom within 60s", "event oom within 1m", true },
+	{ "event oom within 60s", "event oom", false },
+	{ "event oom", "event oom_kill", false },
+	{ "pids.current > 5 and event oom", "pids.current > 5 or event oom", false },
+	{ "not pids.current > 5", "pids.current > 5", false },
+};
+
+static void test_equal(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(equals); i++) {
+		struct condition *a = parse(equals[i].a), *b = parse(equals[i].b);
+
+		if (condition_equal(a, b) != equals[i].equal)
+			fail_msg("%s / %s", equals[i].a, equals[i].b);
+		condition_free(a);
+		condition_free(b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_evaluate), cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_bounds),	 cmocka_unit_test(test_explain),
-		cmocka_unit_test(test_clear),
+		cmocka_unit_test(test_clear),	 cmocka_unit_test(test_events),
+		cmocka_unit_test(test_nearness), cmocka_unit_test(test_momentary),
+		cmocka_unit_test(test_equal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -397,7 +397,7 @@ static void test_failed_step(void **state)
 	(void)state;
 	bench_init(&bench, POLICY("cooldown = 1s\n"));
 	assert_string_equal(bench_tick(&bench, 1, 60), "+a0");
-	engine_report(bench.engine, serial_of_a(&bench), "p", DECISION_APPLY, 0, -EPERM, 1500000);
+	engine_report(bench.engine, serial_of_a(&bench), "p", DECISION_APPLY, 0, -EBUSY, 1500000);
 	/* Not held: nothing to release. Tried again, but not at once. */
 	assert_string_equal(bench_tick(&bench, 2, 0), "");
 	assert_string_equal(bench_tick(&bench, 3, 60), "");
@@ -524,12 +524,13 @@ static void test_status(void **state)
 	engine_explain(bench.engine, snapshot, tree_find(snapshot->tree, "/a"), 6000000, &text);
 	assert_string_equal(text.data, "p (enforce): held, clear for 2s of 5s\n"
 				       "  when: cpu.usage.rate 5.0% > 50%: false\n"
+				       "  trigger: 10% of the way\n"
 				       "  clear_when: cpu.usage.rate 5.0% < 10%: true\n"
 				       "  holds: cpu.quota 20%\n"
 				       "  then: freeze lease=20s after 60s\n");
 	strbuf_clear(&text);
 	engine_explain(bench.engine, snapshot, 0, 6000000, &text);
-	assert_string_equal(text.data, "");
+	assert_string_equal(text.data, "p (enforce): not for this cgroup: match = /*\n");
 	snapshot_unref(snapshot);
 	strbuf_done(&text);
 	bench_done(&bench);

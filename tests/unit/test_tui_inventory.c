@@ -23,6 +23,7 @@ static void test_asks_only_for_what_is_shown(void **state)
 	press(&scene, K_ESCAPE);
 	assert_false(scene.fake.parts & INVENTORY_ORPHANS);
 	press(&scene, K_TAB);
+	press(&scene, K_TAB);
 	assert_int_equal(scene.fake.parts, INVENTORY_CONTAINERS);
 	/* The pane with the join. */
 	press(&scene, 'i');
@@ -158,6 +159,7 @@ static void test_filter_of_overlays(void **state)
 
 	(void)state;
 	open_inventory(&scene, 80, 24);
+	press(&scene, K_SHIFT_TAB);
 	press(&scene, K_SHIFT_TAB);
 	press(&scene, '/');
 	/* A layer that no row shows; groups of a tree are no matches by themselves. */

@@ -216,10 +216,13 @@ static void test_tabs(void **state)
 	(void)state;
 	open_inventory(&scene, 80, 24);
 	press(&scene, K_SHIFT_TAB);
+	assert_screen(&scene, SCREEN_POLICIES);
+	press(&scene, K_SHIFT_TAB);
 	assert_screen(&scene, SCREEN_OVERLAYS);
 	press(&scene, K_SHIFT_TAB);
 	assert_screen(&scene, SCREEN_NAMESPACES);
 	select_row(&scene, "net 4026532201");
+	press(&scene, K_TAB);
 	press(&scene, K_TAB);
 	press(&scene, K_TAB);
 	assert_screen(&scene, SCREEN_CGROUPS);
@@ -229,6 +232,8 @@ static void test_tabs(void **state)
 	click(&scene, 52, 2);
 	assert_screen(&scene, SCREEN_CGROUPS);
 	click(&scene, 78, 2);
+	assert_screen(&scene, SCREEN_POLICIES);
+	click(&scene, 66, 2);
 	assert_screen(&scene, SCREEN_OVERLAYS);
 	click(&scene, 10, 2);
 	assert_screen(&scene, SCREEN_OVERLAYS);

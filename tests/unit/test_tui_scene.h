@@ -36,6 +36,11 @@ struct fake_source {
 	bool paused;
 	int freezes;
 	bool frozen;
+	unsigned int lease_seconds;
+	const char *outcome; /* of an order, until it is asked for */
+	bool outcome_failed;
+	struct policy_report *report; /* the agent's, or NULL */
+	bool wants_policies;
 	char frozen_path[256];
 	uint64_t cpu_usec;		     /* that each process has used */
 	pid_t swap_pid;			     /* this pid is another process now */
@@ -127,14 +132,39 @@ static inline int source_processes(void *data, const struct node *node,
 }
 
 static inline int source_freeze(void *data, const struct node *node, bool frozen,
-				char **ret_message)
+				unsigned int lease_seconds, char **ret_message)
 {
 	struct fake_source *fake = data;
 
 	fake->freezes++;
 	fake->frozen = frozen;
+	fake->lease_seconds = lease_seconds;
 	snprintf(fake->frozen_path, sizeof(fake->frozen_path), "%s", node->path);
+	if (lease_seconds)
+		return 1;
 	return asprintf(ret_message, "frozen \x1b[7m%s", node->path) < 0 ? -ENOMEM : 0;
+}
+
+static inline void source_want_policies(void *data, bool wanted)
+{
+	((struct fake_source *)data)->wants_policies = wanted;
+}
+
+static inline struct policy_report *source_policies(void *data)
+{
+	return policy_report_ref(((struct fake_source *)data)->report);
+}
+
+static inline bool source_outcome(void *data, bool *ret_failed, char **ret_message)
+{
+	struct fake_source *fake = data;
+
+	if (!fake->outcome)
+		return false;
+	*ret_failed = fake->outcome_failed;
+	*ret_message = strdup(fake->outcome);
+	fake->outcome = NULL;
+	return true;
 }
 
 /* ---- a program with all of it ---- */
@@ -183,6 +213,9 @@ static inline void open_scene(struct scene *scene, const char *const *paths, uin
 					     .set_interval = source_set_interval,
 					     .set_paused = source_set_paused,
 					     .processes = source_processes,
+					     .want_policies = source_want_policies,
+					     .policies = source_policies,
+					     .outcome = source_outcome,
 					     .freeze = source_freeze };
 	scene->options = (struct tui_options){ .interval_usec = 1000000,
 					       .hostname = "host\x1b[31m",
@@ -206,6 +239,7 @@ static inline void close_scene(struct scene *scene)
 	canvas_done(&scene->canvas);
 	tree_unref(scene->tree);
 	inventory_unref(scene->inventory);
+	policy_report_unref(scene->fake.report);
 }
 
 /* Keys as text, with the special ones as numbers above Unicode. */

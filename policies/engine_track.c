@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#include <stdlib.h>
+#include <string.h>
+
+#include "policies/engine_private.h"
+
+struct track *track_new(struct node *node)
+{
+	struct track *track = calloc(1, sizeof(*track));
+
+	if (track)
+		track->node = node_ref(node);
+	return track;
+}
+
+void track_free(struct track *track)
+{
+	if (!track)
+		return;
+	for (unsigned int step = 0; step < POLICY_STEPS_MAX; step++)
+		verdict_unref(track->verdicts[step]);
+	node_unref(track->node);
+	free(track);
+}
+
+void track_hold(struct watch *watch, struct track *track, unsigned int step, uint64_t now)
+{
+	if (!track->held) {
+		track->held_since = now;
+		watch->n_held++;
+	}
+	track->held |= 1U << step;
+	track->judged &= ~(1U << step);
+	track->phase = ENGINE_HELD;
+	track->rung_since = track->applied_at[step] = now;
+	track->effect_from = track->clear_since = 0;
+	track->escalate = false;
+}
+
+static void withdraw(struct track *track, unsigned int step)
+{
+	verdict_withdraw(track->verdicts[step]);
+	verdict_unref(track->verdicts[step]);
+	track->verdicts[step] = NULL;
+}
+
+void track_drop(struct watch *watch, struct track *track, unsigned int steps)
+{
+	unsigned int before = track->held;
+
+	for (unsigned int step = 0; step < POLICY_STEPS_MAX; step++) {
+		if (steps >> step & 1)
+			withdraw(track, step);
+	}
+	track->held &= ~steps;
+	track->effect_from = 0;
+	track->escalate = false;
+	if (before && !track->held)
+		watch->n_held--;
+}
+
+void track_cool_down(struct watch *watch, struct track *track, uint64_t now, uint64_t least)
+{
+	uint64_t wait = watch->policy->cooldown_usec;
+
+	track_drop(watch, track, ~0U);
+	track->phase = ENGINE_COOLDOWN;
+	track->cooldown_until = now + (wait > least ? wait : least);
+	track->breach_since = track->clear_since = track->held_since = 0;
+	track->judged = 0;
+}
+
+void track_withdraw(struct track *track)
+{
+	for (unsigned int step = 0; step < POLICY_STEPS_MAX; step++)
+		verdict_withdraw(track->verdicts[step]);
+}
+
+bool track_is_awaited(const struct track *track)
+{
+	static const uint8_t none[POLICY_STEPS_MAX];
+
+	return memcmp(track->unreported, none, sizeof(none)) != 0;
+}
+
+struct watch *engine_watch(const struct engine *engine, const char *policy)
+{
+	for (size_t i = 0; i < engine->n_watches; i++) {
+		if (strcmp(engine->watches[i].policy->name, policy) == 0)
+			return &engine->watches[i];
+	}
+	return NULL;
+}
+
+struct track *watch_find(const struct watch *watch, uint64_t serial, uint32_t *ret_at)
+{
+	for (uint32_t at = 0; watch->n_tracks > 0 && at < watch->n; at++) {
+		struct track *track = watch->tracks[at];
+
+		if (!track || track->node->serial != serial)
+			continue;
+		if (ret_at)
+			*ret_at = at;
+		return track;
+	}
+	return NULL;
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+#include "policies/policy_check.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+
+#include "core/cleanup.h"
+#include "policies/guards.h"
+
+/* What is looked at, and where to tell. */
+struct examination {
+	const struct policy_set *set;
+	const struct policy_check *check;
+	struct ini_errors *errors;
+};
+
+/* ---- one step against the machine and [global] ------------------------------------------------
+ */
+
+static bool has_no_swap(const struct policy_check *check)
+{
+	struct sysinfo info;
+
+	if (check->swap || !check->hierarchies)
+		return check->swap < 0;
+	return sysinfo(&info) == 0 && info.totalswap == 0;
+}
+
+static void check_steps(const struct examination *examination, const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->n_steps; i++) {
+		const struct policy_step *step = &policy->steps[i];
+
+		if (step->line == 0)
+			continue;
+		if (step->action.id == ACTION_KILL && !examination->set->global.allow_kill)
+			ini_errors_add(
+				examination->errors, policy->file, step->line, false,
+				"kill: it is not allowed: write allow_kill = yes in [global]");
+		/* Without swap what is not a file's cannot be reclaimed: slowed down for good. */
+		if (step->action.id == ACTION_MEMORY_HIGH && has_no_swap(examination->check))
+			ini_errors_add(examination->errors, policy->file, step->line, true,
+				       "memory.high: this machine has no swap: processes that need "
+				       "more stand still until it is lifted");
+	}
+}
+
+/* ---- policies that never come to act ----------------------------------------------------------
+ */
+
+static bool same_schedule(const struct policy *a, const struct policy *b)
+{
+	struct strbuf x, y;
+	bool same;
+
+	if (!a->schedule || !b->schedule)
+		return !a->schedule;
+	strbuf_init(&x);
+	strbuf_init(&y);
+	schedule_format(a->schedule, &x);
+	schedule_format(b->schedule, &y);
+	same = !x.failed && !y.failed && strcmp(x.data, y.data) == 0;
+	strbuf_done(&x);
+	strbuf_done(&y);
+	return same;
+}
+
+/* When a rung is reached, after `when` began to hold. */
+static uint64_t reached(const struct policy *policy, size_t step)
+{
+	uint64_t usec = policy->for_usec;
+
+	for (size_t i = 1; i <= step; i++)
+		usec += policy->steps[i].after_usec;
+	return usec;
+}
+
+/* Whether some rung of `policy` does at least what rung `at` of `other` does, no later. */
+static bool does_as_much(const struct examination *examination, const struct policy *policy,
+			 const struct policy *other, size_t at)
+{
+	const struct hierarchies *hierarchies = examination->check->hierarchies;
+	struct knob_value wanted, value;
+	enum knob_id knob = action_knob(&other->steps[at].action, hierarchies, &wanted);
+
+	if (knob == KNOB_COUNT)
+		return false;
+	for (size_t i = 0; i < policy->n_steps; i++) {
+		if (action_knob(&policy->steps[i].action, hierarchies, &value) == knob &&
+		    knob_same_place(knob, &value, &wanted) &&
+		    (knob_equal(knob, &value, &wanted) || knob_tighter(knob, &value, &wanted)) &&
+		    reached(policy, i) <= reached(other, at))
+			return true;
+	}
+	return false;
+}
+
+static bool shadows(const struct examination *examination, const struct policy *policy,
+		    const struct policy *other)
+{
+	if (policy->mode < other->mode || policy->priority < other->priority ||
+	    !selectors_cover(policy->selectors, other->selectors) ||
+	    !condition_equal(policy->when, other->when) || !same_schedule(policy, other))
+		return false;
+	for (size_t i = 0; i < other->n_steps; i++) {
+		if (!does_as_much(examination, policy, other, i))
+			return false;
+	}
+	return true;
+}
+
+static void check_shadowed(const struct examination *examination, size_t at)
+{
+	const struct policy_set *set = examination->set;
+	const struct policy *policy = set->list[at];
+
+	for (size_t i = 0; i < set->n; i++) {
+		const struct policy *other = set->list[i];
+
+		if (i == at || other->broken || other->mode == POLICY_OFF ||
+		    !shadows(examination, other, policy))
+			continue;
+		/* Two that say the same: the later one is told, not both. */
+		if (i > at && shadows(examination, policy, other))
+			continue;
+		ini_errors_add(examination->errors, policy->file, policy->line, true,
+			       "policy %s: it adds nothing: policy %s (%s:%u) is for the same "
+			       "cgroups on the same condition and does at least as much",
+			       policy->name, other->name, other->file, other->line);
+		return;
+	}
+}
+
+/* ---- protected cgroups ------------------------------------------------------------------------
+ */
+
+/*
+ * Where those live that guards.h protects by name on a machine with systemd: they may come later
+ * than the policy. What is not protected there, guards_check() says.
+ */
+static const char *const protected_places[] = {
+	"/init.scope",
+	"/system.slice",
+	"/user.slice",
+	"/machine.slice",
+	"/system.slice/systemd-journald.service",
+	"/system.slice/systemd-udevd.service",
+	"/system.slice/systemd-logind.service",
+	"/system.slice/dbus.service",
+	"/system.slice/dbus-broker.service",
+	"/system.slice/ssh.service",
+	"/system.slice/sshd.service",
+	"/system.slice/docker.service",
+	"/system.slice/containerd.service",
+	"/system.slice/crio.service",
+	"/system.slice/kubelet.service",
+	"/system.slice/iscsid.service",
+	"/system.slice/multipathd.service",
+};
+
+static bool touches(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->n_steps; i++) {
+		if (action_touches(policy->steps[i].action.id))
+			return true;
+	}
+	return false;
+}
+
+/* True if the cgroup is protected, which was told. */
+static bool refuse_protected(const struct examination *examination, const struct policy *policy,
+			     const char *path, bool warning)
+{
+	char reason[POLICY_REASON_SIZE] = "";
+
+	if (guards_check(examination->check->guards, -1, path, reason, sizeof(reason)) >= 0)
+		return false;
+	ini_errors_add(examination->errors, policy->file, policy->line, warning,
+		       "policy %s: it could %s %s, which is protected: %s; leave it out with "
+		       "match_not or unit_not, or write allow_protected = yes",
+		       policy->name, warning ? "come to match" : "match", path, reason);
+	return true;
+}
+
+/* The cgroups there are. One that is not known well enough yet is worth a warning. */
+static bool check_present(const struct examination *examination, const struct policy *policy)
+{
+	const struct snapshot *snapshot = examination->check->snapshot;
+	uint32_t doubtful = NODE_NONE;
+	char reason[POLICY_REASON_SIZE];
+
+	for (uint32_t i = 0; snapshot && i < snapshot->tree->n; i++) {
+		const char *path = snapshot->tree->nodes[i]->path;
+		enum outcome outcome = selectors_match(policy->selectors, snapshot, i);
+
+		if (outcome == OUTCOME_TRUE && refuse_protected(examination, policy, path, false))
+			return true;
+		if (outcome == OUTCOME_UNKNOWN && doubtful == NODE_NONE && snapshot->join &&
+		    guards_check(examination->check->guards, -1, path, reason, sizeof(reason)) < 0)
+			doubtful = i;
+	}
+	if (doubtful != NODE_NONE)
+		refuse_protected(examination, policy, snapshot->tree->nodes[doubtful]->path, true);
+	return false;
+}
+
+/* A cgroup of that path as it would be, for the selectors that look at nothing else. */
+static struct node *make_node(const char *path)
+{
+	static const struct {
+		const char *end;
+		enum node_kind kind;
+	} kinds[] = { { ".service", NODE_SERVICE },
+		      { ".scope", NODE_SCOPE },
+		      { ".slice", NODE_SLICE } };
+	struct node *node = node_new(path, 1, 0);
+
+	if (!node)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		size_t length = strlen(node->name), end = strlen(kinds[i].end);
+
+		if (length > end && strcmp(node->name + length - end, kinds[i].end) == 0)
+			node->kind = kinds[i].kind;
+	}
+	node->unit = strdup(node->name);
+	return node;
+}
+
+static void check_places(const struct examination *examination, const struct policy *policy)
+{
+	/* What else it demands, a user or an image, those places do not have as a rule. */
+	if (selectors_inventory(policy->selectors))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(protected_places); i++) {
+		struct node *node = make_node(protected_places[i]);
+		bool could = node && selectors_could_match(policy->selectors, node);
+
+		node_unref(node);
+		if (could && refuse_protected(examination, policy, protected_places[i], false))
+			return;
+	}
+}
+
+void policy_check_set(const struct policy_set *set, const struct policy_check *check,
+		      struct ini_errors *errors)
+{
+	const struct examination examination = { set, check, errors };
+
+	for (size_t i = 0; i < set->n; i++) {
+		const struct policy *policy = set->list[i];
+
+		check_steps(&examination, policy);
+		if (policy->broken || policy->mode == POLICY_OFF)
+			continue;
+		check_shadowed(&examination, i);
+		if (check->guards && !policy->allow_protected && touches(policy) &&
+		    !check_present(&examination, policy))
+			check_places(&examination, policy);
+	}
+}
