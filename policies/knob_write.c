@@ -302,6 +302,21 @@ static int read_back(const struct knob_access *access, bool written, struct knob
 			 access->file);
 }
 
+/* What can be known beforehand is: a rehearsal that promises too much is worth nothing. */
+static int rehearse(const struct knob_access *access, struct knob_result *result)
+{
+	bool memory = access->knob == KNOB_MEMORY_MAX || access->knob == KNOB_MEMORY_HIGH ||
+		      access->knob == KNOB_MEMORY_MEMSW;
+	int r = memory ? knob_check_memory(access, result) : 0;
+
+	if (r < 0)
+		return r;
+	result->changed = true;
+	result->after = result->requested;
+	log_change(access, result);
+	return 0;
+}
+
 int knob_write(const struct knob_context *context, const struct knob_request *request,
 	       struct knob_result *ret)
 {
@@ -318,12 +333,8 @@ int knob_write(const struct knob_context *context, const struct knob_request *re
 		r = prepare(&access, ret);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	if (context->dry_run) {
-		ret->changed = true;
-		ret->after = ret->requested;
-		log_change(&access, ret);
-		return 0;
-	}
+	if (context->dry_run)
+		return rehearse(&access, ret);
 	error = knob_write_value(&access, ret);
 	r = read_back(&access, error == 0, ret);
 	if (error < 0)

@@ -331,6 +331,16 @@ static void test_values_as_the_kernel_has_them(void **state)
 	assert_false(bench.result.changed);
 	bench.fs->overwrite = "0-2";
 	assert_int_equal(put(&bench, KNOB_CPUSET_CPUS, "0-3"), -ESTALE);
+	/* An empty list needs something to be written. */
+	{
+		struct knob_request request = { .knob = KNOB_CPUSET_CPUS, .node = bench.node };
+
+		fake_cgroupfs_put(bench.fs, "/a", "cpuset.cpus", "0-2");
+		bench.fs->writes = 0;
+		assert_int_equal(knob_write(&bench.context, &request, &bench.result), 0);
+		assert_string_equal(bench.fs->written[0], "cpuset.cpus \n");
+		assert_string_equal(get(&bench, "cpuset.cpus"), "");
+	}
 	/* Sizes come back in pages. */
 	bench.fs->overwrite = "536866816";
 	assert_int_equal(put(&bench, KNOB_MEMORY_LOW, "536870000B"), 0);
