@@ -359,17 +359,41 @@ static void test_values_as_the_kernel_has_them(void **state)
 /* Guards are asked for what is new, and not for what is put back or was permitted. */
 static void test_guards(void **state)
 {
-	struct bench bench;
 	struct knob_request request = { .knob = KNOB_PIDS_MAX, .value = { .number = 7 } };
 	struct guards *guards = NULL;
+	struct node *slice, *sshd;
+	struct bench bench;
 
 	(void)state;
 	begin(&bench, true);
-	request.node = bench.node;
+	slice = fake_cgroupfs_add(bench.fs, "/system.slice");
+	sshd = fake_cgroupfs_add(bench.fs, "/system.slice/ssh.service");
 	assert_int_equal(guards_new(bench.fs->root, &bench.fs->hierarchies, &guards), 0);
+	request.node = sshd;
 	bench.context.guards = guards;
+	assert_int_equal(knob_write(&bench.context, &request, &bench.result), -EPERM);
+	assert_non_null(strstr(bench.result.text, "refused: "));
+	bench.context.dry_run = true;
+	assert_int_equal(knob_write(&bench.context, &request, &bench.result), -EPERM);
+	bench.context.dry_run = false;
+	assert_int_equal(bench.fs->writes, 0);
+	request.allow_protected = true;
+	assert_int_equal(knob_write(&bench.context, &request, &bench.result), 0);
+	request.allow_protected = false;
+	request.restore = true;
+	request.value.number = KNOB_UNLIMITED;
+	assert_int_equal(knob_write(&bench.context, &request, &bench.result), 0);
+	/* Others are not meant, and without guards nobody is asked. */
+	request = (struct knob_request){ .knob = KNOB_PIDS_MAX,
+					 .node = bench.node,
+					 .value = { .number = 7 } };
+	assert_int_equal(knob_write(&bench.context, &request, &bench.result), 0);
+	bench.context.guards = NULL;
+	request.node = sshd;
 	assert_int_equal(knob_write(&bench.context, &request, &bench.result), 0);
 	guards_free(guards);
+	node_unref(slice);
+	node_unref(sshd);
 	end(&bench);
 }
 
