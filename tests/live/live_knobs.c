@@ -131,11 +131,15 @@ static void test_burst(void **state)
 	end(&bench);
 }
 
-/* v2 lets it be emptied, and it is empty to begin with. */
+/*
+ * Empty to begin with, which means all that the parent has. Some kernels do not let it be emptied
+ * again while somebody is in it (6.1 does not): then it has to stand for the same.
+ */
 static void test_cpuset(void **state)
 {
 	struct knob_request request = { .knob = KNOB_CPUSET_CPUS, .restore = true };
 	struct knob_result result;
+	_cleanup_(freep) char *all = NULL;
 	struct bench bench;
 	struct node *node;
 
@@ -150,7 +154,9 @@ static void test_cpuset(void **state)
 		expect(&bench, "", "cs", "cpuset.cpus", "0");
 		request.value = result.before;
 		assert_int_equal(knob_write(&bench.context, &request, &result), 0);
-		expect(&bench, "", "cs", "cpuset.cpus", "");
+		all = live_read(bench.live, "", "", "cpuset.cpus.effective");
+		assert_non_null(all);
+		expect(&bench, "", "cs", "cpuset.cpus.effective", all);
 		assert_true(set(&bench, node, "cpuset.cpus=8190", &result) < 0);
 		assert_true(strlen(result.text) > 0);
 	}

@@ -356,6 +356,39 @@ static void test_values_as_the_kernel_has_them(void **state)
 	end(&bench);
 }
 
+/* What was empty stands for all that the parent has, and cannot be emptied with tasks in it. */
+static void test_empty_cpuset_goes_back(void **state)
+{
+	struct knob_request request = { .knob = KNOB_CPUSET_CPUS, .restore = true };
+	struct node *child;
+	struct bench bench;
+
+	(void)state;
+	begin(&bench, true);
+	child = fake_cgroupfs_add(bench.fs, "/a/b");
+	request.node = child;
+	fake_cgroupfs_put(bench.fs, "/a/b", "cpuset.cpus", "0");
+	fake_cgroupfs_create(bench.fs, "cpuset", "/a", "cpuset.cpus.effective", "0-3");
+	bench.fs->faults[0] = (struct fake_fault){ "cpuset.cpus", true, -ENOSPC, 1 };
+	assert_int_equal(knob_write(&bench.context, &request, &bench.result), 0);
+	assert_true(bench.result.adjusted);
+	assert_string_equal(fake_cgroupfs_get(bench.fs, "/a/b", "cpuset.cpus"), "0-3");
+	/* Not where it is only wished for. */
+	request.restore = false;
+	bench.fs->faults[0].times = 1;
+	assert_int_equal(knob_write(&bench.context, &request, &bench.result), -ENOSPC);
+	assert_string_equal(fake_cgroupfs_get(bench.fs, "/a/b", "cpuset.cpus"), "0-3");
+	/* At the top it is the root that is asked. */
+	request.restore = true;
+	request.node = bench.node;
+	fake_cgroupfs_put(bench.fs, "/a", "cpuset.cpus", "0");
+	bench.fs->faults[0].times = 1;
+	assert_int_equal(knob_write(&bench.context, &request, &bench.result), -ENOSPC);
+	assert_non_null(strstr(bench.result.text, "without a CPU"));
+	node_unref(child);
+	end(&bench);
+}
+
 /* Guards are asked for what is new, and not for what is put back or was permitted. */
 static void test_guards(void **state)
 {
@@ -408,6 +441,7 @@ int main(void)
 		cmocka_unit_test(test_frozen_ancestor),
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_values_as_the_kernel_has_them),
+		cmocka_unit_test(test_empty_cpuset_goes_back),
 		cmocka_unit_test(test_guards),
 	};
 
