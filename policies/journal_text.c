@@ -17,19 +17,21 @@ enum { JOURNAL_VERSION = 1 };
 /* JSON integers end at INT64_MAX, and "no limit" is above: it is a word here too. */
 static json_t *encode_number(uint64_t number)
 {
-	if (number == KNOB_IO_LEAVE)
-		return json_string("leave");
 	if (number == KNOB_UNLIMITED)
 		return json_string("max");
+	if (number == KNOB_IO_LEAVE)
+		return json_string("leave");
 	return json_integer((json_int_t)number);
 }
 
 static json_t *encode_value(const struct knob_value *value)
 {
 	if (value->text[0])
-		return json_pack("{s:s, s:[o,o,o,o]}", "text", value->text, "io",
-				 encode_number(value->io[0]), encode_number(value->io[1]),
-				 encode_number(value->io[2]), encode_number(value->io[3]));
+		return json_pack("{s:s, s:[o, o, o, o]}", "text", value->text, "io",
+				 encode_number(value->io[KNOB_IO_RBPS]),
+				 encode_number(value->io[KNOB_IO_WBPS]),
+				 encode_number(value->io[KNOB_IO_RIOPS]),
+				 encode_number(value->io[KNOB_IO_WIOPS]));
 	return json_pack("{s:o, s:o, s:o}", "number", encode_number(value->number), "period",
 			 encode_number(value->period), "burst", encode_number(value->burst));
 }
@@ -50,18 +52,20 @@ static bool decode_number(const json_t *json, uint64_t *ret_number)
 static bool decode_value(const json_t *json, struct knob_value *ret_value)
 {
 	const char *text = json_string_value(json_object_get(json, "text"));
+	const json_t *io = json_object_get(json, "io");
 
 	*ret_value = (struct knob_value){ 0 };
-	if (!text) {
-		decode_number(json_object_get(json, "burst"), &ret_value->burst);
+	decode_number(json_object_get(json, "burst"), &ret_value->burst);
+	if (!text)
 		return decode_number(json_object_get(json, "number"), &ret_value->number) &&
 		       decode_number(json_object_get(json, "period"), &ret_value->period);
-	}
-	for (size_t i = 0; i < KNOB_IO_COUNT; i++)
-		decode_number(json_array_get(json_object_get(json, "io"), i), &ret_value->io[i]);
 	if (strlen(text) >= sizeof(ret_value->text))
 		return false;
 	memcpy(ret_value->text, text, strlen(text) + 1);
+	for (size_t i = 0; i < json_array_size(io) && i < KNOB_IO_COUNT; i++) {
+		if (!decode_number(json_array_get(io, i), &ret_value->io[i]))
+			return false;
+	}
 	return true;
 }
 

@@ -300,12 +300,13 @@ static void release_high(const struct lowering *lowering, const struct knob_acce
 			 uint64_t held, const struct knob_value *before)
 {
 	const struct knob_value ours = { .number = held };
+	struct knob_result unused = { 0 };
 	struct knob_value now;
 	int r = knob_read_value(high, NULL, &now);
 
 	/* Somebody else's by now: theirs to keep. */
 	if (r == 0 && knob_equal(KNOB_MEMORY_HIGH, &now, &ours))
-		r = knob_put(high, before, lowering->result);
+		r = knob_put(high, before, &unused);
 	if (r == 0)
 		knob_put_back(high, KNOB_MEMORY_HIGH, lowering->result);
 	else

@@ -264,10 +264,26 @@ static int prepare(struct knob_access *access, struct knob_result *result)
 	return knob_equal(access->knob, &result->before, &result->requested) ? 1 : 0;
 }
 
-static int read_back(const struct knob_access *access, struct knob_result *result)
+static int read_back(const struct knob_access *access, bool written, struct knob_result *result)
 {
+	struct knob_result undone = *result;
 	int r = knob_read_value(access, &result->requested, &result->after);
 
+	/* Once more: what is being written at the same moment may be read in two halves. */
+	if (r < 0)
+		r = knob_read_value(access, &result->requested, &result->after);
+	if (r < 0 && written) {
+		/* As far as anybody knows it is there, and is to be undone. */
+		result->after = result->requested;
+		result->changed = true;
+		knob_fail(result, r, "written, but %s cannot be read back: %s", access->file,
+			  strerror(-r));
+		/* Nobody may stay frozen by what is called a failure. */
+		undone.requested.number = 0;
+		if (access->knob == KNOB_FREEZE && result->requested.number)
+			result->changed = knob_write_freeze(access, &undone) < 0;
+		return r;
+	}
 	if (r < 0)
 		return knob_fail(result, r, "%s cannot be read back: %s", access->file,
 				 strerror(-r));
@@ -309,7 +325,7 @@ int knob_write(const struct knob_context *context, const struct knob_request *re
 		return 0;
 	}
 	error = knob_write_value(&access, ret);
-	r = read_back(&access, ret);
+	r = read_back(&access, error == 0, ret);
 	if (error < 0)
 		ret->error = r = error;
 	if (ret->changed)

@@ -70,23 +70,35 @@ struct assignment {
 	struct knob_value value;
 };
 
+/* Where the knob stands in the list, or `n`. */
+static size_t find_assignment(const struct assignment *list, size_t n, enum knob_id knob)
+{
+	size_t i = n;
+
+	while (i > 0 && list[i - 1].knob != knob)
+		i--;
+	return i > 0 ? i - 1 : n;
+}
+
 static void order(const struct knob_context *context, const struct node *node,
 		  const struct assignment *list, size_t n, size_t *ret_order)
 {
-	size_t memory = n, memsw = n;
+	size_t memory = find_assignment(list, n, KNOB_MEMORY_MAX),
+	       memsw = find_assignment(list, n, KNOB_MEMORY_MEMSW),
+	       quota = find_assignment(list, n, KNOB_CPU_QUOTA),
+	       burst = find_assignment(list, n, KNOB_CPU_BURST);
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		ret_order[i] = i;
-		if (list[i].knob == KNOB_MEMORY_MAX)
-			memory = i;
-		if (list[i].knob == KNOB_MEMORY_MEMSW)
-			memsw = i;
-	}
-	if (memory == n || memsw == n)
-		return;
-	if ((memsw < memory) != memsw_goes_first(context, node, &list[memsw].value)) {
+	if (memory < n && memsw < n &&
+	    (memsw < memory) != memsw_goes_first(context, node, &list[memsw].value)) {
 		ret_order[memory] = memsw;
 		ret_order[memsw] = memory;
+	}
+	/* A burst can be no more than the quota: that comes first, and takes it down if need be. */
+	if (quota < n && burst < quota) {
+		ret_order[quota] = burst;
+		ret_order[burst] = quota;
 	}
 }
 
@@ -115,7 +127,7 @@ int manual_set_all(const struct knob_context *context, const struct node *node,
 	for (size_t i = 0; i < n && r == 0; i++) {
 		struct knob_result present;
 
-		r = knob_read(context, list[i].knob, node, &present);
+		r = knob_read_at(context, list[i].knob, node, &list[i].value, &present);
 		if (r < 0)
 			ret[i] = present;
 	}

@@ -12,7 +12,8 @@
 int manual_set(const struct knob_context *context, const struct node *node, const char *assignment,
 	       struct knob_result *ret);
 /*
- * Several, in the order the kernel wants them (v1 memory before or after memsw). All are parsed
+ * Several, in the order the kernel wants them (v1 memory before or after memsw, a burst
+ * after its quota). All are parsed
  * before the first is written; stops at the first that fails. `ret` has room for `n`, in the order
  * given; those not reached have error -ECANCELED.
  */

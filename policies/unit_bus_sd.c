@@ -95,7 +95,10 @@ static int sd_await_hello(struct unit_sd *sd)
 	return r < 0 ? r : 0;
 }
 
-/* -ENOENT only where systemd is not process 1. */
+/*
+ * -ENOENT only where systemd is not process 1. The connection of a process that forked us is none
+ * of ours: sd-bus says -ECHILD.
+ */
 static int sd_connect(struct unit_sd *sd)
 {
 	int r;
@@ -114,10 +117,9 @@ static int sd_connect(struct unit_sd *sd)
 	return r == -ENOENT ? -ENOTCONN : r;
 }
 
-/* -ECHILD: the connection is that of the process that forked us. */
 static bool is_lost(int r)
 {
-	static const int errors[] = { -ENOTCONN, -ECONNRESET, -EPIPE, -ESHUTDOWN, -ECHILD };
+	static const int errors[] = { -ENOTCONN, -ECONNRESET, -EPIPE, -ESHUTDOWN };
 
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
 		if (r == errors[i])

@@ -46,6 +46,10 @@ static const struct {
 	{ true, "memory.memsw.max=1G", -EOPNOTSUPP, "memory.max", "max", "swap alone", 0 },
 	{ true, "io.weight=50", 0, "io.weight", "50", NULL, 1 },
 	{ true, "pids.max=7", 0, "pids.max", "7", NULL, 1 },
+	{ true, "cpu.burst=5ms", 0, "cpu.max.burst", "5000", NULL, 1 },
+	{ true, "io.max=8:0 rbps=10M wiops=100", 0, "io.max",
+	  "8:0 rbps=10485760 wbps=max riops=max wiops=100", NULL, 1 },
+	{ true, "io.max=8:0 rbps=10", -EINVAL, "io.max", "", "with their unit", 0 },
 	{ true, "freezer=frozen", 0, "cgroup.freeze", "1", NULL, 1 },
 	{ true, "nonsense=1", -EINVAL, "cpu.max", "max 100000", "no knob", 0 },
 	{ true, "nonsense", -EINVAL, "cpu.max", "max 100000", "KNOB=VALUE", 0 },
@@ -203,6 +207,29 @@ static void test_v1_memsw_order(void **state)
 	assert_string_equal(fake_cgroupfs_get(fs, "/a", "memory.limit_in_bytes"), "1073741824");
 	assert_string_equal(fake_cgroupfs_get(fs, "/a", "memory.memsw.limit_in_bytes"),
 			    "2147483648");
+	node_unref(node);
+	fake_cgroupfs_free(fs);
+}
+
+/* A burst is no more than its quota, whichever is named first. */
+static void test_burst_order(void **state)
+{
+	struct fake_cgroupfs *fs = fake_cgroupfs_new(true);
+	struct node *node = fake_cgroupfs_add(fs, "/a");
+	struct knob_context context = fake_cgroupfs_context(fs);
+	const char *const raise[] = { "cpu.burst=30ms", "pids.max=9", "cpu.quota=40%" };
+	const char *const lower[] = { "cpu.burst=5ms", "cpu.quota=10%" };
+	struct knob_result results[3];
+
+	(void)state;
+	fake_cgroupfs_put(fs, "/a", "cpu.max", "20000 100000");
+	assert_int_equal(manual_set_all(&context, node, raise, 3, results), 0);
+	assert_string_equal(fake_cgroupfs_get(fs, "/a", "cpu.max"), "40000 100000");
+	assert_string_equal(fake_cgroupfs_get(fs, "/a", "cpu.max.burst"), "30000");
+	assert_int_equal(results[0].knob, KNOB_CPU_BURST);
+	assert_int_equal(manual_set_all(&context, node, lower, 2, results), 0);
+	assert_string_equal(fake_cgroupfs_get(fs, "/a", "cpu.max"), "10000 100000");
+	assert_string_equal(fake_cgroupfs_get(fs, "/a", "cpu.max.burst"), "5000");
 	node_unref(node);
 	fake_cgroupfs_free(fs);
 }
@@ -413,6 +440,7 @@ int main(void)
 		cmocka_unit_test(test_v1_order_of_quota_and_period),
 		cmocka_unit_test(test_v1_larger_child),
 		cmocka_unit_test(test_v1_memsw_order),
+		cmocka_unit_test(test_burst_order),
 		cmocka_unit_test(test_set_all_parses_first),
 		cmocka_unit_test(test_v2_memory_max),
 		cmocka_unit_test(test_freeze),

@@ -205,7 +205,7 @@ disk_attach() {
 # not come up is started again: emulated on a busy host, a kernel may fail to calibrate its clocks.
 vm_run() {
 	local status try
-	mkfifo "$scratch/pipe"
+	mkfifo "$scratch/pipe" "$scratch/monitor.in" "$scratch/monitor.out"
 	for try in 1 2 3; do
 		status=0
 		vm_once "$@" || status=$?
@@ -228,8 +228,34 @@ vm_await_begin() {
 	done
 }
 
+# vm_await_end, of a machine started at `start`: waits for its end; what stands still shows where before it is killed.
+vm_await_end() {
+	local end=$((start + timeout - 20))
+	while kill -0 "$vm_pid" 2>/dev/null; do
+		if ((SECONDS >= end)); then
+			vm_stuck=yes
+			vm_diagnose >&2
+			return
+		fi
+		sleep 0.5
+	done
+}
+
+# If the monitor says nothing, it is qemu that stands still, and not the machine. The interrupt makes a
+# kernel that still takes one print where it was (unknown_nmi_panic).
+vm_diagnose() {
+	local said
+	printf '%s: no end after %s s. The machine:\n' "${0##*/}" $((timeout - 20))
+	printf 'info status\ninfo registers -a\n' 1<>"$scratch/monitor.in"
+	said=$(timeout 5 cat "$scratch/monitor.out" | tr -d '\r' |
+		grep -aE 'VM status|^CPU#|^R[IS]P=|HLT=') || :
+	printf '%s\n' "${said:-the monitor says nothing}"
+	printf 'nmi\n' 1<>"$scratch/monitor.in"
+	sleep 5
+}
+
 vm_once() {
-	local status=0 filter start=$SECONDS
+	local status=0 filter start=$SECONDS vm_stuck=''
 	rm -f "$scratch/console"
 	vm_filter <"$scratch/pipe" &
 	filter=$!
@@ -237,14 +263,17 @@ vm_once() {
 	# panics when the host lets it wait.
 	setpriv --pdeathsig TERM timeout --foreground -s KILL "$timeout" \
 		qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m "$memory" \
-		-display none -monitor none -nic none -no-reboot -no-user-config \
+		-display none -nic none -chardev "pipe,id=monitor,path=$scratch/monitor" \
+		-mon chardev=monitor -no-reboot -no-user-config \
 		-chardev "stdio,id=console,signal=off,logfile=$scratch/console" \
 		-serial chardev:console "${vm_disks[@]}" \
 		-kernel "$cache/kernel/vmlinuz" -initrd "$scratch/initrd" \
-		-append "console=ttyS0 quiet panic=-1 psi=1 no_timer_check $*" \
+		-append "console=ttyS0 quiet panic=-1 psi=1 no_timer_check unknown_nmi_panic $*" \
 		</dev/null >"$scratch/pipe" &
 	vm_pid=$!
 	vm_await_begin
+	vm_await_end
+	[[ ! $vm_stuck ]] || kill "$vm_pid" 2>/dev/null || :
 	wait "$vm_pid" || status=$?
 	vm_pid=''
 	wait "$filter" || :
@@ -265,8 +294,8 @@ vm_filter() {
 # vm_result STATUS SECONDS
 vm_result() {
 	local code
-	if (($1 == 137 && $2 >= timeout)); then
-		printf '%s: no end after %s s, machine killed\n' "${0##*/}" "$timeout" >&2
+	if [[ $vm_stuck ]] || (($1 == 137 && $2 >= timeout)); then
+		printf '%s: no end after %s s, machine killed\n' "${0##*/}" "$2" >&2
 		return 124
 	fi
 	code=$(tr -d '\r' <"$scratch/console" | LC_ALL=C sed -n 's/.*@@EXIT \([0-9]*\)@@$/\1/p' |

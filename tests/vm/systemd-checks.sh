@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Run by root in the machine of systemd-vm.sh: the unit of cgwatchd as it is installed, and what it
 # finds out from inside its sandbox. Everything made here goes away with the machine.
+# Usage: systemd-checks.sh SECONDS PART…: the parts are the functions check_PART; after SECONDS without
+# an end it is told where everything stands.
 set -uo pipefail
 failed=0
 page=/root/page
@@ -316,13 +318,33 @@ check_minimal() {
 	check_stop
 }
 
+# What the machine does if it comes to no end: seen from inside, as long as it lives.
+watch_over() {
+	local pid=$$
+	sleep "$1"
+	kill -0 $pid 2>/dev/null || return
+	echo "==== no end after $1 s; what there is:"
+	ps --ppid 2 -p 2 --deselect -o pid,ppid,stat,wchan:32,args
+	systemctl list-jobs --no-pager
+	echo w >/proc/sysrq-trigger
+	echo l >/proc/sysrq-trigger
+	dmesg | tail -n 120
+	journalctl --quiet --no-pager -n 40
+}
+
+# shellcheck source=tests/vm/systemd-units.sh
+. /bin/systemd-units.sh
+
 exec </dev/null 4>&1
+watch_over "$1" &
+shift
 systemctl daemon-reload
 expect "the unit is good" systemd-analyze verify --man=no /usr/lib/systemd/system/cgwatchd.service
 cat /root/said
 world_make
 job_make
-check_default
-check_minimal
+for part; do
+	"check_$part"
+done
 echo "$failed failed, after $SECONDS s"
 ((failed == 0))

@@ -107,7 +107,7 @@ complete -c cgwatch -n '__fish_seen_subcommand_from run' -l target -x -a '(__fis
 complete -c cgwatch -n '__fish_seen_subcommand_from run' -l ns -x -a 'all mnt net pid user uts ipc cgroup time' -d 'What to join'
 complete -c cgwatch -n '__fish_seen_subcommand_from run' -a '(__fish_complete_subcommand --fcs-skip=2)'
 complete -c cgwatch -n '__fish_seen_subcommand_from set' -s n -l dry-run -d 'Write nothing'
-complete -c cgwatch -n '__fish_seen_subcommand_from set' -a 'cpu.quota= cpu.weight= cpu.shares= cpuset.cpus= cpuset.mems= memory.max= memory.high= memory.low= memory.min= memory.swap.max= memory.memsw.max= pids.max= io.weight= freezer=' -d Knob
+complete -c cgwatch -n '__fish_seen_subcommand_from set' -a 'cpu.quota= cpu.burst= cpu.weight= cpu.shares= cpuset.cpus= cpuset.mems= memory.max= memory.high= memory.low= memory.min= memory.swap.max= memory.memsw.max= pids.max= io.weight= io.max= freezer=' -d Knob
 complete -c cgwatch -n '__fish_seen_subcommand_from policy; and not __cgwatch_policy_word' -a check -d 'What is wrong with policy files'
 complete -c cgwatch -n '__fish_seen_subcommand_from policy; and not __cgwatch_policy_word' -a explain -d 'What policies see of a cgroup'
 complete -c cgwatch -n '__fish_seen_subcommand_from policy; and not __cgwatch_policy_word' -a status -d 'What is held now'
