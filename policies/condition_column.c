@@ -25,13 +25,12 @@ static double without_limit(const struct metric *metric)
 	return infinite ? INFINITY : NAN;
 }
 
-/* NAN where nothing is known. */
-static void load(const struct block *block, enum metric_id id, double *values)
+/* NAN where nothing is known; `unlimited` where there is no limit. */
+static void load_column(const struct block *block, enum metric_id id, double unlimited,
+			double *values)
 {
 	const struct column *column = &block->snapshot->columns[id];
-	const struct metric *metric = metric_get(id);
-	double unlimited = without_limit(metric);
-	bool is_double = metric_is_double(id), is_text = metric->kind == KIND_TEXT;
+	bool is_double = metric_is_double(id), is_text = metric_get(id)->kind == KIND_TEXT;
 
 	for (unsigned int i = 0; i < block->n; i++) {
 		uint32_t index = block->indices[i];
@@ -43,6 +42,19 @@ static void load(const struct block *block, enum metric_id id, double *values)
 			values[i] = is_double ? column->values[index].number
 					      : metric_to_double(id, column->values[index]);
 	}
+}
+
+/* A share of nothing, or of a limit that is not set, has no value. */
+static void load(const struct block *block, const struct condition_part *part, double *values)
+{
+	double divisors[BLOCK];
+
+	load_column(block, part->metric, without_limit(metric_get(part->metric)), values);
+	if (part->over == M_NONE)
+		return;
+	load_column(block, part->over, NAN, divisors);
+	for (unsigned int i = 0; i < block->n; i++)
+		values[i] = divisors[i] > 0 || divisors[i] < 0 ? values[i] / divisors[i] : NAN;
 }
 
 #define COMPARE_LOOP(name, expression)                                                     \
@@ -105,45 +117,41 @@ static bool all_are(const uint8_t *outcomes, unsigned int n, enum outcome outcom
 	return at == n;
 }
 
-static void evaluate_block(const struct block *block, unsigned int at, uint8_t *outcomes)
+static void evaluate_block(const struct block *block, unsigned int at, uint8_t *outcomes);
+
+static void join_block(const struct block *block, const struct condition_part *part,
+		       uint8_t *outcomes)
 {
-	const struct condition_part *part = &block->condition->parts[at];
-	const uint8_t(*table)[3] = part->type == CONDITION_AND ? and_table : or_table;
-	enum outcome decisive = part->type == CONDITION_AND ? OUTCOME_FALSE : OUTCOME_TRUE;
+	bool both = part->type == CONDITION_AND;
+	const uint8_t(*table)[3] = both ? and_table : or_table;
 	uint8_t right[BLOCK];
 
-	if (part->type == CONDITION_COMPARE) {
-		double values[BLOCK];
-
-		load(block, part->metric, values);
-		compares[part->operator](values, block->n, part->threshold, outcomes);
-		return;
-	}
 	evaluate_block(block, part->left, outcomes);
-	if (part->type == CONDITION_NOT) {
-		for (unsigned int i = 0; i < block->n; i++)
-			outcomes[i] = not_table[outcomes[i]];
-		return;
-	}
 	/* On a calm machine the first comparison says it all. */
-	if (all_are(outcomes, block->n, decisive))
+	if (all_are(outcomes, block->n, both ? OUTCOME_FALSE : OUTCOME_TRUE))
 		return;
 	evaluate_block(block, part->right, right);
 	for (unsigned int i = 0; i < block->n; i++)
 		outcomes[i] = table[outcomes[i]][right[i]];
 }
 
-/* What this file does not know of (events) is evaluated one by one. */
-static bool is_plain(const struct condition *condition)
+static void evaluate_block(const struct block *block, unsigned int at, uint8_t *outcomes)
 {
-	for (unsigned int i = 0; i < condition->n; i++) {
-		enum condition_type type = condition->parts[i].type;
+	const struct condition_part *part = &block->condition->parts[at];
+	double values[BLOCK];
 
-		if (type != CONDITION_COMPARE && type != CONDITION_AND && type != CONDITION_OR &&
-		    type != CONDITION_NOT)
-			return false;
+	if (part->type == CONDITION_COMPARE) {
+		load(block, part, values);
+		compares[part->operator](values, block->n, part->threshold, outcomes);
+	} else if (part->type == CONDITION_EVENT) {
+		memset(outcomes, OUTCOME_FALSE, block->n);
+	} else if (part->type == CONDITION_NOT) {
+		evaluate_block(block, part->left, outcomes);
+		for (unsigned int i = 0; i < block->n; i++)
+			outcomes[i] = not_table[outcomes[i]];
+	} else {
+		join_block(block, part, outcomes);
 	}
-	return true;
 }
 
 void condition_evaluate_column(const struct condition *condition, const struct snapshot *snapshot,
@@ -151,11 +159,6 @@ void condition_evaluate_column(const struct condition *condition, const struct s
 {
 	struct block block = { .condition = condition, .snapshot = snapshot };
 
-	if (!is_plain(condition)) {
-		for (uint32_t i = 0; i < n; i++)
-			outcomes[i] = (uint8_t)condition_evaluate(condition, snapshot, indices[i]);
-		return;
-	}
 	for (uint32_t at = 0; at < n; at += BLOCK) {
 		block.indices = indices + at;
 		block.n = n - at < BLOCK ? n - at : BLOCK;

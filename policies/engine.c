@@ -90,21 +90,6 @@ void watch_see_schedule(struct watch *watch, const struct snapshot *snapshot)
 					(int64_t)(snapshot->realtime_ns / 1000000000));
 }
 
-/* Policies with events, one by one: most look at little else. */
-static int tick_events(struct moment *moment, bool gap)
-{
-	struct watch *watch = moment->watch;
-	int r = 0;
-
-	watch_see_signs(watch, moment->snapshot, moment->now);
-	for (uint32_t at = 0; at < watch->n && r == 0; at++) {
-		moment->at = at;
-		r = engine_look(moment, gap);
-		watch_forget_events(watch, at);
-	}
-	return r;
-}
-
 /* The next one that has something to do: a breach, or a track. */
 static uint32_t next_busy(const struct watch *watch, const uint8_t *outcomes, uint32_t at)
 {
@@ -119,22 +104,40 @@ static uint32_t next_busy(const struct watch *watch, const uint8_t *outcomes, ui
 	return at;
 }
 
-static int tick_columns(struct moment *moment, bool gap)
+/* The outcomes are those without any event: where one happened it is evaluated once more. */
+static void add_events(struct moment *moment, uint8_t *outcomes)
+{
+	struct watch *watch = moment->watch;
+
+	watch_see_signs(watch, moment->snapshot, moment->now);
+	for (moment->at = 0; moment->at < watch->n; moment->at++) {
+		moment_events(moment);
+		if (moment->when_events)
+			outcomes[moment->at] = (uint8_t)condition_evaluate_events(
+				moment->policy->when, moment->snapshot, watch->indices[moment->at],
+				moment->when_events);
+	}
+}
+
+static int tick_matched(struct moment *moment, bool gap)
 {
 	struct watch *watch = moment->watch;
 	uint8_t *outcomes = moment->engine->outcomes;
 	int r = 0;
 
-	moment->when_events = moment->clear_events = 0;
 	condition_evaluate_column(moment->policy->when, moment->snapshot, watch->indices, watch->n,
 				  outcomes);
+	if (watch->n_events > 0)
+		add_events(moment, outcomes);
 	for (uint32_t at = next_busy(watch, outcomes, 0); at < watch->n && r == 0;
 	     at = next_busy(watch, outcomes, at + 1)) {
 		moment->at = at;
 		moment->index = watch->indices[at];
+		moment_events(moment);
 		moment->when = (enum outcome)outcomes[at];
 		r = look(moment, gap);
 	}
+	watch_forget_events(watch, 0, watch->n);
 	return r;
 }
 
@@ -145,7 +148,7 @@ static int tick_watch(struct moment *moment, struct watch *watch, bool gap)
 	watch_see_schedule(watch, moment->snapshot);
 	if (watch->n == 0)
 		return 0;
-	return watch->n_events > 0 ? tick_events(moment, gap) : tick_columns(moment, gap);
+	return tick_matched(moment, gap);
 }
 
 static bool is_gap(const struct engine *engine, uint64_t now)

@@ -47,6 +47,8 @@ uint32_t hour_count(const struct hour *hour, uint64_t now)
 
 static void cut(struct hour *hour, uint32_t first, uint32_t n)
 {
+	if (n == 0)
+		return;
 	memmove(&hour->times[first], &hour->times[first + n],
 		(hour->n - first - n) * sizeof(*hour->times));
 	hour->n -= n;

@@ -96,7 +96,10 @@ int engine_decide_release(const struct engine *engine, struct decisions *decisio
 void engine_add_why(const struct moment *moment, const struct condition *condition, uint64_t since,
 		    struct strbuf *buffer)
 {
-	condition_explain(condition, moment->snapshot, moment->index, buffer);
+	uint64_t events = condition == moment->policy->clear_when ? moment->clear_events
+								  : moment->when_events;
+
+	condition_explain_events(condition, moment->snapshot, moment->index, events, buffer);
 	strbuf_add_string(buffer, " (for ");
 	strbuf_add_fixed(buffer, moment->now - since, 6);
 	strbuf_add_string(buffer, "s)");

@@ -157,10 +157,12 @@ void moment_events(struct moment *moment)
 					moment->now);
 }
 
-void watch_forget_events(struct watch *watch, uint32_t at)
+void watch_forget_events(struct watch *watch, uint32_t at, uint32_t n)
 {
-	for (unsigned int i = 0; i < watch->n_events; i++)
-		watch->cells[at * watch->n_events + i].now = false;
+	size_t first = (size_t)at * watch->n_events, end = first + (size_t)n * watch->n_events;
+
+	for (size_t i = first; i < end; i++)
+		watch->cells[i].now = false;
 }
 
 /* ---- told by the kernel ---- */
@@ -211,7 +213,7 @@ int engine_event(struct engine *engine, const struct snapshot *snapshot, uint64_
 			continue;
 		watch_see_schedule(watch, snapshot);
 		r = engine_look(&moment, false);
-		watch_forget_events(watch, moment.at);
+		watch_forget_events(watch, moment.at, 1);
 	}
 	return r;
 }

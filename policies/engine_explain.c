@@ -68,13 +68,24 @@ static void explain_state(const struct policy *policy, const struct track *track
 	strbuf_add_char(buffer, '\n');
 }
 
-static void explain_condition(const char *name, const struct condition *condition,
-			      const struct snapshot *snapshot, uint32_t index,
+static void explain_condition(const struct moment *moment, const char *name,
+			      const struct condition *condition, uint64_t events,
 			      struct strbuf *buffer)
 {
 	strbuf_printf(buffer, "  %s: ", name);
-	condition_explain(condition, snapshot, index, buffer);
+	condition_explain_events(condition, moment->snapshot, moment->index, events, buffer);
 	strbuf_add_char(buffer, '\n');
+}
+
+/* Those that are true for a while still. */
+static void find_events(struct moment *moment)
+{
+	moment->when_events = moment->clear_events = 0;
+	if (moment->engine->tree != moment->snapshot->tree)
+		return;
+	moment->at = watch_at(moment->watch, moment->index);
+	if (moment->at != NODE_NONE)
+		moment_events(moment);
 }
 
 static void explain_distance(const struct policy *policy, const struct snapshot *snapshot,
@@ -181,7 +192,7 @@ static void explain_schedule(const struct policy *policy, const struct snapshot 
 	strbuf_add_char(buffer, '\n');
 }
 
-static void explain_match(const struct moment *moment, struct strbuf *buffer)
+static void explain_match(struct moment *moment, struct strbuf *buffer)
 {
 	const struct policy *policy = moment->policy;
 	const struct snapshot *snapshot = moment->snapshot;
@@ -189,14 +200,16 @@ static void explain_match(const struct moment *moment, struct strbuf *buffer)
 	const struct track *track = watch_find(moment->watch, node->serial, NULL);
 
 	explain_state(policy, track, moment->now, buffer);
-	explain_condition("when", policy->when, snapshot, moment->index, buffer);
+	find_events(moment);
+	explain_condition(moment, "when", policy->when, moment->when_events, buffer);
 	explain_distance(policy, snapshot, moment->index, buffer);
 	if (policy->clear_when)
-		explain_condition("clear_when", policy->clear_when, snapshot, moment->index,
+		explain_condition(moment, "clear_when", policy->clear_when, moment->clear_events,
 				  buffer);
 	explain_rungs(policy, track, moment->now, buffer);
 	explain_block(track, moment->now, buffer);
-	explain_budgets(moment, buffer);
+	if (policy->mode != POLICY_OFF)
+		explain_budgets(moment, buffer);
 	explain_schedule(policy, snapshot, buffer);
 }
 

@@ -337,6 +337,8 @@ static int widen(struct watch *watch, struct watch *rows, uint32_t at)
 
 	if (rows_alloc(rows, watch->n + 1, watch->n_events) < 0)
 		return -ENOMEM;
+	if (watch->n == 0)
+		return 0;
 	memcpy(rows->indices, watch->indices, at * sizeof(*rows->indices));
 	memcpy(&rows->indices[at + 1], &watch->indices[at], tail * sizeof(*rows->indices));
 	memcpy(rows->unsure, watch->unsure, at);

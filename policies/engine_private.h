@@ -213,8 +213,8 @@ void watch_event_needs(const struct watch *watch, struct metric_set *set);
 void watch_see_signs(struct watch *watch, const struct snapshot *snapshot, uint64_t now);
 /* Fills the moment's events. */
 void moment_events(struct moment *moment);
-/* They were looked at: what has no `within` is over. */
-void watch_forget_events(struct watch *watch, uint32_t at);
+/* Those of `n` rows were looked at: what has no `within` is over. */
+void watch_forget_events(struct watch *watch, uint32_t at, uint32_t n);
 
 /* ---- engine_step.c */
 

@@ -50,7 +50,6 @@ static void begin_global(struct policy_builder *builder, const struct ini_entry 
 static void begin_section(struct policy_builder *builder, const struct ini_entry *entry)
 {
 	policy_finish(builder);
-	builder->in_global = false;
 	builder->errors_before = builder->errors->n_errors;
 	if (strncmp(entry->section, "policy", 6) == 0 && strchr(" \t", entry->section[6])) {
 		begin_policy(builder, entry);

@@ -7,12 +7,18 @@
 #        bench.sh BUILD_DIR overlay [OVERLAYS [LAYERS]]    what a pass over many overlay mounts costs
 #        bench.sh BUILD_DIR layers [FILES]                 what a writable layer of many files costs
 #        bench.sh BUILD_DIR reaction [RUNS]                from an event to the limit that a policy writes
+#        bench.sh BUILD_DIR policies [CGROUPS [POLICIES]]  what policies cost beside the sample they look at
 set -euo pipefail
 build=$1
 shift
 case ${1:-} in
 layers | ns | overlay | reaction) exec "$build/bench_$1" "${@:2}" ;;
 esac
+policies=
+if [[ ${1:-} == policies ]]; then
+	policies=${3:-100}
+	set -- "${2:-10000}"
+fi
 sizes=("${@:-1000}")
 [[ $# -eq 0 ]] && sizes=(1000 10000)
 root=/sys/fs/cgroup
@@ -118,6 +124,11 @@ scrape() {
 for n in "${sizes[@]}"; do
 	make_tree "$n"
 	echo "== $n cgroups in $(hierarchies | wc -l) hierarchies"
+	if [[ -n $policies ]]; then
+		"$build/bench_policies" 20 "$policies" "/$name/**"
+		remove_tree
+		continue
+	fi
 	samples=$((n > 5000 ? 10 : 50))
 	ours=$("$build/bench_sampler" "$samples" "$four")
 	echo "cgwatch, the four numbers of cgtop:  $ours"

@@ -151,6 +151,17 @@ static size_t insert_word(uint8_t *data, size_t size)
 		"- ",
 		"\r\n",
 		"\\xff",
+		" and ",
+		" or ",
+		"not ",
+		"(",
+		")",
+		"event ",
+		" within 5s",
+		" / ",
+		"50%",
+		"..",
+		"08:00-20:00",
 	};
 	const char *word = words[below(sizeof(words) / sizeof(words[0]))];
 

@@ -281,6 +281,29 @@ static void test_files(void **state)
 	strbuf_done(&told);
 }
 
+/* Limits of one device say nothing about another. */
+static void test_devices(void **state)
+{
+	static const char *const texts[] = {
+		P("p") "then = io.max 8:0 wbps=10M after=1m\nthen = io.max 8:16 wbps=20M "
+		       "after=1m\n",
+		P("p") "then = io.max 8:0 wbps=10M after=1m\nthen = io.max 8:0 wbps=20M after=1m\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct policy_set *set = NULL;
+		struct strbuf told;
+
+		if (!knob_name(KNOB_IO_MAX))
+			skip();
+		assert_int_equal(load(state, &texts[i], 1, NULL, &set, &told), 0);
+		assert_true((strstr(told.data, "allows more than the rung of line 6") != NULL) ==
+			    (i == 1));
+		policy_set_unref(set);
+		strbuf_done(&told);
+	}
+}
+
 /* What metrics of the inventory a condition looks at counts as well. */
 static void test_inventory(void **state)
 {
@@ -385,6 +408,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cases, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_values, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_files, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_devices, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_inventory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_guards, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_doubtful, set_up, tear_down),

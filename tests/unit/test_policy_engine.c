@@ -524,6 +524,7 @@ static void test_status(void **state)
 	engine_explain(bench.engine, snapshot, tree_find(snapshot->tree, "/a"), 6000000, &text);
 	assert_string_equal(text.data, "p (enforce): held, clear for 2s of 5s\n"
 				       "  when: cpu.usage.rate 5.0% > 50%: false\n"
+				       "  trigger: 10% of the way\n"
 				       "  clear_when: cpu.usage.rate 5.0% < 10%: true\n"
 				       "  holds: cpu.quota 20%\n"
 				       "  then: freeze lease=20s after 60s\n");

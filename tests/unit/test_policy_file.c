@@ -339,6 +339,7 @@ static void test_security(void **state)
 {
 	struct directory *directory = *state;
 	_cleanup_(freep) char *path = put(state, "a.ini", HEAD "cooldown=1s\n"), *link_path = NULL;
+	_cleanup_(freep) char *inner = NULL, *deep = NULL;
 	struct policy_set *set = NULL;
 	struct strbuf errors;
 
@@ -365,7 +366,23 @@ static void test_security(void **state)
 		strbuf_done(&errors);
 		assert_int_equal(chown(path, 0, 0), 0);
 	}
+	/* One above the directory: who can write there can put another in its place. */
+	assert_true(asprintf(&inner, "%s/inner", directory->path) > 0);
+	assert_int_equal(mkdir(inner, 0755), 0);
+	deep = put(state, "inner/a.ini", HEAD "cooldown=1s\n");
+	assert_int_equal(load(deep, NULL, &set, &errors), 0);
+	policy_set_unref(set);
+	strbuf_done(&errors);
+	assert_int_equal(load(inner, NULL, &set, &errors), 0);
+	policy_set_unref(set);
+	strbuf_done(&errors);
 	assert_int_equal(chmod(directory->path, 0777), 0);
+	assert_true(load(deep, NULL, &set, &errors) < 0);
+	assert_non_null(strstr(errors.data, "directory is not safe"));
+	strbuf_done(&errors);
+	assert_true(load(inner, NULL, &set, &errors) < 0);
+	assert_non_null(strstr(errors.data, "directory is not safe"));
+	strbuf_done(&errors);
 	assert_true(load(path, NULL, &set, &errors) < 0);
 	assert_non_null(strstr(errors.data, "directory is not safe"));
 	strbuf_done(&errors);

@@ -165,6 +165,66 @@ static void test_match(void **state)
 	snapshot_unref(without);
 }
 
+/* Where a process could not be looked into, nothing is claimed about its namespaces. */
+static void test_denied(void **state)
+{
+	static const struct {
+		const char *line;
+		enum outcome outcome;
+	} looks[] = {
+		{ "namespace = net:own", OUTCOME_UNKNOWN },
+		{ "namespace = net:host", OUTCOME_UNKNOWN },
+		{ "namespace = net:several", OUTCOME_UNKNOWN },
+		{ "namespace = mnt:4026532200", OUTCOME_TRUE }, /* the other one is in it */
+		{ "namespace = mnt:4026531830", OUTCOME_UNKNOWN },
+		{ "process = nginx", OUTCOME_TRUE },
+	};
+	struct snapshot *snapshot = make(false);
+	struct namespaces *set;
+
+	(void)state;
+	snapshot->inventory = fake_inventory();
+	set = snapshot->inventory->namespaces;
+	for (uint32_t i = 0; i < set->n_processes; i++) {
+		if (set->processes[i].pid != 201)
+			continue;
+		set->processes[i].denied = true;
+		for (int type = 0; type < NS_TYPE_COUNT; type++)
+			set->processes[i].ns[type] = NS_NONE;
+	}
+	assert_int_equal(join_new(snapshot->tree, snapshot->inventory, &snapshot->join), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(looks); i++) {
+		struct selectors *selectors = parse(looks[i].line);
+
+		assert_int_equal(
+			selectors_match(selectors, snapshot, tree_find(snapshot->tree, WEB)),
+			looks[i].outcome);
+		selectors_free(selectors);
+	}
+	snapshot_unref(snapshot);
+}
+
+/* An inventory without the part that would say it. */
+static void test_part_missing(void **state)
+{
+	static const char *const lines[] = { "user = 0", "process = x", "namespace = net:own",
+					     "container = x", "image = x" };
+	struct snapshot *snapshot = make(false);
+
+	(void)state;
+	snapshot->inventory = inventory_new(0, NULL, NULL, NULL);
+	assert_int_equal(join_new(snapshot->tree, snapshot->inventory, &snapshot->join), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct selectors *selectors = parse(lines[i]);
+
+		assert_int_equal(
+			selectors_match(selectors, snapshot, tree_find(snapshot->tree, WEB)),
+			OUTCOME_UNKNOWN);
+		selectors_free(selectors);
+	}
+	snapshot_unref(snapshot);
+}
+
 /* Only the cgroup of the unit or container itself, not those below it. */
 static void test_own_cgroup(void **state)
 {
@@ -257,6 +317,27 @@ static void test_wrong(void **state)
 	}
 }
 
+/* What a refused line began to exclude is not excluded. */
+static void test_half_a_line(void **state)
+{
+	struct selectors *selectors = parse("match = /a.service");
+	struct node *node = node_new("/a.service", 1, 1);
+	char reason[64];
+
+	(void)state;
+	node->unit = strdup("a.service");
+	assert_int_equal(selectors_add(selectors, SELECTOR_UNIT, true, "a.service,,b", reason,
+				       sizeof(reason)),
+			 -EINVAL);
+	assert_true(selectors_could_match(selectors, node));
+	assert_int_equal(selectors_add(selectors, SELECTOR_UNIT, true, "b, a.service", reason,
+				       sizeof(reason)),
+			 0);
+	assert_false(selectors_could_match(selectors, node));
+	node_unref(node);
+	selectors_free(selectors);
+}
+
 static void test_text(void **state)
 {
 	struct selectors *selectors = parse("unit_not = a, b\nmatch = /x\nmatch = /y\nuser = 0");
@@ -323,10 +404,11 @@ static void test_glob_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_match),	    cmocka_unit_test(test_own_cgroup),
-		cmocka_unit_test(test_could_match), cmocka_unit_test(test_wrong),
-		cmocka_unit_test(test_text),	    cmocka_unit_test(test_cover),
-		cmocka_unit_test(test_glob_text),
+		cmocka_unit_test(test_match),	     cmocka_unit_test(test_denied),
+		cmocka_unit_test(test_part_missing), cmocka_unit_test(test_own_cgroup),
+		cmocka_unit_test(test_could_match),  cmocka_unit_test(test_wrong),
+		cmocka_unit_test(test_text),	     cmocka_unit_test(test_half_a_line),
+		cmocka_unit_test(test_cover),	     cmocka_unit_test(test_glob_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
