@@ -166,8 +166,8 @@ static void add_counts(struct detail *detail, const struct policy_report *report
 		      (unsigned long long)policy->held, (unsigned long long)policy->cooldown,
 		      (unsigned long long)policy->blocked);
 	detail_take_fact(detail, "Cgroups", &value, ROLE_DEFAULT);
-	strbuf_printf(&value, "%llu times since the agent started, %llu in the last hour",
-		      (unsigned long long)policy->fired,
+	strbuf_printf(&value, "%llu time%s since the agent started, %llu in the last hour",
+		      (unsigned long long)policy->fired, policy->fired == 1 ? "" : "s",
 		      (unsigned long long)policy->fired_last_hour);
 	detail_take_fact(detail, "Fired", &value, ROLE_DEFAULT);
 	policies_detail_moment(detail, report, "Last", policy->last_fired);

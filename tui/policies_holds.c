@@ -45,12 +45,50 @@ static enum role add_path(const struct browser *browser, const struct browser_it
 	}
 
 TEXT_COLUMN(knob, hold->knob, ROLE_DEFAULT)
-TEXT_COLUMN(original, hold->original, ROLE_DEFAULT)
-TEXT_COLUMN(in_force, hold->in_force, ROLE_WARN)
-/* What is weaker than another holder's wish waits until that one lets go. */
-TEXT_COLUMN(wanted, hold->wanted, hold->effective ? ROLE_DEFAULT : ROLE_ZERO)
 TEXT_COLUMN(policy, holder(hold), hold->effective ? ROLE_DEFAULT : ROLE_ZERO)
 TEXT_COLUMN(unit, hold->unit, ROLE_DEFAULT)
+
+/* "25% of one core (25ms of 100ms)": what stands in brackets is for the pane. */
+static enum role add_value(struct strbuf *text, const char *value, enum role role)
+{
+	size_t start = text->length;
+	char *bracket;
+
+	role = policies_add_text(text, value, role);
+	bracket = text->data && !text->failed ? strstr(text->data + start, " (") : NULL;
+	if (bracket) {
+		text->length = (size_t)(bracket - text->data);
+		*bracket = '\0';
+	}
+	return role;
+}
+
+static enum role add_original(const struct browser *browser, const struct browser_item *item,
+			      struct strbuf *text)
+{
+	const struct report_hold *hold = get(browser, item);
+
+	return hold ? add_value(text, hold->original, ROLE_DEFAULT) : ROLE_DEFAULT;
+}
+
+static enum role add_in_force(const struct browser *browser, const struct browser_item *item,
+			      struct strbuf *text)
+{
+	const struct report_hold *hold = get(browser, item);
+
+	return hold ? add_value(text, hold->in_force, ROLE_WARN) : ROLE_DEFAULT;
+}
+
+/* What is weaker than another holder's wish waits until that one lets go. */
+static enum role add_wanted(const struct browser *browser, const struct browser_item *item,
+			    struct strbuf *text)
+{
+	const struct report_hold *hold = get(browser, item);
+
+	if (!hold)
+		return ROLE_DEFAULT;
+	return add_value(text, hold->wanted, hold->effective ? ROLE_DEFAULT : ROLE_ZERO);
+}
 
 static enum role add_since(const struct browser *browser, const struct browser_item *item,
 			   struct strbuf *text)
@@ -84,15 +122,15 @@ static double number_left(const struct browser *browser, const struct browser_it
 
 /* clang-format off */
 static const struct browser_column columns[] = {
-	{ "CGROUP", "its path", 15, 4, 0, .cut = CUT_START, .add = add_path },
+	{ "CGROUP", "its path", 15, 3, 0, .cut = CUT_START, .add = add_path },
 	{ "KNOB", "what is held of it", 11, 1, 0, .add = add_knob },
 	{ "BEFORE", "its value before, which returns with the last holder", 6, 1, 0, .add = add_original },
-	{ "IN FORCE", "its value now: the tightest that a holder wants", 8, 1, 0, .add = add_in_force },
-	{ "WANTED", "what this holder wants; dim: another one's is in force", 6, 1, 0, .add = add_wanted },
-	{ "POLICY", "who holds it", 9, 2, 0, .add = add_policy },
+	{ "IN FORCE", "its value now: the tightest that a holder wants", 8, 4, 0, .add = add_in_force },
+	{ "WANTED", "what this holder wants; dim: another one's is in force", 6, 5, 0, .add = add_wanted },
+	{ "POLICY", "who holds it", 9, 1, 0, .add = add_policy },
 	{ "SINCE", "how long", 6, 0, 0, true, false, .add = add_since, .number = number_since },
 	{ "LEFT", "of its lease, after which it is put back in any case", 6, 0, 0, true, false, .add = add_left, .number = number_left },
-	{ "UNIT", "of systemd, through which it is changed", 12, 2, 1, .add = add_unit },
+	{ "UNIT", "of systemd, through which it is changed", 12, 0, 1, .add = add_unit },
 };
 /* clang-format on */
 

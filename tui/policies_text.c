@@ -197,13 +197,22 @@ void policies_detail_moment(struct detail *detail, const struct policy_report *r
 	strbuf_done(&value);
 }
 
+/* "400ms" is a usual time to wait, so that whole seconds would not do. */
+static void add_short(struct strbuf *text, double seconds)
+{
+	if (seconds < 10 && fabs(seconds - rint(seconds)) >= 0.05)
+		strbuf_printf(text, "%.1fs", seconds);
+	else
+		format_age(text, rint(seconds));
+}
+
 void policies_add_progress(struct strbuf *text, double seconds, double wanted)
 {
 	if (wanted <= 0 && seconds <= 0)
 		return;
-	format_age(text, seconds);
+	add_short(text, seconds);
 	strbuf_add_string(text, " of ");
-	format_age(text, wanted);
+	add_short(text, wanted);
 }
 
 void policies_detail_rule(struct detail *detail, const struct policy_report *report,

@@ -170,7 +170,8 @@ static void add_progress_fact(struct detail *detail, const char *name, double se
 {
 	struct strbuf value = { 0 };
 
-	policies_add_progress(&value, seconds, wanted);
+	if (seconds > 0)
+		policies_add_progress(&value, seconds, wanted);
 	if (value.length > 0)
 		detail_take_fact(detail, name, &value, ROLE_DEFAULT);
 	strbuf_done(&value);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The terminal as a person uses it, inside tmux: starts, shows the tree, folds, sorts, filters, opens the
 # detail pane, the processes and the help, shows namespaces and overlay mounts that it makes and the ways
-# between them, survives resizing and signals, and restores the terminal.
+# between them, what an agent of its own holds, freezes and thaws with that agent and without, survives resizing and signals, and restores the terminal.
 # Usage: terminal.sh BUILD_DIR
 set -euo pipefail
 build=$1
@@ -15,21 +15,36 @@ socket=cgwatch-test-$$
 top=/sys/fs/cgroup
 [[ -d $top/pids ]] && top=$top/pids
 group=$top/cgwatch-test-$$
+# Where cgroups are frozen: the v1 hierarchy if there is one, else that of v2.
+ice=/sys/fs/cgroup
+[[ -d $ice/freezer ]] && ice=$ice/freezer
+ice=$ice/cgwatch-test-$$
 export LC_ALL=C.UTF-8 TERM=xterm-256color
 holder=
+agent=
 dir=$(mktemp -d "${TMPDIR:-/tmp}/cgwatch-test-XXXXXX")
 
 finish() {
 	local code=$?
 	set +e
 	tmux -L "$socket" kill-server 2>/dev/null
+	if [[ -n $agent ]]; then
+		kill "$agent"
+		wait "$agent"
+	fi 2>/dev/null
+	for name in alpha gamma; do
+		[[ -e $ice/$name/freezer.state ]] && echo THAWED >"$ice/$name/freezer.state"
+		[[ -e $ice/$name/cgroup.freeze ]] && echo 0 >"$ice/$name/cgroup.freeze"
+	done
 	if [[ -n $holder ]]; then
-		kill "$holder"
-		wait "$holder"
+		# shellcheck disable=SC2086 # one or two
+		kill $holder
+		# shellcheck disable=SC2086
+		wait $holder
 	fi 2>/dev/null
 	mountpoint -q "$dir/merged" && umount "$dir/merged"
 	rm -rf "$dir"
-	find "$group" -depth -type d -exec rmdir {} + 2>/dev/null
+	find "$group" "$ice" -depth -type d -exec rmdir {} + 2>/dev/null
 	exit "$code"
 }
 trap finish EXIT
@@ -171,6 +186,132 @@ if mount -t overlay overlay \
 else
 	echo "no overlay can be mounted here: that part is left out"
 fi
+
+# is_frozen NAME: what the kernel says.
+is_frozen() {
+	if [[ -e $ice/$1/freezer.state ]]; then
+		grep -q FROZEN "$ice/$1/freezer.state"
+	else
+		grep -q 'frozen 1' "$ice/$1/cgroup.events"
+	fi
+}
+
+# wait_for WHAT COMMAND...: until it succeeds.
+wait_for() {
+	local end=$((SECONDS + 120)) what=$1
+	shift
+	while ((SECONDS < end)); do
+		if "$@"; then
+			echo "ok: $what"
+			return 0
+		fi
+		sleep 0.1
+	done
+	echo "FAILED: $what" >&2
+	screen >&2
+	[[ -e $dir/log ]] && cat "$dir/log" >&2
+	exit 1
+}
+
+# asks PATTERN WHAT: the key f, until the terminal has seen how things are and asks just that.
+asks() {
+	local end=$((SECONDS + 120))
+	while ((SECONDS < end)); do
+		t send-keys -t main f
+		see '\(y/n\)' "a question"
+		if shows "$1"; then
+			echo "ok: $2"
+			return 0
+		fi
+		t send-keys -t main n
+		see 'nothing done' "which was not the one"
+	done
+	echo "FAILED: $2: no '$1' is asked" >&2
+	exit 1
+}
+
+is_thawed() {
+	! is_frozen "$1"
+}
+
+# Policies: nobody to ask; then an agent that holds a cgroup frozen by one.
+mkdir -p "$ice/alpha" "$ice/gamma" "$group/gamma" "$dir/state"
+sleep 1001 &
+echo $! >"$group/gamma/cgroup.procs"
+echo $! >"$ice/gamma/cgroup.procs"
+holder="$holder $!"
+t send-keys -t main F10
+see 'READY>' "the shell once more"
+t send-keys -t main "clear; $build/cgwatch --state $dir/state" Enter
+see 'CPU%' "the terminal that looks for our agent"
+t send-keys -t main BTab
+see 'no agent runs here: start cgwatchd' "the policies, of no agent"
+t send-keys -t main Tab
+see 'CPU%' "the cgroups"
+t send-keys -t main '/'
+t send-keys -t main -l "cgwatch-test-$$/alpha"
+t send-keys -t main Enter
+unseen 'gamma' "only one cgroup once more"
+t send-keys -t main End
+t send-keys -t main f
+see 'for good, as no agent would thaw it .y/n.. .*/alpha' "a warning with the question"
+t send-keys -t main n
+see 'nothing done' "and nothing done"
+is_thawed alpha
+t send-keys -t main f
+see 'for good' "the question once more"
+t send-keys -t main y
+wait_for "frozen without an agent" is_frozen alpha
+asks 'Thaw it .y/n.. .*/alpha' "the other question"
+t send-keys -t main y
+wait_for "thawed" is_thawed alpha
+printf '[agent]\ninterval = 200ms\n' >"$dir/config.ini"
+cat >"$dir/policies.ini" <<END
+[policy hold-gamma]
+match = /cgwatch-test-$$/gamma
+when = cgroup.procs > 0
+for = 400ms
+action = freeze lease=5m
+cooldown = 1m
+mode = enforce
+END
+chmod 600 "$dir/config.ini" "$dir/policies.ini"
+"$build/cgwatchd" --config "$dir/config.ini" --state "$dir/state" --policies "$dir/policies.ini" \
+	--web.listen-address none >"$dir/log" 2>&1 &
+agent=$!
+wait_for "an agent" "$build/cgwatch" --state "$dir/state" policy status >/dev/null
+wait_for "frozen by its policy" is_frozen gamma
+t send-keys -t main BTab
+see 'hold-gamma +enforce' "the policy is armed"
+t send-keys -t main v
+see 'UNDER WAY|PROGRESS' "its cgroups"
+t send-keys -t main v
+see '/gamma +freezer .*frozen .*hold-gamma' "what it holds"
+t send-keys -t main i
+see 'Before +thawed' "what it was before"
+t send-keys -t main i
+t send-keys -t main Enter
+see 'CPU%' "the cgroup among the others"
+see 'gamma (◆|\*)' "with the mark of what is held"
+t send-keys -t main Escape
+see '/gamma +freezer ' "back at what is held"
+t send-keys -t main Tab
+see 'CPU%' "the cgroups once more"
+t send-keys -t main Escape
+t send-keys -t main '/'
+t send-keys -t main C-u
+t send-keys -t main -l "cgwatch-test-$$/alpha"
+t send-keys -t main Enter
+unseen 'gamma' "only the other one"
+t send-keys -t main End
+asks 'Freeze it for 5m .y/n.. .*/alpha' "a freeze with an end"
+t send-keys -t main y
+wait_for "frozen through the agent" is_frozen alpha
+see 'alpha (◆|\*)' "its mark"
+asks 'Thaw it .y/n.. .*/alpha' "the question whether to thaw it"
+t send-keys -t main y
+wait_for "thawed through the agent" is_thawed alpha
+is_frozen gamma
 pid=$(pgrep -P "$(t list-panes -t main -F '#{pane_pid}')" -x cgwatch)
 kill -TERM "$pid"
 see 'READY>' "the shell again after SIGTERM"

@@ -70,7 +70,7 @@ static const struct report_track tracks[] = {
 	  .phase = "held",
 	  .rungs = 2,
 	  .of_rungs = 3,
-	  .clear_seconds = 5,
+	  .clear_seconds = 4.5,
 	  .clear_wanted = 30,
 	  .held_since = NOW - 312,
 	  .until = NOW + 24,
@@ -98,7 +98,7 @@ static const struct report_hold holds[] = {
 	  .step = 1,
 	  .original = "max",
 	  .wanted = "20%",
-	  .in_force = "20%",
+	  .in_force = "20% (20ms of 100ms)",
 	  .effective = true,
 	  .since = NOW - 312,
 	  .uuid = "0f5e1d0c-1111-4222-8333-444455556666" },
@@ -413,7 +413,7 @@ static void test_jumps(void **state)
 	assert_string_equal(selected_path(&scene), "/batch/job-2");
 	assert_true(is_drawn(&scene, "job-2 ◆"));
 	press(&scene, K_ENTER);
-	assert_true(is_drawn(&scene, "20%, by policy batch-gently for 5m12s"));
+	assert_true(is_drawn(&scene, "max before, now 20% (20ms of 100ms), by policy"));
 	press(&scene, K_ESCAPE);
 	press(&scene, K_ESCAPE);
 	assert_screen(&scene, SCREEN_POLICIES);
