@@ -90,3 +90,9 @@ if(CGWATCH_EXPORTER)
 	set_tests_properties(live.prometheus PROPERTIES RUN_SERIAL ON SKIP_RETURN_CODE 77 LABELS live
 		ENVIRONMENT "${live_environment}")
 endif()
+
+# The unit, and units changed through the bus, in a machine with systemd. Three tries of 15 minutes, if the
+# emulation stands still, and the image by debootstrap the first time.
+add_test(NAME vm.systemd
+	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/vm/systemd.sh ${CMAKE_BINARY_DIR} ${VM_CACHE})
+set_tests_properties(vm.systemd PROPERTIES TIMEOUT 3600 RUN_SERIAL ON SKIP_RETURN_CODE 77 LABELS live)

@@ -9,10 +9,12 @@ static struct snapshot *look(const struct bench *bench)
 {
 	const struct metric_set nothing = { 0 };
 	const struct node *from[] = { NULL, bench->a, bench->b };
-	struct tree *tree = tree_new(3, bench->a->n_ids, strpool_new());
+	struct strpool *pool = strpool_new();
+	struct tree *tree = tree_new(3, bench->a->n_ids, pool);
 	struct snapshot *snapshot;
 
 	assert_non_null(tree);
+	strpool_unref(pool);
 	for (uint32_t i = 0; i < 3; i++) {
 		struct node *node = node_new(from[i] ? from[i]->path : "/", i, bench->a->n_ids);
 
