@@ -16,6 +16,7 @@
 #include <jansson.h>
 
 #include "agent/audit.h"
+#include "agent/config.h"
 #include "agent/recent.h"
 #include "agent/tally.h"
 #include "core/cleanup.h"
@@ -265,6 +266,7 @@ static void test_refused(void **state)
 {
 	struct audit_stats stats;
 	struct audit *audit;
+	int reader;
 
 	(void)state;
 	assert_int_equal(symlink(old_path, path), 0);
@@ -276,9 +278,13 @@ static void test_refused(void **state)
 	assert_int_equal(access(old_path, F_OK), -1);
 	unlink(path);
 	assert_int_equal(mkfifo(path, 0600), 0);
+	reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(reader >= 0);
 	add(audit, 1);
+	close(reader);
 	audit_get_stats(audit, &stats);
 	assert_int_equal(stats.lost, 3);
+	assert_int_equal(stats.error, -ENOTSUP);
 	/* When it is good again, so is the log. */
 	unlink(path);
 	add(audit, 1);
@@ -367,6 +373,38 @@ static void test_recent(void **state)
 	recent_done(&recent);
 }
 
+/* 0 or -errno of a configuration with one key; what it says of the log in `ret_config`. */
+static int load_key(const char *key, const char *value, struct config *ret_config)
+{
+	const struct config_override override = { "agent", key, value };
+	struct ini_errors errors = { 0 };
+	int r = config_load("/dev/null", false, &override, 1, &errors, ret_config);
+
+	assert_int_equal(errors.n_errors > 0, r < 0);
+	ini_errors_done(&errors);
+	return r;
+}
+
+static void test_config(void **state)
+{
+	struct config config;
+
+	(void)state;
+	assert_int_equal(load_key("audit_log", "/some/where.jsonl", &config), 0);
+	assert_string_equal(config_audit_log(&config), "/some/where.jsonl");
+	assert_int_equal(config.audit_size, 64 << 20);
+	config_done(&config);
+	assert_int_equal(load_key("audit_log", "none", &config), 0);
+	assert_null(config_audit_log(&config));
+	config_done(&config);
+	assert_int_equal(load_key("audit_size", "1M", &config), 0);
+	assert_int_equal(config.audit_size, 1 << 20);
+	config_done(&config);
+	assert_int_equal(load_key("audit_log", "where.jsonl", &config), -EINVAL);
+	assert_int_equal(load_key("audit_size", "63K", &config), -EINVAL);
+	assert_int_equal(load_key("audit_size", "1000000", &config), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +416,7 @@ int main(void)
 		cmocka_unit_test(test_tally),
 		cmocka_unit_test(test_tally_bound),
 		cmocka_unit_test(test_recent),
+		cmocka_unit_test(test_config),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -41,6 +42,18 @@ static const char policies[] = "[policy hot]\n"
 			       "match = /**\n"
 			       "match_not = /a\n"
 			       "when = not (pids.max <= 100) and psi.cpu.some.avg10 > 12.34%\n"
+			       "action = cpu.quota 50%\n"
+			       "cooldown = 1s\n"
+			       "[policy killed]\n"
+			       "match = /**\n"
+			       "when = event oom_kill within 2s\n"
+			       "action = cpu.quota 50%\n"
+			       "clear_for = 1s\n"
+			       "cooldown = 1s\n"
+			       "[policy late]\n"
+			       "match = /**\n"
+			       "when = memory.current > 1M\n"
+			       "schedule = 22:31-23:00\n"
 			       "action = cpu.quota 50%\n"
 			       "cooldown = 1s\n";
 
@@ -100,6 +113,7 @@ static void fill(struct snapshot *snapshot, unsigned int at)
 			fake_set_state(snapshot, path, M_PIDS_MAX, VALUE_UNLIMITED);
 		else
 			fake_set_u64(snapshot, path, M_PIDS_MAX, n % 200);
+		fake_set_u64(snapshot, path, M_MEMORY_EVENTS_OOM_KILL, (at + i) / 9);
 		fake_set_u64(snapshot, path, M_PSI_CPU_SOME_AVG10, 1200 + n % 100);
 		if (at % 11 == 7)
 			fake_set_state(snapshot, path, M_MEMORY_CURRENT, VALUE_DENIED);
@@ -194,9 +208,13 @@ static void run_recorded(struct policy_set *set, FILE *file, struct strbuf *text
 	assert_int_equal(stats.bad, 0);
 	assert_int_equal(simulation_time(simulation).gaps, 1);
 	results = simulation_policies(simulation, &n);
-	assert_int_equal(n, 3);
+	assert_int_equal(n, 5);
 	assert_true(results[0].fired > 0 && results[0].cgroups > 1);
 	assert_true(results[0].actions[ACTION_FREEZE] > 0);
+	assert_true(results[3].fired > 0 && results[3].cgroups > 1);
+	/* The recording begins at 22:30:01. */
+	assert_true(results[4].fired > 0);
+	assert_true(results[4].first_fired / 1000000000 >= 1700001060);
 	assert_true(results[0].longest_hold_usec > 0 && results[0].held_usec > 0);
 	for (int id = M_NONE + 1; id < METRIC_COUNT; id++) {
 		if (metric_set_has(&needs, (enum metric_id)id))
@@ -213,6 +231,9 @@ static void test_same_decisions(void **state)
 	struct strbuf live, recorded;
 
 	(void)state;
+	/* For the schedule. */
+	setenv("TZ", "UTC0", 1);
+	tzset();
 	strbuf_init(&live);
 	strbuf_init(&recorded);
 	run_live(set, file, &live);
