@@ -31,6 +31,7 @@ struct agent_events {
 	pthread_mutex_t mutex;
 	struct snapshot *latest; /* for agent_recheck(), under the mutex */
 	bool failed;		 /* was said */
+	bool said_denied, said_over;
 };
 
 /* What the sampler leaves of the descriptors. */
@@ -159,6 +160,26 @@ static int attach(struct agent *agent)
 	return r;
 }
 
+/* Said when it begins: the samples show what happened all the same, only later. */
+static void say_missing(struct agent_events *events)
+{
+	struct event_watch_stats stats;
+
+	event_watch_get_stats(events->watch, &stats);
+	if (stats.denied && !events->said_denied)
+		log_warning("events: %u cannot be waited for without CAP_SYS_RESOURCE, as windows "
+			    "of PSI that are no multiple of 2s: the samples have them",
+			    stats.denied);
+	if (stats.over && !events->said_over)
+		log_warning("events: no descriptor or inotify watch is left for %u of them (see "
+			    "max_fds, fs.inotify.max_user_watches): the samples have them",
+			    stats.over);
+	events->said_denied = stats.denied;
+	events->said_over = stats.over;
+	log_debug("events: %u of %u are waited for, %u exist nowhere here", stats.watched,
+		  stats.wanted, stats.absent);
+}
+
 void agent_events_tick(struct agent *agent)
 {
 	struct agent_events *events = agent->events;
@@ -176,8 +197,10 @@ void agent_events_tick(struct agent *agent)
 		r = attach(agent);
 	if (r >= 0)
 		r = engine_wants(agent->engine, &list, &n, &changed);
-	if (r >= 0 && changed)
+	if (r >= 0 && changed) {
 		r = event_watch_set(events->watch, list, n);
+		say_missing(events);
+	}
 	if (r < 0 && !events->failed)
 		log_warning("events: %s: policies see them with the next sample", strerror(-r));
 	events->failed = r < 0;

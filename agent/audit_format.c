@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "agent/audit.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "core/jsonw.h"
@@ -120,6 +121,14 @@ static void add_outcome(struct jsonw *json, const struct enforcer_result *result
 	jsonw_double(json, "duration_seconds", (double)result->duration_usec / 1e6);
 }
 
+static const char *mode_of(const struct enforcer_result *result)
+{
+	/* The name that enforcer_by_hand() gives; no policy can have it, as it holds a space. */
+	if (result->policy && strcmp(result->policy, "by hand") == 0)
+		return "by hand";
+	return result->shadow ? "shadow" : "enforce";
+}
+
 void audit_format(const struct enforcer_result *result, const struct audit_moment *moment,
 		  struct strbuf *line)
 {
@@ -133,7 +142,7 @@ void audit_format(const struct enforcer_result *result, const struct audit_momen
 	add_text(&json, "file", result->file);
 	if (result->line > 0)
 		jsonw_u64(&json, "line", result->line);
-	jsonw_string(&json, "mode", result->shadow ? "shadow" : "enforce");
+	jsonw_string(&json, "mode", mode_of(result));
 	add_cgroup(&json, result, moment->node);
 	jsonw_string(&json, "op", result_op_name(result->op));
 	if (result->action >= 0 && result->action < ACTION_COUNT)

@@ -159,7 +159,8 @@ static void finish_by_hand(struct client *client, bool done)
 		if (action->node_serial != client->node_serial)
 			continue;
 		if (action->word == RESULT_DONE || action->word == RESULT_UNCHANGED)
-			strbuf_printf(&client->answer, "done: %s\n", action->text);
+			strbuf_printf(&client->answer, "done%s%s\n", *action->text ? ": " : "",
+				      action->text);
 		else
 			strbuf_printf(&client->answer, "failed: %s\n",
 				      *action->text ? action->text

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/agent_events.h"
 #include "agent/self_build.h"
 
 /* Policies that get series of their own; with more, the later ones have none. */
@@ -273,12 +274,38 @@ static void add_freeze(struct self_builder *builder, struct agent *agent)
 		 age(agent_now_usec(), since));
 }
 
+/* What is waited for between samples, by whether the kernel lets us. */
+static void add_events(struct self_builder *builder, const struct agent *agent)
+{
+	static const char name[] = "cgwatch_policy_events_wanted";
+	static const char help[] = "Events of cgroups that policies wait for now, by how they are "
+				   "seen: what is not watched shows in samples only.";
+	struct event_watch_stats stats;
+
+	if (!agent_events_stats(agent, &stats))
+		return;
+	self_add(builder, name, help, SELF_GAUGE, stats.watched)->labels[0] =
+		(struct self_label){ "state", "watched" };
+	self_add(builder, name, help, SELF_GAUGE, stats.absent)->labels[0] =
+		(struct self_label){ "state", "absent" };
+	self_add(builder, name, help, SELF_GAUGE, stats.denied)->labels[0] =
+		(struct self_label){ "state", "denied" };
+	self_add(builder, name, help, SELF_GAUGE, stats.over)->labels[0] =
+		(struct self_label){ "state", "over" };
+	self_add(builder, "cgwatch_policy_events_total", "Events that the kernel told.",
+		 SELF_COUNTER, (double)stats.events);
+	self_add(builder, "cgwatch_policy_events_spurious_total",
+		 "Times that the kernel told of an event and nothing had happened.", SELF_COUNTER,
+		 (double)stats.spurious);
+}
+
 void self_add_policies(struct self_builder *builder, struct agent *agent)
 {
 	struct rows rows;
 
 	add_totals(builder, agent);
 	add_freeze(builder, agent);
+	add_events(builder, agent);
 	add_actions(builder, agent);
 	add_durations(builder, agent, true);
 	add_durations(builder, agent, false);

@@ -13,58 +13,9 @@
 #include "core/cleanup.h"
 #include "core/log.h"
 #include "policies/enforce_private.h"
+#include "policies/hooks.h"
 
-enum { LOOK_AGAIN_MS = 200 }; /* how often leases and retries are looked at */
-
-uint64_t enforce_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static void result_done(struct enforcer_result *result)
-{
-	free(result->path);
-	free(result->policy);
-	free(result->text);
-}
-
-void enforcer_results_free(struct enforcer_result *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		result_done(&list[i]);
-	free(list);
-}
-
-void enforce_push_result(struct enforcer *enforcer, struct enforcer_result *result)
-{
-	const uint64_t one = 1;
-
-	pthread_mutex_lock(&enforcer->lock);
-	if (enforcer->n_results == enforcer->results_capacity) {
-		size_t capacity = enforcer->results_capacity ? 2 * enforcer->results_capacity : 16;
-		struct enforcer_result *grown = realloc(enforcer->results,
-							capacity * sizeof(*grown));
-
-		if (!grown) {
-			pthread_mutex_unlock(&enforcer->lock);
-			log_error("%s: %s: result lost: no memory",
-				  result->path ? result->path : "?",
-				  result->text ? result->text : "?");
-			result_done(result);
-			return;
-		}
-		enforcer->results = grown;
-		enforcer->results_capacity = capacity;
-	}
-	enforcer->results[enforcer->n_results++] = *result;
-	pthread_mutex_unlock(&enforcer->lock);
-	/* It can only fail when it is full, and then it is readable already. */
-	if (write(enforcer->event_fd, &one, sizeof(one)) < 0)
-		return;
-}
+enum { LOOK_AGAIN_USEC = 1000000, HOOKS_MAX = 4, ADOPT_MS = 10000 };
 
 /* ---- the thread --------------------------------------------------------------------------------
  */
@@ -84,19 +35,29 @@ static struct command *take_command(struct enforcer *enforcer)
 static void command_free(struct command *command)
 {
 	decision_done(&command->decision);
+	snapshot_unref(command->snapshot);
 	free(command);
 }
 
+/*
+ * Until there is a command, or something to do without one. The condition's clock stands still
+ * while the machine sleeps and leases do not: with one under way it looks every second.
+ */
 static void wait_for_work(struct enforcer *enforcer)
 {
+	uint64_t next = hold_next_time(enforcer), now = enforce_now(), wait;
 	struct timespec until;
 
-	if (enforcer->n_holds == 0) {
+	if (next == UINT64_MAX) {
 		pthread_cond_wait(&enforcer->work, &enforcer->lock);
 		return;
 	}
+	wait = next > now ? next - now : 0;
+	if (wait > LOOK_AGAIN_USEC)
+		wait = LOOK_AGAIN_USEC;
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += LOOK_AGAIN_MS * 1000000L;
+	until.tv_sec += (time_t)(wait / 1000000);
+	until.tv_nsec += (long)(wait % 1000000) * 1000;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
 	pthread_cond_timedwait(&enforcer->work, &enforcer->lock, &until);
@@ -106,6 +67,10 @@ static void run_command(struct enforcer *enforcer, struct command *command)
 {
 	if (command->kind == COMMAND_RELEASE_ALL)
 		enforce_release_everything(enforcer, false);
+	else if (command->kind == COMMAND_ADOPT)
+		enforce_adopt(enforcer, command->snapshot);
+	else if (command->kind == COMMAND_BY_HAND)
+		enforce_by_hand(enforcer, &command->decision);
 	else
 		enforce_decision(enforcer, &command->decision);
 	command_free(command);
@@ -128,6 +93,7 @@ static void *run(void *data)
 			run_command(enforcer, command);
 		enforce_leases(enforcer);
 		enforce_retries(enforcer);
+		enforce_drift(enforcer);
 		pthread_mutex_lock(&enforcer->lock);
 		enforcer->busy = false;
 		if (enforcer->first)
@@ -142,6 +108,18 @@ static void *run(void *data)
 	enforcer->stop_error = r;
 	pthread_mutex_unlock(&enforcer->lock);
 	return NULL;
+}
+
+/* A hook ended: its result was made when it was started. On the hooks' thread. */
+static void on_hook(void *data, void *about, int error, const char *text)
+{
+	struct enforcer_result *result = about;
+
+	result->error = error;
+	free(result->text);
+	result->text = strdup(text);
+	enforce_push_result(data, result);
+	free(result);
 }
 
 /* Signals are for the main loop, not for a thread in the middle of a write. */
@@ -176,7 +154,11 @@ int enforcer_new(const struct root *root, const struct hierarchies *hierarchies,
 		.watchdog = options->watchdog,
 		.timeout_ms = options->timeout_ms,
 		.io = options->io,
+		.guards = options->guards,
+		.units = options->units,
 	};
+	enforcer->recheck = options->recheck;
+	enforcer->recheck_data = options->recheck_data;
 	enforcer->journal = journal;
 	enforcer->last = &enforcer->first;
 	pthread_mutex_init(&enforcer->lock, NULL);
@@ -186,7 +168,12 @@ int enforcer_new(const struct root *root, const struct hierarchies *hierarchies,
 	pthread_cond_init(&enforcer->idle, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	enforcer->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	r = enforcer->event_fd < 0 ? -errno : start_thread(enforcer);
+	r = enforcer->event_fd < 0 ? -errno : 0;
+	if (r == 0)
+		r = hooks_new(options->max_hooks ? options->max_hooks : HOOKS_MAX, on_hook,
+			      enforcer, &enforcer->hooks);
+	if (r == 0)
+		r = start_thread(enforcer);
 	if (r < 0) {
 		enforcer_free(enforcer);
 		return r;
@@ -243,90 +230,44 @@ int enforcer_fd(const struct enforcer *enforcer)
 	return enforcer->event_fd;
 }
 
-int enforcer_collect(struct enforcer *enforcer, struct enforcer_result **ret_list, size_t *ret_n)
+int enforcer_by_hand(struct enforcer *enforcer, struct node *node, bool freeze,
+		     uint64_t lease_until)
 {
-	uint64_t count;
+	struct command *command = calloc(1, sizeof(*command));
 
-	pthread_mutex_lock(&enforcer->lock);
-	/* Under the lock: a result that comes after this makes the descriptor readable again. */
-	if (read(enforcer->event_fd, &count, sizeof(count)) < 0)
-		count = 0;
-	*ret_list = enforcer->results;
-	*ret_n = enforcer->n_results;
-	enforcer->results = NULL;
-	enforcer->n_results = enforcer->results_capacity = 0;
-	pthread_mutex_unlock(&enforcer->lock);
-	return 0;
-}
-
-void enforcer_holds_free(struct enforcer_hold *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		free(list[i].path);
-		free(list[i].policy);
-	}
-	free(list);
-}
-
-static bool fill_hold(const struct hold *hold, const struct holder *holder,
-		      struct enforcer_hold *ret)
-{
-	*ret = (struct enforcer_hold){
-		.path = strdup(hold->node->path),
-		.policy = strdup(holder->policy),
-		.node_serial = hold->node->serial,
-		.knob = hold->knob,
-		.step = holder->step,
-		.original = hold->original,
-		.wanted = holder->value,
-		.written = hold->has_written ? hold->written : hold->original,
-		.effective = hold->has_written,
-		.since = holder->since,
-		.lease_until = holder->lease_until,
+	if (!command)
+		return -ENOMEM;
+	command->kind = COMMAND_BY_HAND;
+	command->decision = (struct decision){
+		.op = freeze ? DECISION_APPLY : DECISION_RELEASE,
+		.node = node_ref(node),
+		.policy = strdup(ENFORCE_BY_HAND),
+		.action = { .id = ACTION_FREEZE, .value = { .number = 1 } },
+		.restore_on_exit = true,
+		.lease_until = lease_until,
+		.reason = strdup(ENFORCE_BY_HAND),
 	};
-	for (size_t i = 0; i < hold->n_holders; i++)
-		ret->effective &= !knob_tighter(hold->knob, &hold->holders[i].value,
-						&holder->value);
-	return ret->path && ret->policy;
-}
-
-int enforcer_status(struct enforcer *enforcer, struct enforcer_hold **ret_list, size_t *ret_n)
-{
-	struct enforcer_hold *list;
-	size_t n = 0, room = 1;
-	bool good = true;
-
-	pthread_mutex_lock(&enforcer->lock);
-	for (size_t i = 0; i < enforcer->n_holds; i++)
-		room += enforcer->holds[i]->n_holders;
-	list = calloc(room, sizeof(*list));
-	for (size_t i = 0; list && i < enforcer->n_holds; i++) {
-		const struct hold *hold = enforcer->holds[i];
-
-		for (size_t j = 0; j < hold->n_holders; j++)
-			good &= fill_hold(hold, &hold->holders[j], &list[n++]);
-	}
-	pthread_mutex_unlock(&enforcer->lock);
-	if (!list || !good) {
-		enforcer_holds_free(list, n);
+	if (!command->decision.policy || !command->decision.reason) {
+		command_free(command);
 		return -ENOMEM;
 	}
-	*ret_list = list;
-	*ret_n = n;
+	push_command(enforcer, command);
 	return 0;
 }
 
-void enforcer_get_stats(struct enforcer *enforcer, struct enforcer_stats *ret_stats)
+int enforcer_adopt(struct enforcer *enforcer, const struct snapshot *snapshot,
+		   struct enforcer_hold **ret_list, size_t *ret_n)
 {
-	pthread_mutex_lock(&enforcer->lock);
-	*ret_stats = enforcer->stats;
-	ret_stats->held = ret_stats->frozen = 0;
-	for (size_t i = 0; i < enforcer->n_holds; i++) {
-		ret_stats->held += enforcer->holds[i]->n_holders;
-		ret_stats->frozen += enforcer->holds[i]->knob == KNOB_FREEZE &&
-				     enforcer->holds[i]->has_written;
-	}
-	pthread_mutex_unlock(&enforcer->lock);
+	struct command *command = calloc(1, sizeof(*command));
+	int r;
+
+	if (!command)
+		return -ENOMEM;
+	command->kind = COMMAND_ADOPT;
+	command->snapshot = snapshot_ref((struct snapshot *)snapshot);
+	push_command(enforcer, command);
+	r = enforcer_drain(enforcer, ADOPT_MS);
+	return r < 0 ? r : enforcer_status(enforcer, ret_list, ret_n);
 }
 
 int enforcer_drain(struct enforcer *enforcer, unsigned int timeout_ms)
@@ -355,6 +296,9 @@ int enforcer_stop(struct enforcer *enforcer)
 	pthread_cond_signal(&enforcer->work);
 	pthread_mutex_unlock(&enforcer->lock);
 	pthread_join(enforcer->thread, NULL);
+	/* What still runs is ended now, and its results wait for the last collecting. */
+	hooks_free(enforcer->hooks);
+	enforcer->hooks = NULL;
 	enforcer->joined = true;
 	return enforcer->stop_error;
 }
@@ -371,6 +315,9 @@ void enforcer_free(struct enforcer *enforcer)
 	for (size_t i = 0; i < enforcer->n_holds; i++)
 		hold_free(enforcer->holds[i]);
 	free(enforcer->holds);
+	for (size_t i = 0; i < enforcer->n_conflicts; i++)
+		node_unref(enforcer->conflicts[i].node);
+	hooks_free(enforcer->hooks);
 	enforcer_results_free(enforcer->results, enforcer->n_results);
 	pthread_cond_destroy(&enforcer->work);
 	pthread_cond_destroy(&enforcer->idle);

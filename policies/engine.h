@@ -103,7 +103,7 @@ struct engine_policy_stats {
 	uint64_t blocked[BLOCK_COUNT]; /* times that a bound began to hold it up */
 	uint64_t phases[ENGINE_PHASE_COUNT];
 	uint64_t last_fired; /* CLOCK_BOOTTIME microseconds, 0: never */
-	uint64_t last_hour;  /* rungs in the last hour */
+	uint64_t last_hour;  /* rungs in the last hour (at most 4096 are counted without a bound) */
 	bool asleep;	     /* outside its schedule */
 };
 
@@ -122,12 +122,16 @@ int engine_set_policies(struct engine *engine, struct policy_set *set, uint64_t 
 void engine_set_interval(struct engine *engine, uint64_t interval_usec);
 /* What the engine looks at. */
 void engine_needs(const struct engine *engine, struct metric_set *set);
-/* One tick. Adds to `decisions`. 0 or -ENOMEM. */
+/*
+ * One tick. Policies are looked at by priority, then in the order of the files. Adds to
+ * `decisions`. 0 or -ENOMEM.
+ */
 int engine_tick(struct engine *engine, const struct snapshot *snapshot, uint64_t now,
 		struct decisions *decisions);
 /*
  * An event happened in the cgroup with that serial: looks at once at the policies that wait for it,
- * with the numbers of `snapshot` (the latest). Adds to `decisions`. 0 or -ENOMEM.
+ * with the numbers of `snapshot` (the latest). The sign of the same event in the next sample does
+ * not count again, nor the other way round. Adds to `decisions`. 0 or -ENOMEM.
  */
 int engine_event(struct engine *engine, const struct snapshot *snapshot, uint64_t serial,
 		 const struct event_spec *spec, uint64_t now, struct decisions *decisions);
@@ -164,8 +168,11 @@ bool engine_is_stopped(const struct engine *engine);
 bool engine_policy_stats(const struct engine *engine, const char *policy, uint64_t now,
 			 struct engine_policy_stats *ret_stats);
 /*
- * Tells what became of a decision. A failed step counts as not held, and the policy waits its
- * cooldown (at least 10 s) before it tries that cgroup again.
+ * Tells what became of a decision. A rung that failed counts as not held, and is tried again after
+ * 10 s, then 20 s, up to 5 min (after -EPERM, which is a guard's, an hour); without any rung left
+ * the policy waits its cooldown if that is longer. -ECANCELED: it was not wanted any more, nothing
+ * waits. A release that failed is left to the enforcer. Every DECISION_APPLY is to be reported
+ * once.
  */
 void engine_report(struct engine *engine, uint64_t node_serial, const char *policy,
 		   enum decision_op op, unsigned int step, int error, uint64_t now);
@@ -176,8 +183,9 @@ int engine_release_all(struct engine *engine, uint64_t now, const char *reason,
 void engine_each(const struct engine *engine,
 		 void (*callback)(void *data, const struct engine_track *track), void *data);
 /*
- * For `cgwatch policy explain`: what every policy that matches node `index` sees, how long its
- * timers run and what it waits for, a line each. Works without a tick before (all idle).
+ * For `cgwatch policy explain`: of every policy that matches node `index` what it sees, how far it
+ * is from its trigger, how long its timers run, what blocks it and until when, and its budgets; of
+ * the others the first selector that is not for it. Works without a tick before (all idle).
  */
 void engine_explain(const struct engine *engine, const struct snapshot *snapshot, uint32_t index,
 		    uint64_t now, struct strbuf *buffer);

@@ -49,26 +49,36 @@ static struct place *sort_places(const struct tree *tree)
 	return places;
 }
 
-/* The tree says where its nodes were in the one before it; another one is searched by serial. */
+/* Index of a node of the old tree, or NODE_NONE. Sorts them at the first call. */
+static int search_before(const struct tree *old, struct place **places, uint64_t serial,
+			 uint32_t *ret_index)
+{
+	const struct place wanted = { .serial = serial }, *place;
+
+	if (!*places)
+		*places = sort_places(old);
+	if (!*places)
+		return -ENOMEM;
+	place = bsearch(&wanted, *places, old->n, sizeof(wanted), compare_places);
+	*ret_index = place ? place->index : NODE_NONE;
+	return 0;
+}
+
+/* A tree says where its nodes were in the one before it; where that is another, they are searched.
+ */
 static int find_before(struct passage *passage, const struct tree *old, const struct tree *tree)
 {
 	_cleanup_(freep) struct place *places = NULL;
+	bool next = tree->previous == old->generation && tree->generation != old->generation;
 
-	if (tree->previous != old->generation || tree->generation == old->generation) {
-		places = sort_places(old);
-		if (!places)
-			return -ENOMEM;
-	}
 	for (uint32_t i = 0; i < tree->n; i++) {
-		const struct place wanted = { .serial = tree->nodes[i]->serial }, *place;
+		uint64_t serial = tree->nodes[i]->serial;
 		uint32_t before = tree->before[i];
+		bool told = next && (before == NODE_NONE ||
+				     (before < old->n && old->nodes[before]->serial == serial));
 
-		if (places) {
-			place = bsearch(&wanted, places, old->n, sizeof(wanted), compare_places);
-			before = place ? place->index : NODE_NONE;
-		}
-		if (before >= old->n || old->nodes[before]->serial != wanted.serial)
-			before = NODE_NONE;
+		if (!told && search_before(old, &places, serial, &before) < 0)
+			return -ENOMEM;
 		passage->before[i] = before;
 		if (before != NODE_NONE)
 			passage->after[before] = i;

@@ -125,3 +125,13 @@ const struct guard *guard_of_path(const char *path)
 	}
 	return NULL;
 }
+
+bool guard_unit(size_t at, const char **ret_pattern)
+{
+	const size_t each = ARRAY_SIZE(guards[0].units);
+
+	if (at >= ARRAY_SIZE(guards) * each)
+		return false;
+	*ret_pattern = guards[at / each].units[at % each];
+	return true;
+}

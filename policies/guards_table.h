@@ -21,3 +21,8 @@ const struct guard *guard_of_program(const char *name);
 const struct guard *guard_of_comm(const char *comm);
 /* The row whose unit's own cgroup that is by its name. NULL: none. */
 const struct guard *guard_of_path(const char *path);
+/*
+ * For going through all of them: the pattern of unit number `at` from 0, NULL where the row has no
+ * more. False behind the last.
+ */
+bool guard_unit(size_t at, const char **ret_pattern);

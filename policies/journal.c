@@ -41,7 +41,22 @@ void journal_entry_done(struct journal_entry *entry)
 	free(entry->hierarchy);
 	free(entry->path);
 	free(entry->holders);
+	free(entry->unit);
+	free(entry->target);
+	for (size_t i = 0; i < entry->n_list; i++)
+		free(entry->list[i].policy);
+	free(entry->list);
+	journal_moves_free(entry->moves, entry->n_moves);
 	*entry = (struct journal_entry){ 0 };
+}
+
+void journal_moves_free(struct journal_move *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(list[i].hierarchy);
+		free(list[i].from);
+	}
+	free(list);
 }
 
 void journal_list_free(struct journal_entry *list, size_t n)
@@ -331,4 +346,11 @@ int journal_load(struct journal *journal, struct journal_entry **ret_list, size_
 	*ret_list = list;
 	*ret_n = n;
 	return 0;
+}
+
+int journal_list(struct journal *journal, struct journal_entry **ret_list, size_t *ret_n)
+{
+	struct journal_replay replay = { 0 };
+
+	return journal_load(journal, ret_list, ret_n, &replay);
 }

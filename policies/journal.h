@@ -20,6 +20,17 @@ struct journal_holder {
 	uint64_t since, lease_until; /* CLOCK_BOOTTIME microseconds */
 	char uuid[37];		     /* of the change in the audit log */
 	bool keep;
+	int action; /* enum action_id, or -1: not known */
+	int priority;
+};
+
+/* A process that was moved and is to go back: known by pid and start time. */
+struct journal_move {
+	int pid;
+	uint64_t start;	    /* in clock ticks since boot, as in /proc/PID/stat */
+	char *hierarchy;    /* its name */
+	char *from;	    /* path of the cgroup it was in */
+	uint64_t cgroup_id; /* of that cgroup */
 };
 
 struct journal_entry {
@@ -37,6 +48,11 @@ struct journal_entry {
 	size_t n_list;
 	uint64_t lease_until; /* CLOCK_BOOTTIME microseconds; 0: none */
 	bool keep;	      /* the policies do not want it back on exit */
+	/* Processes to move back (`target` is where they are); then there is no knob: KNOB_COUNT.
+	 */
+	struct journal_move *moves;
+	size_t n_moves;
+	char *target;
 };
 
 /* What a replay did. */
@@ -56,6 +72,13 @@ void journal_free(struct journal *journal);
 /* Writes (seq 0: a new one, given in entry->seq) or replaces an entry; on disk when it returns. */
 int journal_put(struct journal *journal, struct journal_entry *entry);
 int journal_remove(struct journal *journal, uint64_t seq);
+/*
+ * What is on disk, for the agent that takes it over: entries that are kept over an exit, and those
+ * whose restoring failed. Free with journal_list_free(). 0 or -errno.
+ */
+int journal_list(struct journal *journal, struct journal_entry **ret_list, size_t *ret_n);
+void journal_list_free(struct journal_entry *list, size_t n);
+void journal_moves_free(struct journal_move *list, size_t n);
 /* Number of entries on disk. */
 int journal_count(struct journal *journal);
 void journal_entry_done(struct journal_entry *entry);
@@ -63,9 +86,11 @@ void journal_entry_done(struct journal_entry *entry);
  * Puts back what the entries say: on start, from the watchdog, and for `cgwatch policy
  * release-all`. An entry of another boot is dropped; of a cgroup that is gone or another one,
  * dropped with a log line; where the present value is not what we wrote, somebody changed it:
- * logged as a conflict, dropped. What cannot be read is moved aside (broken-N) and the others are
- * still done. Thaws first, then limits, parents before children. `force` also restores what is
- * marked keep. 0, or the first -errno of a restore that failed (its entry stays).
+ * logged as a conflict, dropped. Those marked keep stay, for enforcer_adopt(). What cannot be read
+ * is moved aside (broken-N) and the others are still done. Thaws first, then limits, parents before
+ * children. `force` also restores what is marked keep. What was changed through systemd goes back
+ * through it, or, if that does not answer, by the file. 0, or the first -errno of a restore that
+ * failed (its entry stays).
  */
 int journal_restore(struct journal *journal, const struct knob_context *context, bool force,
 		    struct journal_replay *ret_replay);

@@ -12,7 +12,6 @@ struct journal {
 /* Every entry on disk. What cannot be read is moved aside, logged and counted in `ret_broken`. */
 int journal_load(struct journal *journal, struct journal_entry **ret_list, size_t *ret_n,
 		 struct journal_replay *replay);
-void journal_list_free(struct journal_entry *list, size_t n);
 /* JSON of an entry (free it), and back. NULL; -EINVAL. */
 char *journal_encode(const struct journal *journal, const struct journal_entry *entry);
 int journal_decode(const char *text, size_t length, struct journal_entry *ret_entry,

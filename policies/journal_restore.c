@@ -7,7 +7,9 @@
 
 #include "core/cleanup.h"
 #include "core/log.h"
+#include "policies/act.h"
 #include "policies/journal_private.h"
+#include "policies/unit_bus.h"
 
 enum outcome_of_entry {
 	ENTRY_RESTORED,
@@ -57,23 +59,54 @@ static bool is_gone(int error)
 	       error == -ENOTDIR || error == -ELOOP;
 }
 
-static enum outcome_of_entry put_back(const struct knob_context *context,
-				      const struct journal_entry *entry, const struct node *node,
-				      int *ret_error)
+/* One replay. */
+struct restoring {
+	struct knob_context context; /* with a bus of our own where the caller has none */
+	struct unit_bus *bus;
+	bool force;
+};
+
+/* An entry on its way. */
+struct attempt {
+	const struct restoring *restoring;
+	const struct knob_context *context;
+	const struct journal_entry *entry;
+	const struct node *node;
+	int error;
+};
+
+static enum outcome_of_entry judge(struct attempt *attempt, int error, const char *what,
+				   const char *text)
 {
+	const struct journal_entry *entry = attempt->entry;
+
+	attempt->error = error;
+	if (is_gone(error)) {
+		log_warning("journal: %s: %s: %s", entry->path, knob_name(entry->knob), text);
+		return ENTRY_GONE;
+	}
+	log_error("journal: %s: %s: %s: %s", entry->path, knob_name(entry->knob), what, text);
+	return ENTRY_FAILED;
+}
+
+static bool is_kept(const struct attempt *attempt)
+{
+	return attempt->entry->keep && !attempt->restoring->force &&
+	       attempt->entry->knob != KNOB_FREEZE;
+}
+
+static enum outcome_of_entry put_back(struct attempt *attempt)
+{
+	const struct journal_entry *entry = attempt->entry;
 	struct knob_request request = {
-		.knob = entry->knob, .node = node, .value = entry->old, .restore = true
+		.knob = entry->knob, .node = attempt->node, .value = entry->old, .restore = true
 	};
 	struct knob_result result;
 	struct knob_value now;
-	int r = knob_read_at(context, entry->knob, node, &entry->old, &result);
+	int r = knob_read_at(attempt->context, entry->knob, attempt->node, &entry->old, &result);
 
-	if (r < 0) {
-		log_warning("journal: %s: %s: %s", entry->path, knob_name(entry->knob),
-			    result.text);
-		*ret_error = r;
-		return is_gone(r) ? ENTRY_GONE : ENTRY_FAILED;
-	}
+	if (r < 0)
+		return judge(attempt, r, "cannot be read", result.text);
 	now = result.before;
 	if (knob_equal(entry->knob, &now, &entry->old))
 		return ENTRY_UNCHANGED;
@@ -83,39 +116,81 @@ static enum outcome_of_entry put_back(const struct knob_context *context,
 			    entry->path, knob_name(entry->knob));
 		return ENTRY_CONFLICT;
 	}
+	/* For the agent that takes it over; whoever dies in between leaves it so. */
+	if (is_kept(attempt))
+		return ENTRY_KEPT;
 	request.expected = &now;
-	r = knob_write(context, &request, &result);
-	if (r == 0)
-		return ENTRY_RESTORED;
-	log_error("journal: %s: %s: not restored: %s", entry->path, knob_name(entry->knob),
-		  result.text);
-	*ret_error = r;
-	return is_gone(r) ? ENTRY_GONE : ENTRY_FAILED;
+	r = knob_write(attempt->context, &request, &result);
+	return r == 0 ? ENTRY_RESTORED : judge(attempt, r, "not restored", result.text);
 }
 
-static enum outcome_of_entry restore_entry(const struct knob_context *context,
-					   const struct journal_entry *entry, bool force,
-					   int *ret_error)
+/* Through systemd what was changed through it; should it not answer, its file. */
+static enum outcome_of_entry put_back_somehow(struct attempt *attempt)
 {
-	int index = find_index(context->hierarchies, entry->hierarchy);
+	struct knob_context files = attempt->restoring->context;
+	enum outcome_of_entry outcome;
+
+	files.units = NULL;
+	if (!attempt->entry->unit) {
+		attempt->context = &files;
+		return put_back(attempt);
+	}
+	outcome = put_back(attempt);
+	if (outcome != ENTRY_FAILED)
+		return outcome;
+	log_warning("journal: %s: %s: systemd cannot be asked to put it back: its file is written",
+		    attempt->entry->path, knob_name(attempt->entry->knob));
+	attempt->context = &files;
+	attempt->error = 0;
+	return put_back(attempt);
+}
+
+static enum outcome_of_entry move_back(const struct restoring *restoring,
+				       const struct journal_entry *entry, int *ret_error)
+{
+	uint32_t moved;
+	int r = act_move_list_back(&restoring->context, entry->moves, entry->n_moves, entry->target,
+				   &moved);
+
+	*ret_error = r;
+	if (r < 0) {
+		log_error("journal: %s: processes are not back from %s: %s", entry->path,
+			  entry->target, strerror(-r));
+		return ENTRY_FAILED;
+	}
+	log_warning("journal: %s: %u processes are back from %s", entry->path, moved,
+		    entry->target);
+	return moved ? ENTRY_RESTORED : ENTRY_UNCHANGED;
+}
+
+static enum outcome_of_entry restore_entry(const struct restoring *restoring,
+					   const struct journal_entry *entry, int *ret_error)
+{
+	const struct hierarchies *hierarchies = restoring->context.hierarchies;
+	struct attempt attempt = { .restoring = restoring,
+				   .context = &restoring->context,
+				   .entry = entry };
+	int index = find_index(hierarchies, entry->hierarchy);
 	enum outcome_of_entry outcome;
 	struct node *node;
 
-	if (entry->keep && !force && entry->knob != KNOB_FREEZE)
-		return ENTRY_KEPT;
+	if (entry->knob == KNOB_COUNT)
+		return move_back(restoring, entry, ret_error);
 	if (index < 0) {
 		log_warning("journal: %s: the hierarchy %s is not mounted any more", entry->path,
 			    entry->hierarchy);
 		return ENTRY_GONE;
 	}
-	node = node_new(entry->path, 0, context->hierarchies->n);
+	node = node_new(entry->path, 0, hierarchies->n);
 	if (!node) {
 		*ret_error = -ENOMEM;
 		return ENTRY_FAILED;
 	}
 	/* Known in this hierarchy only, so that it is the one that is written. */
 	node->ids[index] = entry->cgroup_id;
-	outcome = put_back(context, entry, node, ret_error);
+	attempt.node = node;
+	outcome = put_back_somehow(&attempt);
+	*ret_error = attempt.error;
 	node_unref(node);
 	return outcome;
 }
@@ -131,8 +206,27 @@ static void count(struct journal_replay *replay, enum outcome_of_entry outcome)
 	(*counters[outcome])++;
 }
 
-static int restore(struct journal *journal, const struct knob_context *context, bool force,
-		   const uint64_t *expired_by, struct journal_replay *ret_replay)
+/* Not an expired freeze, if that is what is asked for. */
+static bool is_to_wait(const struct journal_entry *entry, const uint64_t *expired_by)
+{
+	return expired_by && (entry->knob != KNOB_FREEZE || !entry->lease_until ||
+			      entry->lease_until > *expired_by);
+}
+
+/* The watchdog and release-all have none; it connects only if it is used. */
+static void find_bus(struct restoring *restoring, const struct journal_entry *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!list[i].unit || restoring->context.units)
+			continue;
+		if (unit_bus_new(NULL, &restoring->bus) == 0)
+			restoring->context.units = restoring->bus;
+		return;
+	}
+}
+
+static int restore(struct journal *journal, struct restoring *restoring, const uint64_t *expired_by,
+		   struct journal_replay *ret_replay)
 {
 	struct journal_replay replay = { 0 };
 	struct journal_entry *list;
@@ -143,21 +237,22 @@ static int restore(struct journal *journal, const struct knob_context *context, 
 		return r;
 	if (n > 0)
 		qsort(list, n, sizeof(*list), compare_entries);
+	find_bus(restoring, list, n);
 	for (size_t i = 0; i < n; i++) {
 		enum outcome_of_entry outcome;
 		int error = 0;
 
-		if (expired_by && (list[i].knob != KNOB_FREEZE || !list[i].lease_until ||
-				   list[i].lease_until > *expired_by))
+		if (is_to_wait(&list[i], expired_by))
 			continue;
-		outcome = restore_entry(context, &list[i], force, &error);
+		outcome = restore_entry(restoring, &list[i], &error);
 		count(&replay, outcome);
 		if (outcome == ENTRY_FAILED && r == 0)
 			r = error;
 		/* What failed stays, for the next start or release-all to try again. */
-		if (outcome != ENTRY_FAILED && !context->dry_run)
+		if (outcome != ENTRY_FAILED && outcome != ENTRY_KEPT && !restoring->context.dry_run)
 			journal_remove(journal, list[i].seq);
 	}
+	unit_bus_free(restoring->bus);
 	journal_list_free(list, n);
 	*ret_replay = replay;
 	return r;
@@ -166,11 +261,15 @@ static int restore(struct journal *journal, const struct knob_context *context, 
 int journal_restore(struct journal *journal, const struct knob_context *context, bool force,
 		    struct journal_replay *ret_replay)
 {
-	return restore(journal, context, force, NULL, ret_replay);
+	struct restoring restoring = { .context = *context, .force = force };
+
+	return restore(journal, &restoring, NULL, ret_replay);
 }
 
 int journal_expire(struct journal *journal, const struct knob_context *context, uint64_t now,
 		   struct journal_replay *ret_replay)
 {
-	return restore(journal, context, false, &now, ret_replay);
+	struct restoring restoring = { .context = *context };
+
+	return restore(journal, &restoring, &now, ret_replay);
 }

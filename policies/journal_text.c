@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "core/cleanup.h"
+#include "policies/actions.h"
 
 enum { JOURNAL_VERSION = 1 };
 
@@ -110,13 +111,53 @@ static char *decode_bytes(const json_t *json)
 	return bytes;
 }
 
+static const char move_knob[] = "move"; /* stands where the knob's name does */
+
+static json_t *encode_holders(const struct journal_entry *entry)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < entry->n_list; i++) {
+		const struct journal_holder *holder = &entry->list[i];
+		const char *action = holder->action >= 0 && holder->action < ACTION_COUNT
+					     ? action_name((enum action_id)holder->action)
+					     : NULL;
+
+		json_array_append_new(
+			list,
+			json_pack("{s:s, s:i, s:o, s:I, s:I, s:s, s:b, s:s, s:i}", "policy",
+				  holder->policy, "step", (int)holder->step, "wanted",
+				  encode_value(&holder->wanted), "since", (json_int_t)holder->since,
+				  "lease_until", (json_int_t)holder->lease_until, "uuid",
+				  holder->uuid, "keep", holder->keep, "action",
+				  action ? action : "", "priority", holder->priority));
+	}
+	return list;
+}
+
+static json_t *encode_moves(const struct journal_entry *entry)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < entry->n_moves; i++) {
+		const struct journal_move *move = &entry->moves[i];
+
+		json_array_append_new(list, json_pack("[i, I, s, o, I]", move->pid,
+						      (json_int_t)move->start, move->hierarchy,
+						      encode_bytes(move->from),
+						      (json_int_t)move->cgroup_id));
+	}
+	return list;
+}
+
 char *journal_encode(const struct journal *journal, const struct journal_entry *entry)
 {
+	const char *knob = entry->knob < KNOB_COUNT ? knob_name(entry->knob) : move_knob;
 	char *text;
 	json_t *json = json_pack(
 		"{s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:s, s:I, s:b, s:I}", "version",
-		JOURNAL_VERSION, "boot_id", journal->boot_id, "knob", knob_name(entry->knob),
-		"hierarchy", entry->hierarchy, "cgroup_id", (json_int_t)entry->cgroup_id, "path",
+		JOURNAL_VERSION, "boot_id", journal->boot_id, "knob", knob, "hierarchy",
+		entry->hierarchy, "cgroup_id", (json_int_t)entry->cgroup_id, "path",
 		encode_bytes(entry->path), "old", encode_value(&entry->old), "written",
 		encode_value(&entry->written), "before", encode_value(&entry->before), "holders",
 		entry->holders, "lease_until", (json_int_t)entry->lease_until, "keep", entry->keep,
@@ -124,9 +165,123 @@ char *journal_encode(const struct journal *journal, const struct journal_entry *
 
 	if (!json)
 		return NULL;
+	if (entry->unit)
+		json_object_set_new(json, "unit", json_string(entry->unit));
+	if (entry->n_list > 0)
+		json_object_set_new(json, "list", encode_holders(entry));
+	if (entry->target) {
+		json_object_set_new(json, "target", encode_bytes(entry->target));
+		json_object_set_new(json, "moves", encode_moves(entry));
+	}
 	text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
 	return text;
+}
+
+static int find_action(const char *name)
+{
+	for (int i = 0; i < ACTION_COUNT; i++) {
+		const char *known = action_name((enum action_id)i);
+
+		if (known && strcmp(known, name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+static bool decode_holder(json_t *json, struct journal_holder *holder)
+{
+	const char *policy, *uuid, *action;
+	json_int_t since, lease;
+	json_t *wanted;
+	int step, keep;
+
+	if (json_unpack(json, "{s:s, s:i, s:o, s:I, s:I, s:s, s:b, s:s, s:i}", "policy", &policy,
+			"step", &step, "wanted", &wanted, "since", &since, "lease_until", &lease,
+			"uuid", &uuid, "keep", &keep, "action", &action, "priority",
+			&holder->priority) < 0 ||
+	    step < 0 || strlen(uuid) >= sizeof(holder->uuid) ||
+	    !decode_value(wanted, &holder->wanted))
+		return false;
+	holder->step = (unsigned int)step;
+	holder->since = (uint64_t)since;
+	holder->lease_until = (uint64_t)lease;
+	holder->keep = keep;
+	holder->action = find_action(action);
+	memcpy(holder->uuid, uuid, strlen(uuid) + 1);
+	holder->policy = strdup(policy);
+	return holder->policy != NULL;
+}
+
+static bool decode_holders(const json_t *json, struct journal_entry *entry)
+{
+	size_t n = json_array_size(json);
+
+	if (n == 0)
+		return true;
+	entry->list = calloc(n, sizeof(*entry->list));
+	for (size_t i = 0; entry->list && i < n; i++) {
+		if (!decode_holder(json_array_get(json, i), &entry->list[entry->n_list++]))
+			return false;
+	}
+	return entry->list != NULL;
+}
+
+static bool decode_move(json_t *json, struct journal_move *move)
+{
+	const char *hierarchy;
+	json_int_t start, id;
+	json_t *from;
+
+	if (json_unpack(json, "[i, I, s, o, I]", &move->pid, &start, &hierarchy, &from, &id) < 0 ||
+	    move->pid <= 0)
+		return false;
+	move->start = (uint64_t)start;
+	move->cgroup_id = (uint64_t)id;
+	move->hierarchy = strdup(hierarchy);
+	move->from = decode_bytes(from);
+	return move->hierarchy && move->from;
+}
+
+static bool decode_moves(const json_t *json, struct journal_entry *entry)
+{
+	size_t n = json_array_size(json);
+
+	if (n == 0)
+		return true;
+	entry->moves = calloc(n, sizeof(*entry->moves));
+	for (size_t i = 0; entry->moves && i < n; i++) {
+		if (!decode_move(json_array_get(json, i), &entry->moves[entry->n_moves++]))
+			return false;
+	}
+	return entry->moves != NULL;
+}
+
+/* What not every entry has. */
+static bool decode_rest(const json_t *json, struct journal_entry *entry)
+{
+	const json_t *unit = json_object_get(json, "unit"),
+		     *target = json_object_get(json, "target");
+
+	if (unit) {
+		entry->unit = json_is_string(unit) ? strdup(json_string_value(unit)) : NULL;
+		if (!entry->unit)
+			return false;
+	}
+	if (target) {
+		entry->target = decode_bytes(target);
+		if (!entry->target)
+			return false;
+	}
+	return (entry->knob < KNOB_COUNT || entry->target) &&
+	       decode_holders(json_object_get(json, "list"), entry) &&
+	       decode_moves(json_object_get(json, "moves"), entry);
+}
+
+static bool find_knob(const char *name, enum knob_id *ret_knob)
+{
+	*ret_knob = KNOB_COUNT;
+	return strcmp(name, move_knob) == 0 || knob_find(name, ret_knob) == 0;
 }
 
 static int decode_entry(json_t *json, struct journal_entry *entry, char *ret_boot_id, size_t size)
@@ -142,7 +297,7 @@ static int decode_entry(json_t *json, struct journal_entry *entry, char *ret_boo
 			&written, "before", &before, "holders", &holders, "lease_until", &lease,
 			"keep", &keep) < 0 ||
 	    version != JOURNAL_VERSION || strlen(boot_id) >= size ||
-	    knob_find(knob, &entry->knob) < 0 || !decode_value(old, &entry->old) ||
+	    !find_knob(knob, &entry->knob) || !decode_value(old, &entry->old) ||
 	    !decode_value(written, &entry->written) || !decode_value(before, &entry->before))
 		return -EINVAL;
 	memcpy(ret_boot_id, boot_id, strlen(boot_id) + 1);
@@ -152,7 +307,9 @@ static int decode_entry(json_t *json, struct journal_entry *entry, char *ret_boo
 	entry->path = decode_bytes(path);
 	entry->hierarchy = strdup(hierarchy);
 	entry->holders = strdup(holders);
-	return entry->path && entry->hierarchy && entry->holders ? 0 : -EINVAL;
+	return entry->path && entry->hierarchy && entry->holders && decode_rest(json, entry)
+		       ? 0
+		       : -EINVAL;
 }
 
 int journal_decode(const char *text, size_t length, struct journal_entry *ret_entry,

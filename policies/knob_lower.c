@@ -275,6 +275,9 @@ static int lower_v1(struct lowering *lowering)
 			r = look(lowering);
 		else if (r == -EBUSY && go_on(lowering))
 			r = 0;
+		if (r == 0 && lowering->present.number > lowering->target &&
+		    knob_clock_ms() >= lowering->deadline)
+			r = -EBUSY;
 	}
 	if (r == -EBUSY)
 		fail_busy(lowering, "the old limit stays");
@@ -368,15 +371,16 @@ static int lower_high(struct lowering *lowering)
 	return 0;
 }
 
-int knob_lower_memory(const struct knob_access *access, struct knob_result *result)
+static int begin(const struct knob_access *access, struct knob_result *result,
+		 struct lowering *ret_lowering)
 {
-	bool v2 = access->hierarchy->v2;
+	bool v2 = access->hierarchy->v2, memsw = access->knob == KNOB_MEMORY_MEMSW;
 	struct lowering lowering = {
 		.access = access,
 		.result = result,
-		.files = v2				     ? &files_v2
-			 : access->knob == KNOB_MEMORY_MEMSW ? &files_memsw
-							     : &files_v1,
+		.files = v2	 ? &files_v2
+			 : memsw ? &files_memsw
+				 : &files_v1,
 		.present = result->before,
 		.target = result->requested.number,
 		.deadline = knob_deadline_ms(access),
@@ -386,9 +390,25 @@ int knob_lower_memory(const struct knob_access *access, struct knob_result *resu
 
 	if (r == 0 && lowering.usage > lowering.target)
 		r = refuse(&lowering);
+	*ret_lowering = lowering;
+	return r;
+}
+
+int knob_check_lowering(const struct knob_access *access, struct knob_result *result)
+{
+	struct lowering lowering;
+
+	return begin(access, result, &lowering);
+}
+
+int knob_lower_memory(const struct knob_access *access, struct knob_result *result)
+{
+	struct lowering lowering;
+	int r = begin(access, result, &lowering);
+
 	if (r < 0)
 		return r;
-	if (!v2)
+	if (!access->hierarchy->v2)
 		return lower_v1(&lowering);
 	return access->knob == KNOB_MEMORY_HIGH ? lower_high(&lowering) : lower_max(&lowering);
 }

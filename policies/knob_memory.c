@@ -39,12 +39,22 @@ int knob_explain_memory(const struct knob_access *access, struct knob_result *re
 	return knob_explain(access, result, error);
 }
 
+static bool is_lowering(const struct knob_access *access, const struct knob_result *result)
+{
+	return !access->request->restore &&
+	       knob_tighter(access->knob, &result->requested, &result->before);
+}
+
+int knob_check_memory(const struct knob_access *access, struct knob_result *result)
+{
+	return is_lowering(access, result) ? knob_check_lowering(access, result) : 0;
+}
+
 int knob_write_memory(const struct knob_access *access, struct knob_result *result)
 {
 	int r;
 
-	if (!access->request->restore &&
-	    knob_tighter(access->knob, &result->requested, &result->before))
+	if (is_lowering(access, result))
 		r = knob_lower_memory(access, result);
 	else
 		r = knob_step(access, &result->before, &result->requested, result);

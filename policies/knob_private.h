@@ -109,6 +109,9 @@ int knob_restore_burst(const struct knob_access *access, uint64_t burst,
 		       struct knob_result *result);
 void knob_clamp_burst(const struct knob_access *access, struct knob_result *result);
 int knob_write_memory(const struct knob_access *access, struct knob_result *result);
+/* What would be refused, without doing anything: for a dry run. */
+int knob_check_memory(const struct knob_access *access, struct knob_result *result);
+int knob_check_lowering(const struct knob_access *access, struct knob_result *result);
 int knob_explain_memory(const struct knob_access *access, struct knob_result *result, int error);
 /* Brings memory.max, memory.high or a v1 limit down step by step. */
 int knob_lower_memory(const struct knob_access *access, struct knob_result *result);

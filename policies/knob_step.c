@@ -128,8 +128,9 @@ static int put_file(const struct knob_access *access, const struct knob_value *v
 {
 	char number[32], text[300];
 
+	/* Nothing at all is not written by write(2): the end of a line empties the list. */
 	if (access->row->form == &knob_form_list)
-		return knob_write_text(access, access->file, value->text);
+		return knob_write_text(access, access->file, value->text[0] ? value->text : "\n");
 	number_text(access, value->number, number, sizeof(number));
 	snprintf(text, sizeof(text), "%s", number);
 	if (access->knob == KNOB_CPU_QUOTA && access->hierarchy->v2)

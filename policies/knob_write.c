@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/log.h"
@@ -107,10 +108,57 @@ static void mention_pids(const struct knob_access *access, struct knob_result *r
 			 (unsigned long long)current);
 }
 
+static int read_parent(const struct knob_access *access, const char *file, char *line, size_t size)
+{
+	_cleanup_(freep) char *path = strdup(hierarchy_relative(access->node->path));
+	char *slash = path ? strrchr(path, '/') : NULL;
+	struct knob_access parent = *access;
+	int r;
+
+	if (!path)
+		return -ENOMEM;
+	if (slash)
+		*slash = '\0';
+	parent.fd = knob_open_beneath(access->hierarchy->fd, slash ? path : ".");
+	if (parent.fd < 0)
+		return parent.fd;
+	r = knob_read_line(&parent, file, line, size);
+	close(parent.fd);
+	return r;
+}
+
+/*
+ * A v2 cpuset is empty until somebody sets it, which means all that the parent has; but with tasks
+ * in it cannot be emptied again (validate_change()). What goes back then is what it stands for.
+ */
+static int fill_cpuset(const struct knob_access *access, struct knob_result *result)
+{
+	bool cpus = access->knob == KNOB_CPUSET_CPUS;
+	struct knob_value all = { 0 };
+	int r;
+
+	if ((!cpus && access->knob != KNOB_CPUSET_MEMS) || !access->hierarchy->v2 ||
+	    !access->request->restore || result->requested.text[0])
+		return -ENOSPC;
+	r = read_parent(access, cpus ? "cpuset.cpus.effective" : "cpuset.mems.effective", all.text,
+			sizeof(all.text));
+	if (r == 0)
+		r = knob_put(access, &all, result);
+	if (r < 0)
+		return -ENOSPC;
+	result->requested = all;
+	result->adjusted = true;
+	snprintf(result->text, sizeof(result->text),
+		 "with tasks in it it cannot be emptied again: it has all of its parent's");
+	return 0;
+}
+
 static int write_plain(const struct knob_access *access, struct knob_result *result)
 {
 	int r = knob_step(access, &result->before, &result->requested, result);
 
+	if (r == -ENOSPC)
+		r = fill_cpuset(access, result);
 	if (r == 0 && access->knob == KNOB_PIDS_MAX)
 		mention_pids(access, result);
 	return r < 0 ? knob_explain(access, result, r) : 0;
@@ -302,6 +350,21 @@ static int read_back(const struct knob_access *access, bool written, struct knob
 			 access->file);
 }
 
+/* What can be known beforehand is: a rehearsal that promises too much is worth nothing. */
+static int rehearse(const struct knob_access *access, struct knob_result *result)
+{
+	bool memory = access->knob == KNOB_MEMORY_MAX || access->knob == KNOB_MEMORY_HIGH ||
+		      access->knob == KNOB_MEMORY_MEMSW;
+	int r = memory ? knob_check_memory(access, result) : 0;
+
+	if (r < 0)
+		return r;
+	result->changed = true;
+	result->after = result->requested;
+	log_change(access, result);
+	return 0;
+}
+
 int knob_write(const struct knob_context *context, const struct knob_request *request,
 	       struct knob_result *ret)
 {
@@ -318,12 +381,8 @@ int knob_write(const struct knob_context *context, const struct knob_request *re
 		r = prepare(&access, ret);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	if (context->dry_run) {
-		ret->changed = true;
-		ret->after = ret->requested;
-		log_change(&access, ret);
-		return 0;
-	}
+	if (context->dry_run)
+		return rehearse(&access, ret);
 	error = knob_write_value(&access, ret);
 	r = read_back(&access, error == 0, ret);
 	if (error < 0)

@@ -7,6 +7,7 @@
 
 #include "core/cleanup.h"
 #include "policies/guards.h"
+#include "policies/guards_table.h"
 
 /* What is looked at, and where to tell. */
 struct examination {
@@ -135,30 +136,6 @@ static void check_shadowed(const struct examination *examination, size_t at)
 /* ---- protected cgroups ------------------------------------------------------------------------
  */
 
-/*
- * Where those live that guards.h protects by name on a machine with systemd: they may come later
- * than the policy. What is not protected there, guards_check() says.
- */
-static const char *const protected_places[] = {
-	"/init.scope",
-	"/system.slice",
-	"/user.slice",
-	"/machine.slice",
-	"/system.slice/systemd-journald.service",
-	"/system.slice/systemd-udevd.service",
-	"/system.slice/systemd-logind.service",
-	"/system.slice/dbus.service",
-	"/system.slice/dbus-broker.service",
-	"/system.slice/ssh.service",
-	"/system.slice/sshd.service",
-	"/system.slice/docker.service",
-	"/system.slice/containerd.service",
-	"/system.slice/crio.service",
-	"/system.slice/kubelet.service",
-	"/system.slice/iscsid.service",
-	"/system.slice/multipathd.service",
-};
-
 static bool touches(const struct policy *policy)
 {
 	for (size_t i = 0; i < policy->n_steps; i++) {
@@ -228,17 +205,39 @@ static struct node *make_node(const char *path)
 	return node;
 }
 
+/*
+ * Where systemd would put a protected unit: with nothing for a '*', but "0" for the name of an
+ * instance.
+ */
+static void place_of(const char *pattern, char *path, size_t size)
+{
+	const char *star = strchr(pattern, '*');
+	size_t length = star ? (size_t)(star - pattern) : strlen(pattern);
+
+	snprintf(path, size, "/system.slice/%.*s%s%s", (int)length, pattern,
+		 star && length > 0 && star[-1] == '@' ? "0" : "", star ? star + 1 : "");
+}
+
+/* Protected units may come later than the policy. */
 static void check_places(const struct examination *examination, const struct policy *policy)
 {
-	/* What else it demands, a user or an image, those places do not have as a rule. */
+	const char *pattern;
+
+	/* What else it demands, a user or an image, those units do not have as a rule. */
 	if (selectors_inventory(policy->selectors))
 		return;
-	for (size_t i = 0; i < ARRAY_SIZE(protected_places); i++) {
-		struct node *node = make_node(protected_places[i]);
-		bool could = node && selectors_could_match(policy->selectors, node);
+	for (size_t i = 0; guard_unit(i, &pattern); i++) {
+		struct node *node;
+		char path[256];
+		bool could;
 
+		if (!pattern)
+			continue;
+		place_of(pattern, path, sizeof(path));
+		node = make_node(path);
+		could = node && selectors_could_match(policy->selectors, node);
 		node_unref(node);
-		if (could && refuse_protected(examination, policy, protected_places[i], false))
+		if (could && refuse_protected(examination, policy, path, false))
 			return;
 	}
 }

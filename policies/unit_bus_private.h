@@ -27,3 +27,13 @@ int unit_set_format(const uint8_t *bytes, size_t n, char *list, size_t size);
  */
 int unit_sd_new(const char *address, unsigned int timeout_ms, const struct unit_io **ret_io);
 void unit_sd_free(const struct unit_io *io);
+
+struct sd_bus_message;
+/*
+ * The path by which systemd has the device `number` ("8:0") in the list a(st) already, or one by
+ * which it finds it. `*root` is made when it is needed. -errno.
+ */
+int unit_devices_path(struct root **root, struct sd_bus_message *list, const char *number,
+		      char *path, size_t size);
+/* The list as lines "8:0 LIMIT"; what is no device of this machine is left out. -errno. */
+int unit_devices_read(struct root **root, struct sd_bus_message *list, char **ret_text);

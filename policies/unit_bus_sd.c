@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -61,18 +59,31 @@ static void sd_disconnect(struct unit_sd *sd)
 	sd->bus = sd_bus_unref(sd->bus);
 }
 
-static int sd_start(struct unit_sd *sd)
+static int start_at(struct unit_sd *sd, const char *address, bool is_bus)
 {
-	int r;
+	int r = sd_bus_new(&sd->bus);
 
-	if (!sd->address)
-		return sd_bus_open_system(&sd->bus);
-	r = sd_bus_new(&sd->bus);
 	if (r >= 0)
-		r = sd_bus_set_address(sd->bus, sd->address);
+		r = sd_bus_set_address(sd->bus, address);
 	if (r >= 0)
-		r = sd_bus_set_bus_client(sd->bus, 1);
+		r = sd_bus_set_bus_client(sd->bus, is_bus);
 	return r < 0 ? r : sd_bus_start(sd->bus);
+}
+
+static int start_given(struct unit_sd *sd)
+{
+	return start_at(sd, sd->address, true);
+}
+
+static int start_system(struct unit_sd *sd)
+{
+	return sd_bus_open_system(&sd->bus);
+}
+
+/* systemd's own socket, as systemctl uses it: where there is no bus, or it is not well. */
+static int start_private(struct unit_sd *sd)
+{
+	return start_at(sd, "unix:path=/run/systemd/private", false);
 }
 
 /* sd-bus itself would wait for 90 s until the bus has said hello. */
@@ -95,6 +106,19 @@ static int sd_await_hello(struct unit_sd *sd)
 	return r < 0 ? r : 0;
 }
 
+static int sd_try(struct unit_sd *sd, int (*start)(struct unit_sd *sd))
+{
+	int r;
+
+	sd_disconnect(sd);
+	r = start(sd);
+	if (r >= 0)
+		r = sd_await_hello(sd);
+	if (r < 0)
+		sd_disconnect(sd);
+	return r < 0 ? r : 0;
+}
+
 /*
  * -ENOENT only where systemd is not process 1. The connection of a process that forked us is none
  * of ours: sd-bus says -ECHILD.
@@ -107,13 +131,9 @@ static int sd_connect(struct unit_sd *sd)
 		return 0;
 	if (!sd->address && sd_booted() <= 0)
 		return -ENOENT;
-	sd_disconnect(sd);
-	r = sd_start(sd);
-	if (r >= 0)
-		r = sd_await_hello(sd);
-	if (r >= 0)
-		return 0;
-	sd_disconnect(sd);
+	r = sd_try(sd, sd->address ? start_given : start_system);
+	if (r < 0 && !sd->address)
+		r = sd_try(sd, start_private);
 	return r == -ENOENT ? -ENOTCONN : r;
 }
 
@@ -270,80 +290,6 @@ static int sd_find(void *data, const char *path, char **ret_unit, bool *ret_dele
 	return 0;
 }
 
-/* ---- devices -----------------------------------------------------------------------------------
- */
-
-/*
- * "8:0" of the path that somebody gave systemd. With PrivateDevices= our /dev has no disks, so that
- * the name has to do.
- */
-static bool device_number(struct unit_sd *sd, const char *path, char *number, size_t size)
-{
-	static const char by_number[] = "/dev/block/";
-	const char *name = strrchr(path, '/');
-	struct strbuf text;
-	struct stat info;
-	char file[300];
-	bool found;
-
-	if (strncmp(path, by_number, sizeof(by_number) - 1) == 0)
-		return (size_t)snprintf(number, size, "%s", path + sizeof(by_number) - 1) < size;
-	if (stat(path, &info) == 0 && S_ISBLK(info.st_mode)) {
-		snprintf(number, size, "%u:%u", major(info.st_rdev), minor(info.st_rdev));
-		return true;
-	}
-	if (!name || strlen(name + 1) > 255 || (!sd->root && root_new(NULL, &sd->root) < 0))
-		return false;
-	snprintf(file, sizeof(file), "class/block/%s/dev", name + 1);
-	strbuf_init(&text);
-	found = root_read(sd->root, ROOT_SYS, file, &text) == 0 && text.data;
-	if (found)
-		snprintf(number, size, "%.*s", (int)strcspn(text.data, "\n"), text.data);
-	strbuf_done(&text);
-	return found;
-}
-
-/*
- * The path by which systemd has the device already, as a second entry for it would leave the first
- * one in force; or the one that it can find by number.
- */
-static int device_path(struct unit_sd *sd, sd_bus_message *list, const char *number, char *path,
-		       size_t size)
-{
-	const char *entry;
-	uint64_t limit;
-	int r = sd_bus_message_enter_container(list, 'a', "(st)");
-
-	snprintf(path, size, "/dev/block/%s", number);
-	while (r >= 0 && (r = sd_bus_message_read(list, "(st)", &entry, &limit)) > 0) {
-		char have[32];
-
-		if (device_number(sd, entry, have, sizeof(have)) && strcmp(have, number) == 0)
-			snprintf(path, size, "%s", entry);
-	}
-	return r < 0 ? r : 0;
-}
-
-static int read_devices(struct unit_sd *sd, sd_bus_message *list, char **ret_text)
-{
-	struct strbuf text;
-	const char *entry;
-	uint64_t limit;
-	int r = sd_bus_message_enter_container(list, 'a', "(st)");
-
-	strbuf_init(&text);
-	while (r >= 0 && (r = sd_bus_message_read(list, "(st)", &entry, &limit)) > 0) {
-		char number[32];
-
-		if (device_number(sd, entry, number, sizeof(number)))
-			strbuf_printf(&text, "%s %llu\n", number, (unsigned long long)limit);
-	}
-	strbuf_add_string(&text, "");
-	*ret_text = r < 0 ? NULL : strbuf_take(&text);
-	strbuf_done(&text);
-	return r < 0 ? r : *ret_text ? 0 : -ENOMEM;
-}
-
 /* ---- properties --------------------------------------------------------------------------------
  */
 
@@ -386,7 +332,7 @@ static int append_device(struct unit_sd *sd, sd_bus_message *message, struct req
 	int r = property_read(sd, request, UNIT_TYPE_DEVICES, &present);
 
 	if (r >= 0)
-		r = device_path(sd, present, request->text, path, sizeof(path));
+		r = unit_devices_path(&sd->root, present, request->text, path, sizeof(path));
 	if (r >= 0)
 		r = sd_bus_message_append(message, "a(st)", 1, path, request->number);
 	return r;
@@ -465,7 +411,7 @@ static int get_fn(struct unit_sd *sd, struct request *request)
 	if (type == UNIT_TYPE_NUMBER)
 		return sd_bus_message_read(reply, "t", &request->ret_number);
 	if (type == UNIT_TYPE_DEVICES)
-		return read_devices(sd, reply, &request->ret_text);
+		return unit_devices_read(&sd->root, reply, &request->ret_text);
 	if (type == UNIT_TYPE_TEXT) {
 		r = sd_bus_message_read(reply, "s", &text);
 		request->ret_text = r < 0 ? NULL : strdup(text);

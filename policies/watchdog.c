@@ -19,10 +19,10 @@
 #include "core/log.h"
 #include "policies/journal_private.h"
 
-enum { KEEP_MAX = HIERARCHY_MAX + 5, LOOK_MS = 1000, RESTORE_TRIES = 10 };
+enum { KEEP_MAX = HIERARCHY_MAX + 5, LOOK_MS = 300, RESTORE_TRIES = 10 };
 
 /* How long after a lease ended the agent may still be about to thaw by itself. */
-static const uint64_t grace_usec = 2000000;
+static const uint64_t grace_usec = 500000;
 
 static const char goodbye = 'q';
 
@@ -132,14 +132,28 @@ static void restore_everything(const struct child *child)
 	}
 }
 
-static void __attribute__((noreturn)) run(const struct child *child)
+/* The agent's own descriptors of /proc are closed with the others. */
+static void open_root(struct child *child, struct knob_context *context)
 {
+	struct root *root = NULL;
+
+	if (root_is_recorded(child->context->root) || root_new(NULL, &root) < 0)
+		return;
+	*context = *child->context;
+	context->root = root;
+	child->context = context;
+}
+
+static void __attribute__((noreturn)) run(struct child *child)
+{
+	struct knob_context context;
 	struct pollfd wait = { .fd = child->fd, .events = POLLIN };
 
 	prctl(PR_SET_NAME, "cgwatchd-guard");
 	ignore_signals();
 	detach_input();
 	close_others(child);
+	open_root(child, &context);
 	for (;;) {
 		int n = poll(&wait, 1, LOOK_MS);
 		ssize_t length;

@@ -25,6 +25,7 @@ function(live_program name)
 endfunction()
 
 # One line a program.
+live_program(live_actions)
 live_program(live_deep)
 live_program(live_guards)
 live_program(live_events)
@@ -34,6 +35,7 @@ live_program(live_knobs)
 live_program(live_knobs_memory)
 target_link_libraries(live_knobs PRIVATE cgw_policies)
 target_link_libraries(live_knobs_memory PRIVATE cgw_policies)
+live_program(live_kills)
 live_program(live_layers)
 live_program(live_layers_diff)
 live_program(live_layers_watch)
@@ -44,6 +46,8 @@ live_program(live_numbers)
 live_program(live_overlays)
 live_program(live_overlay_spaces)
 live_program(live_policy)
+live_program(live_policy_events)
+live_program(live_policy_verbs)
 live_program(live_run)
 live_program(live_run_join)
 live_program(live_run_job)
@@ -86,3 +90,9 @@ if(CGWATCH_EXPORTER)
 	set_tests_properties(live.prometheus PROPERTIES RUN_SERIAL ON SKIP_RETURN_CODE 77 LABELS live
 		ENVIRONMENT "${live_environment}")
 endif()
+
+# The unit, and units changed through the bus, in a machine with systemd. Three tries of 15 minutes, if the
+# emulation stands still, and the image by debootstrap the first time.
+add_test(NAME vm.systemd
+	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/vm/systemd.sh ${CMAKE_BINARY_DIR} ${VM_CACHE})
+set_tests_properties(vm.systemd PROPERTIES TIMEOUT 3600 RUN_SERIAL ON SKIP_RETURN_CODE 77 LABELS live)

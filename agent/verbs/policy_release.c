@@ -97,12 +97,13 @@ static int fail_busy(struct context *context, pid_t holder, bool killed)
 			    (int)holder, context->state_dir);
 }
 
-static int from_journal(struct context *context, bool force)
+/* With `hung` an agent is there for sure: its lock is not waited for. */
+static int from_journal(struct context *context, bool hung, bool force)
 {
 	struct journal *journal = NULL;
 	bool killed = false;
 	pid_t holder = 0;
-	int code, r = journal_open(context->state_dir, LOCK_MS, &journal, &holder);
+	int code, r = journal_open(context->state_dir, hung ? 0 : LOCK_MS, &journal, &holder);
 
 	if (r == -EBUSY && force) {
 		code = context_root(context);
@@ -161,7 +162,7 @@ int policy_release_all(struct context *context, int argc, char **argv)
 	if (r == 0)
 		return ask_agent(context);
 	if (control_is_absent(r) || r == -ETIMEDOUT)
-		return from_journal(context, force);
+		return from_journal(context, r == -ETIMEDOUT, force);
 	return context_fail(context, EXIT_FAILED, "release-all: %s/control: %s", context->state_dir,
 			    strerror(-r));
 }

@@ -10,6 +10,7 @@
 #include "core/cleanup.h"
 #include "core/escape.h"
 #include "policies/manual.h"
+#include "policies/unit_bus.h"
 
 /* The cgroup by path, in a snapshot without columns. The caller owns both references. */
 static int find_node(struct context *context, const char *path, struct sampler **ret_sampler,
@@ -57,12 +58,18 @@ static void print_result(const struct node *node, const struct knob_result *resu
 	strbuf_done(&line);
 }
 
+static void unit_busp(struct unit_bus **units)
+{
+	unit_bus_free(*units);
+}
+
+/* What systemd owns is changed through it, by hand too. */
 static struct knob_context write_context(const struct context *context,
-					 const struct sampler *sampler, bool dry_run)
+					 const struct sampler *sampler, struct unit_bus *units)
 {
 	return (struct knob_context){ .root = context->root,
 				      .hierarchies = sampler_hierarchies(sampler),
-				      .dry_run = dry_run };
+				      .units = units };
 }
 
 static int code_of(int error)
@@ -75,12 +82,15 @@ static int code_of(int error)
 static int set_all(struct context *context, const struct sampler *sampler, const struct node *node,
 		   char **assignments, size_t n, bool dry_run)
 {
-	struct knob_context where = write_context(context, sampler, dry_run);
 	_cleanup_(freep) struct knob_result *results = calloc(n, sizeof(*results));
+	_cleanup_(unit_busp) struct unit_bus *units = NULL;
+	struct knob_context where;
 	int code = EXIT_GOOD, r;
 
-	if (!results)
+	if (!results || unit_bus_new(NULL, &units) < 0)
 		return context_fail(context, EXIT_FAILED, "out of memory");
+	where = write_context(context, sampler, units);
+	where.dry_run = dry_run;
 	r = manual_set_all(&where, node, (const char *const *)assignments, n, results);
 	for (size_t i = 0; i < n; i++) {
 		if (results[i].error == 0 && r != -EINVAL && r != -ERANGE)
@@ -121,6 +131,7 @@ int verb_set(struct context *context, int argc, char **argv)
 
 static int freeze(struct context *context, int argc, char **argv, bool frozen)
 {
+	_cleanup_(unit_busp) struct unit_bus *units = NULL;
 	struct sampler *sampler = NULL;
 	struct node *node = NULL;
 	struct knob_result result = { 0 };
@@ -128,9 +139,11 @@ static int freeze(struct context *context, int argc, char **argv, bool frozen)
 
 	if (argc != 2 || argv[1][0] == '-')
 		return context_usage(context, "give one CGROUP");
+	if (unit_bus_new(NULL, &units) < 0)
+		return context_fail(context, EXIT_FAILED, "out of memory");
 	r = find_node(context, argv[1], &sampler, &node);
 	if (r == 0 && node) {
-		struct knob_context where = write_context(context, sampler, false);
+		struct knob_context where = write_context(context, sampler, units);
 
 		r = manual_freeze(&where, node, frozen, &result);
 		if (r < 0)

@@ -21,6 +21,7 @@
 #include "core/cleanup.h"
 #include "core/log.h"
 #include "policies/manual.h"
+#include "policies/unit_bus.h"
 #include "tui/tui.h"
 
 /* Somebody looks on: a little oftener than the agent does it for itself. */
@@ -264,6 +265,7 @@ static int freeze(void *data, const struct node *node, bool frozen, unsigned int
 	struct knob_context where = { .root = terminal->context->root,
 				      .hierarchies = sampler_hierarchies(terminal->sampler) };
 	struct knob_result result = { 0 };
+	struct unit_bus *units = NULL;
 	int r;
 
 	if (root_is_recorded(terminal->context->root)) {
@@ -272,7 +274,12 @@ static int freeze(void *data, const struct node *node, bool frozen, unsigned int
 	}
 	if (terminal->agent && lease_seconds)
 		return order(terminal, node, frozen ? lease_seconds : 0, ret_message);
-	r = manual_freeze(&where, node, frozen, &result);
+	/* What systemd owns it freezes itself, or it could not stop it any more. */
+	r = unit_bus_new(NULL, &units);
+	where.units = units;
+	if (r == 0)
+		r = manual_freeze(&where, node, frozen, &result);
+	unit_bus_free(units);
 	if (result.text[0])
 		*ret_message = strdup(result.text);
 	else

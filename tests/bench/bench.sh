@@ -7,11 +7,12 @@
 #        bench.sh BUILD_DIR overlay [OVERLAYS [LAYERS]]    what a pass over many overlay mounts costs
 #        bench.sh BUILD_DIR layers [FILES]                 what a writable layer of many files costs
 #        bench.sh BUILD_DIR policies [CGROUPS [POLICIES]]  what policies cost beside the sample they look at
+#        bench.sh BUILD_DIR reaction [RUNS]                from an event to the limit that a policy writes
 set -euo pipefail
 build=$1
 shift
 case ${1:-} in
-layers | ns | overlay) exec "$build/bench_$1" "${@:2}" ;;
+layers | ns | overlay | reaction) exec "$build/bench_$1" "${@:2}" ;;
 esac
 policies=
 if [[ ${1:-} == policies ]]; then

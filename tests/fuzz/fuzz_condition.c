@@ -55,7 +55,12 @@ static void check_nearness(const struct condition *condition, const struct snaps
 {
 	double near = condition_nearness(condition, snapshot, 0);
 	enum outcome outcome = condition_evaluate(condition, snapshot, 0);
+	const uint32_t index = 0;
+	uint8_t along;
 	size_t n;
+
+	condition_evaluate_column(condition, snapshot, &index, 1, &along);
+	must(along == (uint8_t)outcome);
 
 	must(isnan(near) || (near >= 0 && near <= 1));
 	if (condition_is_momentary(condition))

@@ -197,17 +197,19 @@ static inline uint64_t await(struct scene *scene, const char *name, const char *
 	return 0;
 }
 
-/* Reads until nothing is waited for any more. */
+/* Reads, at least once, until so many events are waited for. */
 static inline void await_watched(struct scene *scene, uint32_t watched)
 {
-	for (double end = live_now() + LIVE_PATIENCE; stats(scene).watched != watched;) {
+	for (double end = live_now() + LIVE_PATIENCE;;) {
 		struct event *list = NULL;
 		size_t n = 0;
 
-		if (live_now() > end)
-			fail_msg("%u are watched, not %u", stats(scene).watched, watched);
 		assert_int_equal(event_watch_read(scene->watch, &list, &n), 0);
 		free(list);
+		if (stats(scene).watched == watched)
+			return;
+		if (live_now() > end)
+			fail_msg("%u are watched, not %u", stats(scene).watched, watched);
 		live_wait(0.01);
 	}
 }
@@ -296,4 +298,11 @@ static inline bool no_psi(const struct scene *scene)
 	else
 		printf("not tried: no cpu.pressure to write to (psi=0, or no cgroup v2)\n");
 	return fd < 0;
+}
+
+static inline void limit_memory(struct scene *scene, const char *v2, const char *text)
+{
+	assert_int_equal(live_write(scene->live, "memory", "a",
+				    scene->live->v2 ? v2 : "memory.limit_in_bytes", text),
+			 0);
 }

@@ -502,7 +502,7 @@ static void start_agent(struct live *live)
 	snprintf(log, sizeof(log), "%s/log", live->state);
 	snprintf(config, sizeof(config), "%s/config.ini", live->state);
 	if (access(config, F_OK) < 0)
-		live_config(live, "interval = 200ms\n");
+		live_config(live, "interval = 200ms\naudit_log = none\n");
 	fflush(NULL);
 	live->agent = fork();
 	assert_true(live->agent >= 0);

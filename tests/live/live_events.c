@@ -49,13 +49,6 @@ static void test_frozen(void **state)
 	assert_int_equal(await(scene, "a", "thawed"), 1);
 }
 
-static void limit_memory(struct scene *scene, const char *v2, const char *text)
-{
-	assert_int_equal(live_write(scene->live, "memory", "a",
-				    scene->live->v2 ? v2 : "memory.limit_in_bytes", text),
-			 0);
-}
-
 static void test_oom_kill(void **state)
 {
 	struct scene *scene = *state;
@@ -176,6 +169,10 @@ static void test_psi(void **state)
 		return;
 	watch_events(scene, "a", "psi.cpu.some 50ms/2s", "psi.cpu.some 200ms/4s",
 		     "psi.memory.full 1900ms/2s");
+	/* A trigger that is only made tells of nothing. */
+	live_wait(0.2);
+	await_watched(scene, 3);
+	assert_int_equal(stats(scene).events, 0);
 	start_busy(scene, "b"); /* not there */
 	start_busy(scene, "a");
 	/* Again and again while it lasts. */

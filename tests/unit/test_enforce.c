@@ -154,6 +154,7 @@ static void test_lease(void **state)
 	struct pollfd wait = { .fd = enforcer_fd(bench->enforcer), .events = POLLIN };
 	struct enforcer_result *results;
 	struct enforcer_stats stats;
+	uint64_t late;
 	size_t n;
 
 	/* Long enough for all that comes before its end. */
@@ -164,7 +165,11 @@ static void test_lease(void **state)
 	assert_int_equal(stats.frozen, 1);
 	assert_int_equal(poll(&wait, 1, 0), 0);
 	assert_int_equal(poll(&wait, 1, PATIENCE_MS), 1);
-	assert_true(now_usec() >= decision.lease_until);
+	late = now_usec();
+	assert_true(late >= decision.lease_until);
+	/* How late is up to what else runs on the machine. */
+	print_message("thawed %llu us after the lease's end\n",
+		      (unsigned long long)(late - decision.lease_until));
 	assert_int_equal(enforcer_collect(bench->enforcer, &results, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(results[0].op, DECISION_RELEASE);
@@ -220,8 +225,9 @@ static void test_stop(void **state)
 	assert_string_equal(cpu_max(bench, "/a"), "max 100000");
 	assert_string_equal(cpu_max(bench, "/a/b"), "max 100000");
 	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a/b", "cgroup.freeze"), "0");
+	/* Kept, and with it the way back. */
 	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a/b", "memory.high"), "67108864");
-	assert_int_equal(journal_count(bench->journal), 0);
+	assert_int_equal(journal_count(bench->journal), 1);
 }
 
 static void test_release_all(void **state)

@@ -331,6 +331,16 @@ static void test_values_as_the_kernel_has_them(void **state)
 	assert_false(bench.result.changed);
 	bench.fs->overwrite = "0-2";
 	assert_int_equal(put(&bench, KNOB_CPUSET_CPUS, "0-3"), -ESTALE);
+	/* An empty list needs something to be written. */
+	{
+		struct knob_request request = { .knob = KNOB_CPUSET_CPUS, .node = bench.node };
+
+		fake_cgroupfs_put(bench.fs, "/a", "cpuset.cpus", "0-2");
+		bench.fs->writes = 0;
+		assert_int_equal(knob_write(&bench.context, &request, &bench.result), 0);
+		assert_string_equal(bench.fs->written[0], "cpuset.cpus \n");
+		assert_string_equal(get(&bench, "cpuset.cpus"), "");
+	}
 	/* Sizes come back in pages. */
 	bench.fs->overwrite = "536866816";
 	assert_int_equal(put(&bench, KNOB_MEMORY_LOW, "536870000B"), 0);
@@ -346,20 +356,77 @@ static void test_values_as_the_kernel_has_them(void **state)
 	end(&bench);
 }
 
-/* Guards are asked for what is new, and not for what is put back or was permitted. */
-static void test_guards(void **state)
+/* What was empty stands for all that the parent has, and cannot be emptied with tasks in it. */
+static void test_empty_cpuset_goes_back(void **state)
 {
+	struct knob_request request = { .knob = KNOB_CPUSET_CPUS, .restore = true };
+	struct node *child;
 	struct bench bench;
-	struct knob_request request = { .knob = KNOB_PIDS_MAX, .value = { .number = 7 } };
-	struct guards *guards = NULL;
 
 	(void)state;
 	begin(&bench, true);
+	child = fake_cgroupfs_add(bench.fs, "/a/b");
+	request.node = child;
+	fake_cgroupfs_put(bench.fs, "/a/b", "cpuset.cpus", "0");
+	fake_cgroupfs_create(bench.fs, "cpuset", "/a", "cpuset.cpus.effective", "0-3");
+	bench.fs->faults[0] = (struct fake_fault){ "cpuset.cpus", true, -ENOSPC, 1 };
+	assert_int_equal(knob_write(&bench.context, &request, &bench.result), 0);
+	assert_true(bench.result.adjusted);
+	assert_string_equal(fake_cgroupfs_get(bench.fs, "/a/b", "cpuset.cpus"), "0-3");
+	/* Not where it is only wished for. */
+	request.restore = false;
+	bench.fs->faults[0].times = 1;
+	assert_int_equal(knob_write(&bench.context, &request, &bench.result), -ENOSPC);
+	assert_string_equal(fake_cgroupfs_get(bench.fs, "/a/b", "cpuset.cpus"), "0-3");
+	/* At the top it is the root that is asked. */
+	request.restore = true;
 	request.node = bench.node;
+	fake_cgroupfs_put(bench.fs, "/a", "cpuset.cpus", "0");
+	bench.fs->faults[0].times = 1;
+	assert_int_equal(knob_write(&bench.context, &request, &bench.result), -ENOSPC);
+	assert_non_null(strstr(bench.result.text, "without a CPU"));
+	node_unref(child);
+	end(&bench);
+}
+
+/* Guards are asked for what is new, and not for what is put back or was permitted. */
+static void test_guards(void **state)
+{
+	struct knob_request request = { .knob = KNOB_PIDS_MAX, .value = { .number = 7 } };
+	struct guards *guards = NULL;
+	struct node *slice, *sshd;
+	struct bench bench;
+
+	(void)state;
+	begin(&bench, true);
+	slice = fake_cgroupfs_add(bench.fs, "/system.slice");
+	sshd = fake_cgroupfs_add(bench.fs, "/system.slice/ssh.service");
 	assert_int_equal(guards_new(bench.fs->root, &bench.fs->hierarchies, &guards), 0);
+	request.node = sshd;
 	bench.context.guards = guards;
+	assert_int_equal(knob_write(&bench.context, &request, &bench.result), -EPERM);
+	assert_non_null(strstr(bench.result.text, "refused: "));
+	bench.context.dry_run = true;
+	assert_int_equal(knob_write(&bench.context, &request, &bench.result), -EPERM);
+	bench.context.dry_run = false;
+	assert_int_equal(bench.fs->writes, 0);
+	request.allow_protected = true;
+	assert_int_equal(knob_write(&bench.context, &request, &bench.result), 0);
+	request.allow_protected = false;
+	request.restore = true;
+	request.value.number = KNOB_UNLIMITED;
+	assert_int_equal(knob_write(&bench.context, &request, &bench.result), 0);
+	/* Others are not meant, and without guards nobody is asked. */
+	request = (struct knob_request){ .knob = KNOB_PIDS_MAX,
+					 .node = bench.node,
+					 .value = { .number = 7 } };
+	assert_int_equal(knob_write(&bench.context, &request, &bench.result), 0);
+	bench.context.guards = NULL;
+	request.node = sshd;
 	assert_int_equal(knob_write(&bench.context, &request, &bench.result), 0);
 	guards_free(guards);
+	node_unref(slice);
+	node_unref(sshd);
 	end(&bench);
 }
 
@@ -374,6 +441,7 @@ int main(void)
 		cmocka_unit_test(test_frozen_ancestor),
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_values_as_the_kernel_has_them),
+		cmocka_unit_test(test_empty_cpuset_goes_back),
 		cmocka_unit_test(test_guards),
 	};
 

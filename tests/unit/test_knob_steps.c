@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -29,6 +30,7 @@ struct bench {
 	/* What the journal was told. */
 	struct knob_result steps[MAX_STEPS];
 	unsigned int n_steps, n_back, refuse_at; /* 0: never */
+	unsigned int slow_ms;			 /* each step takes so long */
 };
 
 static int announce(void *data, const struct knob_result *result)
@@ -37,6 +39,7 @@ static int announce(void *data, const struct knob_result *result)
 
 	assert_in_range(bench->n_steps, 0, MAX_STEPS - 1);
 	bench->steps[bench->n_steps++] = *result;
+	usleep(bench->slow_ms * 1000);
 	return bench->n_steps == bench->refuse_at ? -ENOSPC : 0;
 }
 
@@ -223,6 +226,24 @@ static void test_v1_limit_not_reached(void **state)
 	assert_true(bench->result.changed);
 }
 
+/* Every step goes well, but it takes too long. */
+static void test_v1_limit_too_slow(void **state)
+{
+	struct bench *bench = *state;
+
+	bench->fs->v1_reclaims = true;
+	bench->context.timeout_ms = 20;
+	bench->slow_ms = 25;
+	assert_int_equal(put(bench, KNOB_MEMORY_MAX, "50M"), -EBUSY);
+	assert_int_equal(bench->n_steps, 1);
+	assert_int_equal(bench->fs->writes, 2);
+	expect_text(bench, "the old limit stays");
+	assert_string_equal(get(bench, "memory.limit_in_bytes"), "9223372036854771712");
+	/* Where one step does, it does. */
+	bench->request.step = 0.6;
+	assert_int_equal(put(bench, KNOB_MEMORY_MAX, "50M"), 0);
+}
+
 /* Somebody writes between two steps: theirs stays. */
 static void test_foreign_write_between_steps(void **state)
 {
@@ -254,6 +275,13 @@ static void test_working_set(void **state)
 	expect_text(bench, "the working set of 80.0 MiB");
 	assert_int_equal(bench->fs->writes, 0);
 	assert_string_equal(get(bench, file), old);
+	/* A rehearsal says so too, and touches nothing. */
+	bench->context.dry_run = true;
+	assert_int_equal(put(bench, KNOB_MEMORY_MAX, "70M"), -EBUSY);
+	assert_int_equal(put(bench, KNOB_MEMORY_MAX, "90M"), 0);
+	assert_true(bench->result.changed);
+	assert_int_equal(bench->fs->writes, 0);
+	bench->context.dry_run = false;
 	bench->request.allow_below_working_set = true;
 	assert_int_equal(put(bench, KNOB_MEMORY_MAX, "70M"), 0);
 	assert_string_equal(get(bench, file), "73400320");
@@ -536,6 +564,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_v1_limit_steps, set_up_v1, tear_down),
 		cmocka_unit_test_setup_teardown(test_memsw_steps, set_up_v1, tear_down),
 		cmocka_unit_test_setup_teardown(test_v1_limit_not_reached, set_up_v1, tear_down),
+		cmocka_unit_test_setup_teardown(test_v1_limit_too_slow, set_up_v1, tear_down),
 		cmocka_unit_test_setup_teardown(test_foreign_write_between_steps, set_up_v1,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_working_set, set_up_v1, tear_down),

@@ -188,8 +188,7 @@ static void test_command(void **state)
 /* Knobs whose values knob.c reads and writes back. */
 static void test_new_knobs(void **state)
 {
-	static const char *const lines[] = { "io.max 8:0 wbps=10M riops=100",
-					     "cpu.burst 10ms" };
+	static const char *const lines[] = { "io.max 8:0 wbps=10M riops=100", "cpu.burst 10ms" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {

@@ -20,7 +20,8 @@
 
 /* Stands in for the real one (the linker's --wrap): what it protects is its list of paths. */
 static const char *const protected_paths[] = { "/system.slice", "/system.slice/ssh.service",
-					       "/system.slice/dbus.service" };
+					       "/system.slice/dbus.service",
+					       "/system.slice/getty@0.service" };
 
 int __wrap_guards_check(struct guards *guards, int hierarchy, const char *path, char *reason,
 			size_t size);
@@ -332,13 +333,15 @@ static const struct {
 	{ SLICE("match = /system.slice/ssh.service\n"), -EINVAL, -EINVAL,
 	  "policy p: it could match /system.slice/ssh.service, which is protected: somebody lives "
 	  "in it" },
-	{ SLICE("match = /**\n"), -EINVAL, -EINVAL, "it could match /system.slice, which" },
+	{ SLICE("match = /**\n"), -EINVAL, -EINVAL, "it could match /system.slice" },
+	{ SLICE("match = /system.slice/getty@*\n"), -EINVAL, -EINVAL, "getty@0.service" },
 	{ SLICE("match = /**\nallow_protected = yes\n"), 0, 0, NULL },
 	{ SLICE("match = /**\nmode = off\n"), 0, 0, NULL },
 	{ SLICE("unit = ssh.service\n"), -EINVAL, -EINVAL, "ssh.service" },
 	/* Not there now, but a machine with systemd has it. */
 	{ SLICE("unit = dbus.service\n"), -EINVAL, -EINVAL, "/system.slice/dbus.service" },
-	{ SLICE("match = /system.slice/**\nunit_not = ssh.service, dbus.service\n"), 0, 0, NULL },
+	{ SLICE("match = /system.slice/**\nunit_not = ssh.service, dbus.service, getty@*\n"), 0, 0,
+	  NULL },
 	{ SLICE("match = /system.slice/**\nkind_not = service\n"), 0, 0, NULL },
 	/* What the inventory says is known with it only; the guards refuse when it comes to it. */
 	{ SLICE("process = sshd\n"), -EINVAL, 0, "/system.slice/ssh.service" },

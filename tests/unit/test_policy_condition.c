@@ -112,13 +112,19 @@ static void test_evaluate(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(evaluated); i++) {
 		struct condition *condition = NULL;
+		const uint32_t index = 1;
 		char reason[256] = "";
+		uint8_t along;
 
 		if (condition_parse(evaluated[i].text, &condition, reason, sizeof(reason)) < 0)
 			fail_msg("%s: %s", evaluated[i].text, reason);
 		if (condition_evaluate(condition, snapshot, 1) != evaluated[i].outcome)
 			fail_msg("%s: %d", evaluated[i].text,
 				 (int)condition_evaluate(condition, snapshot, 1));
+		/* Along the columns it must come to the same. */
+		condition_evaluate_column(condition, snapshot, &index, 1, &along);
+		if (along != (uint8_t)evaluated[i].outcome)
+			fail_msg("%s: %d along the columns", evaluated[i].text, (int)along);
 		condition_free(condition);
 	}
 	snapshot_unref(snapshot);

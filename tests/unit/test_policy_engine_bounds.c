@@ -101,7 +101,7 @@ static const struct scenario scenarios[] = {
 	    { 4, "b.cpu=99", "+p:b0", NULL } } },
 	{ "max_share: without them, of what is in use",
 	  POLICY("p", "max_share = 50%\n"),
-	  { { 1, "root.mem=- a.mem=300 b.mem=100 root.ncpu=- root.cpu=300 a.cpu=60", "",
+	  { { 1, "root.mem=- a.mem=300 x.mem=250 b.mem=100 root.ncpu=- root.cpu=300 a.cpu=60", "",
 	      "p:a:pending:0(max_share)" },
 	    { 2, "c.mem=200", "+p:a0", NULL },
 	    { 3, "b.cpu=151", "", "p:a:held:1 p:b:pending:0(max_share)" },
@@ -132,6 +132,16 @@ static const struct scenario scenarios[] = {
 	    { 2, "a.cpu=60", "",
 	      "s:a:pending:0(max_concurrent) s:b:held:1 "
 	      "p:a:pending:0(max_concurrent) p:b:held:1" } } },
+	{ "nor the other way round",
+	  "[global]\nmax_held = 1\n"
+	  "[policy s]\nmatch = /a\nwhen = cpu.usage.rate > 50%\naction = cpu.quota 20%\n"
+	  "mode = shadow\npriority = 9\n"
+	  "[policy p]\nmatch = /b\nmatch = /c\nwhen = cpu.usage.rate > 50%\n"
+	  "action = cpu.quota 20%\nmode = enforce\n",
+	  { { 1, "a.cpu=60 b.cpu=60", "+s:a0 +p:b0", NULL },
+	    { 2, "c.cpu=60", "", "s:a:held:1 p:b:held:1 p:c:pending:0(max_concurrent)" },
+	    { 3, "b.cpu=0", "-p:b0", NULL },
+	    { 4, "", "+p:c0", NULL } } },
 	{ "schedule: over midnight, and what is held is released when it ends",
 	  POLICY("p", "schedule = 22:00-06:00\ncooldown = 1s\n"),
 	  { { 1, "at=2026-06-10T21:59:59 a.cpu=60", "", "p:a:pending:0(schedule)" },
@@ -168,7 +178,8 @@ static const struct scenario scenarios[] = {
 	    { 1.5, "!done:p:a0", "", NULL },
 	    { 3, "a.cpu=40", "", NULL },
 	    { 4, "a.cpu=60", "", NULL },
-	    { 20, "", "", "p:a:held:1" } } },
+	    { 8, "", "", NULL },
+	    { 12, "", "", "p:a:held:1" } } },
 	{ "effect: not without word from the enforcer",
 	  POLICY("p", "effect_after = 5s\n"),
 	  { { 1, "a.cpu=60", "+p:a0", NULL }, { 9, "", "", NULL }, { 18, "", "", NULL } } },

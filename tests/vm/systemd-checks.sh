@@ -10,11 +10,11 @@ page=/root/page
 port=9753
 sandbox=/etc/systemd/system/sandbox.service
 
-# expect WHAT COMMAND…
-expect() {
-	local what=$1
-	shift
-	if "$@" >/root/said 2>&1; then
+# result WHAT CODE COMMAND…: of the command that wrote /root/said.
+result() {
+	local what=$1 code=$2
+	shift 2
+	if ((code == 0)); then
 		echo "ok: $what"
 	else
 		echo "FAILED: $what ($*)"
@@ -23,20 +23,35 @@ expect() {
 	fi
 }
 
+# expect WHAT COMMAND…
+expect() {
+	local what=$1 code=0
+	shift
+	"$@" >/root/said 2>&1 || code=$?
+	result "$what" $code "$@"
+}
+
 # await WHAT COMMAND…: until it is true; emulated, every step takes long.
 await() {
-	local what=$1 end=$((SECONDS + 60))
+	local what=$1 end=$((SECONDS + 60)) code
 	shift
-	until "$@" >/root/said 2>&1 || ((SECONDS > end)); do sleep 0.5; done
-	expect "$what" "$@"
+	while :; do
+		code=0
+		"$@" >/root/said 2>&1 || code=$?
+		((code != 0 && SECONDS <= end)) || break
+		sleep 0.5
+	done
+	result "$what" $code "$@"
 }
 
 fetch() {
+	# The last one is no answer.
+	rm -f $page
 	# A shell of its own: nothing stays open, and one that gets no answer can be ended.
 	timeout 30 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port &&
 		printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3 && cat <&3 >$page"
 	(($? != 124)) || where_it_is >&4
-	grep -q '^cgwatch_build_info' $page
+	[[ -e $page ]] && grep -q '^cgwatch_build_info' $page
 }
 
 # What the agent does that does not answer.
@@ -235,17 +250,21 @@ check_namespaces() {
 }
 
 quota_is() {
-	cat $limited/cpu.max
-	[[ $(cat $limited/cpu.max) == "$1" ]]
+	cat "$limited/cpu.max"
+	[[ $(cat "$limited/cpu.max") == "$1" ]]
 }
 
 check_policy() {
 	await "the quota is set" quota_is '20000 100000'
 }
 
-# Nothing was refused that was not meant to be, and nothing crashed.
+# Nothing was refused that was not meant to be, and nothing crashed, since it was started.
 check_journal() {
-	journalctl --quiet --no-pager -u cgwatchd.service -o cat >/root/journal
+	local id
+	id=$(systemctl show -P InvocationID cgwatchd)
+	journalctl --quiet --no-pager -o cat "_SYSTEMD_INVOCATION_ID=$id" + "INVOCATION_ID=$id" \
+		>/root/journal
+	expect "it has a journal" grep -q cgwatchd /root/journal
 	expect "no system call killed it, nothing was refused, nothing crashed" \
 		bash -c '! grep -iE "seccomp|SIGSYS|status=|core-dump|Failed with|not permitted" /root/journal'
 	expect "not restarted" test "$(systemctl show -P NRestarts cgwatchd)" = 0
@@ -338,11 +357,14 @@ watch_over() {
 exec </dev/null 4>&1
 watch_over "$1" &
 shift
+export SYSTEMD_COLORS=0 SYSTEMD_URLIFY=0
 systemctl daemon-reload
 expect "the unit is good" systemd-analyze verify --man=no /usr/lib/systemd/system/cgwatchd.service
 cat /root/said
-world_make
-job_make
+if [[ " $* " == *" default "* || " $* " == *" minimal "* ]]; then
+	world_make
+	job_make
+fi
 for part; do
 	"check_$part"
 done

@@ -26,7 +26,7 @@ function __cgwatch_fields
 end
 
 function __cgwatch_policy_word
-    __fish_seen_subcommand_from policy; and __fish_seen_subcommand_from check explain status release-all
+    __fish_seen_subcommand_from policy; and __fish_seen_subcommand_from check explain status simulate release-all
 end
 
 set -l verbs ls show ps ns overlay controllers run set freeze thaw policy metrics doctor
@@ -112,7 +112,12 @@ complete -c cgwatch -n '__fish_seen_subcommand_from policy; and not __cgwatch_po
 complete -c cgwatch -n '__fish_seen_subcommand_from policy; and not __cgwatch_policy_word' -a explain -d 'What policies see of a cgroup'
 complete -c cgwatch -n '__fish_seen_subcommand_from policy; and not __cgwatch_policy_word' -a status -d 'What is held now'
 complete -c cgwatch -n '__fish_seen_subcommand_from policy; and not __cgwatch_policy_word' -a release-all -d 'Put everything back'
-complete -c cgwatch -n '__fish_seen_subcommand_from check explain' -F
+complete -c cgwatch -n '__fish_seen_subcommand_from policy; and not __cgwatch_policy_word' -a simulate -d 'What policies would have done over a recording'
+complete -c cgwatch -n '__fish_seen_subcommand_from check explain simulate' -F
+complete -c cgwatch -n '__fish_seen_subcommand_from check simulate' -l json -d 'For programs'
+complete -c cgwatch -n '__fish_seen_subcommand_from simulate' -l from -r -F -d 'Recording, or - for standard input'
+complete -c cgwatch -n '__fish_seen_subcommand_from simulate' -l verbose -d 'Every decision'
+complete -c cgwatch -n '__fish_seen_subcommand_from release-all' -l force -d 'Kill an agent that does not answer'
 
 complete -c cgwatchd -f
 complete -c cgwatchd -l config -r -F -d Configuration

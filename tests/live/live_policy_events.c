@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Policies that wait for events act without a tick: the agent samples every hour here, so that what
+ * is done after the first sample is done because of an event.
+ */
+#define _GNU_SOURCE
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "event_scene.h"
+
+static bool has_quota(const struct live *live)
+{
+	char *text = live_read(live, "cpu", "a", live->v2 ? "cpu.max" : "cpu.cfs_quota_us");
+	bool same = text && strncmp(text, "50000", 5) == 0;
+
+	free(text);
+	return same;
+}
+
+static bool is_limited(const struct live *live)
+{
+	return live_number(live, "memory", "a", live->v2 ? "memory.max" : "memory.limit_in_bytes",
+			   NULL) == 1 << 30;
+}
+
+/* The agent with these policies, after its first look at the cgroup. */
+static void start_agent(struct scene *scene, const char *policies)
+{
+	live_config(scene->live, "interval = 1h\n");
+	live_agent(scene->live, policies);
+	/* The control socket answers before the first tick; the file is written by nobody else. */
+	live_wait(2);
+	assert_false(has_quota(scene->live));
+}
+
+static void test_event(void **state)
+{
+	struct scene *scene = *state;
+
+	cgroup(scene, "a");
+	start_agent(scene, "[policy react]\nmatch = %s/a\nwhen = event oom\n"
+			   "clear_when = cgroup.procs < 0\naction = cpu.quota 50%\n"
+			   "mode = enforce\n");
+	limit_memory(scene, "memory.max", "16M");
+	start(scene, "a", live_allocate);
+	assert_true(live_until(scene->live, has_quota, LIVE_PATIENCE));
+	live_agent_end(scene->live, SIGTERM);
+	assert_false(has_quota(scene->live));
+}
+
+/* At the only tick there were no tasks: the number that counts is the one at the event. */
+static void test_event_and_number(void **state)
+{
+	struct scene *scene = *state;
+
+	if (no_v2(scene))
+		return;
+	cgroup(scene, "a");
+	start_agent(scene, "[policy never]\nmatch = %s/a\n"
+			   "when = event populated and memory.current > 1T\n"
+			   "action = memory.max 1G\nmode = enforce\npriority = 5\n"
+			   "[policy react]\nmatch = %s/a\n"
+			   "when = event populated and pids.current > 0\n"
+			   "clear_when = cgroup.procs < 0\naction = cpu.quota 50%\n"
+			   "mode = enforce\n");
+	start(scene, "a", live_sleep);
+	assert_true(live_until(scene->live, has_quota, LIVE_PATIENCE));
+	assert_false(is_limited(scene->live));
+}
+
+#define in_scene(test) cmocka_unit_test_setup_teardown(test, scene_setup, scene_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_scene(test_event),
+		in_scene(test_event_and_number),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
