@@ -25,8 +25,8 @@ struct tui_source {
 	/* Processes of one cgroup. 0 or -errno. */
 	int (*processes)(void *data, const struct node *node, struct process_list *ret_processes);
 	/*
-	 * The agent's report is wanted from now on, or no more. NULL like the two below: there is
-	 * nobody to ask.
+	 * The agent's report is wanted from now on, or no more. May be NULL, as the two below: then
+	 * there is nobody to ask.
 	 */
 	void (*want_policies)(void *data, bool wanted);
 	/* A reference to its latest one, or NULL while none came. event_fd tells of it too. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/defaults.h"
+#include "agent/report_read.h"
 #include "agent/verbs/terminal_agent.h"
 #include "collectors/inventory.h"
 #include "collectors/meminfo.h"
@@ -35,6 +36,7 @@ struct terminal {
 	struct sampler *sampler;	 /* of the sampling thread alone */
 	struct inventory_keeper *keeper; /* has a thread of its own; NULL: a recorded tree */
 	struct terminal_agent *agent;	 /* likewise */
+	struct policy_report *nobody;	 /* without it: says so */
 	int event_fd;
 	pthread_mutex_t mutex;
 	pthread_cond_t wake;
@@ -230,6 +232,8 @@ static struct policy_report *latest_policies(void *data)
 {
 	struct terminal *terminal = data;
 
+	if (!terminal->agent)
+		return policy_report_ref(terminal->nobody);
 	return terminal_agent_latest(terminal->agent);
 }
 
@@ -306,6 +310,7 @@ static int run(struct terminal *terminal)
 				     .set_interval = set_interval,
 				     .set_paused = set_paused,
 				     .processes = list_processes,
+				     .policies = latest_policies,
 				     .host_memory = host_memory,
 				     .freeze = freeze };
 	char host[256] = "", kernel[300], modes[64];
@@ -316,9 +321,10 @@ static int run(struct terminal *terminal)
 				       .modes = modes };
 	const char *no_color = getenv("NO_COLOR");
 
+	if (!terminal->agent)
+		terminal->nobody = report_of_no_agent("a recorded tree has no agent");
 	if (terminal->agent) {
 		source.want_policies = want_policies;
-		source.policies = latest_policies;
 		source.outcome = outcome;
 	}
 	gethostname(host, sizeof(host) - 1);
@@ -382,6 +388,7 @@ int verb_terminal(struct context *context, int argc, char **argv)
 		pthread_join(thread, NULL);
 	}
 	terminal_agent_free(terminal.agent);
+	policy_report_unref(terminal.nobody);
 	if (terminal.event_fd >= 0)
 		close(terminal.event_fd);
 	inventory_keeper_free(terminal.keeper);

@@ -218,13 +218,14 @@ asks() {
 	local end=$((SECONDS + 120))
 	while ((SECONDS < end)); do
 		t send-keys -t main f
-		see '\(y/n\)' "a question"
+		see '\(y/n\)' "a question" >"$dir/answer"
 		if shows "$1"; then
 			echo "ok: $2"
 			return 0
 		fi
 		t send-keys -t main n
-		see 'nothing done' "which was not the one"
+		see 'nothing done' "which was not the one" >"$dir/answer"
+		sleep 0.2
 	done
 	echo "FAILED: $2: no '$1' is asked" >&2
 	exit 1
@@ -232,6 +233,10 @@ asks() {
 
 is_thawed() {
 	! is_frozen "$1"
+}
+
+agent_answers() {
+	"$build/cgwatch" --state "$dir/state" policy status >"$dir/answer" 2>&1
 }
 
 # Policies: nobody to ask; then an agent that holds a cgroup frozen by one.
@@ -279,7 +284,7 @@ chmod 600 "$dir/config.ini" "$dir/policies.ini"
 "$build/cgwatchd" --config "$dir/config.ini" --state "$dir/state" --policies "$dir/policies.ini" \
 	--web.listen-address none >"$dir/log" 2>&1 &
 agent=$!
-wait_for "an agent" "$build/cgwatch" --state "$dir/state" policy status >/dev/null
+wait_for "an agent" agent_answers
 wait_for "frozen by its policy" is_frozen gamma
 t send-keys -t main BTab
 see 'hold-gamma +enforce' "the policy is armed"

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 
 #include "agent/report_fetch.h"
 #include "agent/report_read.h"
+#include "agent/verbs/terminal_agent.h"
 #include "core/cleanup.h"
 
 /* The agent's status as others read it: every field, nothing, and what is no status at all. */
@@ -198,7 +200,8 @@ static void test_nested_too_deep(void **state)
 
 /* An agent of one answer. NULL: it says nothing and waits until the other side is gone. */
 struct fake_agent {
-	char dir[64];
+	char dir[64], request[256];
+	atomic_bool accepted;
 	int fd;
 	const char *answer;
 	pthread_t thread;
@@ -207,13 +210,19 @@ struct fake_agent {
 static void *serve(void *data)
 {
 	struct fake_agent *agent = data;
-	char request[256];
+	char rest[256];
 	int fd = accept(agent->fd, NULL, NULL);
-	ssize_t n = recv(fd, request, sizeof(request) - 1, 0);
+	size_t used = 0;
+	ssize_t n;
 
+	atomic_store(&agent->accepted, true);
+	do {
+		n = recv(fd, agent->request + used, sizeof(agent->request) - 1 - used, 0);
+		used += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && !strchr(agent->request, '\n'));
 	if (n > 0 && agent->answer)
 		send(fd, agent->answer, strlen(agent->answer), MSG_NOSIGNAL);
-	while (!agent->answer && recv(fd, request, sizeof(request), 0) > 0)
+	while (!agent->answer && recv(fd, rest, sizeof(rest), 0) > 0)
 		continue;
 	close(fd);
 	return NULL;
@@ -293,6 +302,77 @@ static void test_fetch_from_nobody(void **state)
 	close(cancel);
 }
 
+/* ---- the terminal's thread --------------------------------------------------------------- */
+
+static void order(const char *answer, unsigned int seconds, bool want_failed, const char *want)
+{
+	_cleanup_(freep) char *message = NULL;
+	struct terminal_agent *terminal = NULL;
+	struct fake_agent agent;
+	int notify = eventfd(0, EFD_CLOEXEC);
+	bool failed = !want_failed;
+	eventfd_t count;
+
+	start_agent(&agent, answer);
+	assert_int_equal(terminal_agent_new(agent.dir, notify, &terminal), 0);
+	assert_false(terminal_agent_outcome(terminal, &failed, &message));
+	assert_int_equal(terminal_agent_order(terminal, "/a\nb", seconds), -EINVAL);
+	assert_int_equal(terminal_agent_order(terminal, "/a b", seconds), 0);
+	assert_int_equal(eventfd_read(notify, &count), 0);
+	assert_true(terminal_agent_outcome(terminal, &failed, &message));
+	assert_int_equal(failed, want_failed);
+	assert_string_equal(message, want);
+	/* Only once, and the report was not asked for: nobody wants it. */
+	free(message);
+	message = NULL;
+	assert_false(terminal_agent_outcome(terminal, &failed, &message));
+	assert_null(terminal_agent_latest(terminal));
+	terminal_agent_free(terminal);
+	stop_agent(&agent);
+	assert_string_equal(agent.request, seconds ? "freeze 300 /a b\n" : "thaw /a b\n");
+	close(notify);
+}
+
+static void test_orders(void **state)
+{
+	(void)state;
+	order("done: thawed -> frozen\n", 300, false, "done: thawed -> frozen");
+	order("failed: it is protected\n", 300, true, "failed: it is protected");
+	order("done: \n", 0, false, "done: ");
+	order("no such request\n", 0, true, "no such request");
+}
+
+static void test_terminal_takes_the_report(void **state)
+{
+	struct terminal_agent *terminal = NULL;
+	struct policy_report *report;
+	struct fake_agent agent;
+	int notify = eventfd(0, EFD_CLOEXEC);
+	eventfd_t count;
+
+	(void)state;
+	start_agent(&agent, full);
+	assert_int_equal(terminal_agent_new(agent.dir, notify, &terminal), 0);
+	terminal_agent_set_interval(terminal, UINT64_C(3600000000));
+	terminal_agent_want(terminal, true);
+	assert_int_equal(eventfd_read(notify, &count), 0);
+	report = terminal_agent_latest(terminal);
+	assert_non_null(report);
+	assert_int_equal(report->n_tracks, 1);
+	policy_report_unref(report);
+	terminal_agent_free(terminal);
+	stop_agent(&agent);
+	/* One that says nothing does not keep the terminal from ending. */
+	start_agent(&agent, NULL);
+	assert_int_equal(terminal_agent_new(agent.dir, notify, &terminal), 0);
+	terminal_agent_want(terminal, true);
+	while (!agent.accepted)
+		usleep(1000);
+	terminal_agent_free(terminal);
+	stop_agent(&agent);
+	close(notify);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +383,8 @@ int main(void)
 		cmocka_unit_test(test_nested_too_deep),
 		cmocka_unit_test(test_fetch),
 		cmocka_unit_test(test_fetch_from_nobody),
+		cmocka_unit_test(test_orders),
+		cmocka_unit_test(test_terminal_takes_the_report),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
