@@ -298,8 +298,10 @@ int agent_run(const struct agent_sources *sources)
 		r = start_loop(&agent);
 	if (r == 0) {
 		agent.counts.last_reload_realtime_ns = agent_clock_usec(CLOCK_REALTIME) * 1000;
-		log_info("cgwatchd " CGWATCH_VERSION ": %zu policies, sampling every %g s",
-			 policy_set_size(agent.policies), (double)agent.config.interval_usec / 1e6);
+		log_info("cgwatchd " CGWATCH_VERSION ": %zu polic%s, sampling every %g s",
+			 policy_set_size(agent.policies),
+			 policy_set_size(agent.policies) == 1 ? "y" : "ies",
+			 (double)agent.config.interval_usec / 1e6);
 		rights_ask(agent.rights);
 		rights_log(agent.rights);
 		sd_notify(0, "READY=1");
@@ -321,8 +323,8 @@ int agent_check(const struct agent_sources *sources)
 	if (r == 0)
 		r = agent_policies_load(&agent, &agent.config, &agent.policies);
 	if (r == 0)
-		log_info("the configuration is good: %zu policies",
-			 policy_set_size(agent.policies));
+		log_info("the configuration is good: %zu polic%s", policy_set_size(agent.policies),
+			 policy_set_size(agent.policies) == 1 ? "y" : "ies");
 	policy_set_unref(agent.policies);
 	free_sampling(&agent);
 	config_done(&agent.config);

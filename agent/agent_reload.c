@@ -95,7 +95,8 @@ int agent_reload(struct agent *agent)
 	} else {
 		agent->counts.reloads++;
 		agent->counts.last_reload_realtime_ns = agent_clock_usec(CLOCK_REALTIME) * 1000;
-		log_info("reloaded: %zu policies", policy_set_size(agent->policies));
+		log_info("reloaded: %zu polic%s", policy_set_size(agent->policies),
+			 policy_set_size(agent->policies) == 1 ? "y" : "ies");
 	}
 	sd_notify(0, "READY=1");
 	return r;

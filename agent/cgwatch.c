@@ -92,12 +92,25 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
+/* "VERB --help", or "VERB WORD --help" where a verb has words of its own, as policy and overlay. */
+static bool wants_help(const struct verb *verb, int argc, char **argv)
+{
+	bool words = strcmp(verb->name, "policy") == 0 || strcmp(verb->name, "overlay") == 0;
+	int last = words ? 2 : 1;
+
+	for (int i = 1; i <= last && i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return true;
+	}
+	return false;
+}
+
 /* getopt_long() starts anew for the verb's own options. */
 static int run_verb(struct context *context, const struct verb *verb, int argc, char **argv)
 {
 	context->verb = verb->name;
 	context->argv = argv;
-	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+	if (wants_help(verb, argc, argv)) {
 		printf("usage: cgwatch %s\n\n%s\n", verb->usage, verb->summary);
 		return EXIT_GOOD;
 	}

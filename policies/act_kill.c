@@ -240,9 +240,9 @@ static int run(struct kill *kill)
 		return act_say(act, 0, "no process to kill");
 	r = kill_all(kill);
 	act->processes = (uint32_t)kill->n_killed;
-	log_warning("%s: policy %s: killed %zu processes%s%s", act->decision->node->path,
-		    act->decision->policy, kill->n_killed, r < 0 ? ": " : "",
-		    r < 0 ? act->text : "");
+	log_warning("%s: policy %s: killed %zu process%s%s%s", act->decision->node->path,
+		    act->decision->policy, kill->n_killed, kill->n_killed == 1 ? "" : "es",
+		    r < 0 ? ": " : "", r < 0 ? act->text : "");
 	return r < 0 ? r
 		     : act_say(act, 0, "%zu process%s killed and gone", kill->n_killed,
 			       kill->n_killed == 1 ? "" : "es");

@@ -94,6 +94,8 @@ void condition_explain_events(const struct condition *condition, const struct sn
 bool condition_is_momentary(const struct condition *condition);
 /* True if both say the same, up to spaces. */
 bool condition_equal(const struct condition *a, const struct condition *b);
+/* The same for all that condition_equal() finds equal: for looking through many. */
+uint64_t condition_hash(const struct condition *condition);
 /*
  * Looks whether `clear` could hold while `when` does, for the metrics that both compare: -EINVAL
  * with the reason if the clear level is not on the safe side of the trigger.

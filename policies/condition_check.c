@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "core/hash.h"
 #include "policies/condition_private.h"
 
 /* What can be said of a condition without a machine, and how near one is to coming true. */
@@ -139,6 +141,38 @@ static bool equal_parts(const struct condition *a, unsigned int at, const struct
 bool condition_equal(const struct condition *a, const struct condition *b)
 {
 	return equal_parts(a, a->root, b, b->root);
+}
+
+static uint64_t hash_part(const struct condition *condition, unsigned int at)
+{
+	const struct condition_part *part = &condition->parts[at];
+	uint64_t words[5] = { part->type };
+
+	if (part->type == CONDITION_COMPARE) {
+		double threshold = part->threshold + 0.0; /* of -0 and 0 one */
+
+		words[1] = part->metric;
+		words[2] = part->over;
+		words[3] = part->operator;
+		memcpy(&words[4], &threshold, sizeof(words[4]));
+	} else if (part->type == CONDITION_EVENT) {
+		const struct event_spec *event = &condition->events[part->event];
+
+		words[1] = event->kind;
+		words[2] = event->stall_usec;
+		words[3] = event->window_usec;
+		words[4] = condition->within[part->event];
+	} else {
+		words[1] = hash_part(condition, part->left);
+		if (part->type != CONDITION_NOT)
+			words[2] = hash_part(condition, part->right);
+	}
+	return hash_bytes((const char *)words, sizeof(words));
+}
+
+uint64_t condition_hash(const struct condition *condition)
+{
+	return hash_part(condition, condition->root);
 }
 
 /* ---- how near it is ---------------------------------------------------------------------------

@@ -52,10 +52,14 @@ static bool take_word(struct parser *parser, const char *word)
 	return true;
 }
 
-/* Where the parser stands, for a message. */
-static const char *here(const struct parser *parser)
+/* Says what should stand where the parser is. -EINVAL. */
+static int expected(const struct parser *parser, const char *what)
 {
-	return *parser->at ? parser->at : "the end";
+	bool end = !*parser->at;
+
+	snprintf(parser->reason, parser->size, "%s is expected at %s%s%s", what, end ? "" : "\"",
+		 end ? "the end" : parser->at, end ? "" : "\"");
+	return -EINVAL;
 }
 
 static int add_part(struct parser *parser, const struct condition_part *part,
@@ -172,7 +176,7 @@ static int parse_value(struct parser *parser, struct condition_part *part)
 	if (form->parse(part->text, &part->threshold) == 0)
 		return 0;
 	if (bare)
-		snprintf(parser->reason, parser->size, "\"%s\" has no unit: write %s, as in %s%s",
+		snprintf(parser->reason, parser->size, "\"%s\" has no unit: write %s, here %s%s",
 			 part->text, form->what, part->text, form->suffix);
 	else
 		snprintf(parser->reason, parser->size, "\"%s\" is not %s", part->text, form->what);
@@ -244,11 +248,8 @@ static int parse_metric(struct parser *parser, enum metric_id *ret_metric)
 	if (!name)
 		return -ENOMEM;
 	*ret_metric = metric_find(name);
-	if (length == 0) {
-		snprintf(parser->reason, parser->size, "a metric is expected at \"%s\"",
-			 here(parser));
-		return -EINVAL;
-	}
+	if (length == 0)
+		return expected(parser, "a metric");
 	if (*ret_metric == M_NONE) {
 		const char *meant = condition_suggest(name, near, sizeof(near));
 
@@ -292,9 +293,7 @@ static int parse_operator(struct parser *parser, struct condition_part *part)
 			return 0;
 		}
 	}
-	snprintf(parser->reason, parser->size,
-		 "an operator (> >= < <= == !=) is expected at \"%s\"", here(parser));
-	return -EINVAL;
+	return expected(parser, "an operator (> >= < <= == !=)");
 }
 
 static int check_room(const struct parser *parser)
@@ -323,11 +322,8 @@ static int parse_comparison(struct parser *parser, unsigned int *ret_part)
 		return r;
 	skip_spaces(parser);
 	length = strcspn(parser->at, " \t\r\n()");
-	if (length == 0) {
-		snprintf(parser->reason, parser->size, "a value is expected at \"%s\"",
-			 here(parser));
-		return -EINVAL;
-	}
+	if (length == 0)
+		return expected(parser, "a value");
 	part.text = strndup(parser->at, length);
 	if (!part.text)
 		return -ENOMEM;
@@ -439,10 +435,8 @@ static int parse_group(struct parser *parser, unsigned int *ret_part)
 	if (!take(parser, "("))
 		return parse_comparison(parser, ret_part);
 	r = parse_or(parser, ret_part);
-	if (r == 0 && !take(parser, ")")) {
-		snprintf(parser->reason, parser->size, "a ')' is expected at \"%s\"", here(parser));
-		return -EINVAL;
-	}
+	if (r == 0 && !take(parser, ")"))
+		return expected(parser, "a ')'");
 	return r;
 }
 
@@ -512,11 +506,8 @@ int condition_parse(const char *text, struct condition **ret_condition, char *re
 	if (r < 0)
 		return r;
 	skip_spaces(&parser);
-	if (*parser.at) {
-		snprintf(reason, size, "\"and\", \"or\" or the end is expected at \"%s\"",
-			 parser.at);
-		return -EINVAL;
-	}
+	if (*parser.at)
+		return expected(&parser, "\"and\", \"or\" or the end");
 	*ret_condition = TAKE_PTR(condition);
 	return 0;
 }

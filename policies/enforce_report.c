@@ -114,8 +114,9 @@ static void count(struct enforcer_stats *stats, const struct enforcer_result *re
 		stats->shadowed++;
 	else if (result->op == DECISION_APPLY)
 		stats->applied++;
-	else if (result->op == DECISION_RELEASE)
-		stats->released++;
+	else if (result->op == DECISION_RELEASE &&
+		 (result->knob != KNOB_COUNT || result->restore_of[0]))
+		stats->released++; /* of what is done once only a move may be put back */
 }
 
 static bool append(struct enforcer *enforcer, const struct enforcer_result *result)

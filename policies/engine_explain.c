@@ -19,8 +19,10 @@ static void add_timer(struct strbuf *buffer, const char *what, uint64_t since, u
 		return;
 	strbuf_add_string(buffer, what);
 	add_seconds(buffer, now - since);
-	strbuf_add_string(buffer, " of ");
-	add_seconds(buffer, wanted);
+	if (wanted) {
+		strbuf_add_string(buffer, " of ");
+		add_seconds(buffer, wanted);
+	}
 }
 
 static void add_until(struct strbuf *buffer, const char *what, uint64_t until, uint64_t now)
@@ -55,10 +57,10 @@ static void explain_state(const struct policy *policy, const struct track *track
 	strbuf_printf(buffer, "%s (%s): %s", policy->name, policy_mode_name(policy->mode),
 		      engine_phase_name(track ? track->phase : ENGINE_IDLE));
 	if (track) {
+		if (track->phase == ENGINE_COOLDOWN)
+			add_until(buffer, " for another ", track->cooldown_until, now);
 		add_timer(buffer, ", breach for ", track->breach_since, now, policy->for_usec);
 		add_timer(buffer, ", clear for ", track->clear_since, now, policy->clear_for_usec);
-		if (track->phase == ENGINE_COOLDOWN)
-			add_until(buffer, ", for another ", track->cooldown_until, now);
 		if (track->last_error)
 			strbuf_printf(buffer, ", last attempt failed: %s",
 				      strerror(-track->last_error));

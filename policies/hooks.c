@@ -204,7 +204,7 @@ static void tell_end(struct hooks *hooks, const struct running *running, const s
 
 	if (running->terminated) {
 		error = -ETIMEDOUT;
-		snprintf(text, sizeof(text), "the hook did not end in time: ended by signal");
+		snprintf(text, sizeof(text), "the hook did not end in time and was killed");
 	} else if (info->si_code != CLD_EXITED) {
 		error = -EIO;
 		snprintf(text, sizeof(text), "the hook ended by signal %d", info->si_status);

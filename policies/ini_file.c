@@ -237,14 +237,18 @@ static void reader_finish_line(struct reader *reader)
 static bool reader_check_line(struct reader *reader)
 {
 	const char *start = reader->at, *end = reader->line_end;
+	bool too_long = end - start > LINE_MAX_BYTES - 3;
 	const char *what = NULL;
 
-	if (end - start > LINE_MAX_BYTES - 3)
+	if (too_long)
 		what = "it is longer than 1 MiB";
 	else if (memchr(start, '\0', (size_t)(end - start)))
-		what = "it holds a NUL byte";
+		what = "it holds a NUL byte: this is no text file, and not read on";
 	if (what) {
 		ini_errors_add(reader->errors, reader->file, reader->line, false, "line: %s", what);
+		/* No text file at all gets one error, not one a line. */
+		if (!too_long)
+			reader->line_end = reader->end;
 		return false;
 	}
 	if (reader->line == 1 && end - start >= 3 && memcmp(start, "\xef\xbb\xbf", 3) == 0)

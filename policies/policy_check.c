@@ -31,6 +31,16 @@ static void check_missing(struct policy_builder *builder)
 	}
 }
 
+/* True if the policy does nothing but tell: there is nothing that could be undone. */
+static bool only_tells(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->n_steps; i++) {
+		if (policy->steps[i].action.id != ACTION_NOTIFY)
+			return false;
+	}
+	return true;
+}
+
 static void check_clear(struct policy_builder *builder)
 {
 	const struct policy *policy = builder->policy;
@@ -40,7 +50,8 @@ static void check_clear(struct policy_builder *builder)
 	if (policy->when && policy->clear_when &&
 	    condition_check_clear(policy->when, policy->clear_when, reason, sizeof(reason)) < 0)
 		tell(builder, builder->lines[key], false, policy_keys[key].name, reason);
-	if (!policy->clear_when && !policy->clear_for_usec && !policy->cooldown_usec)
+	if (!policy->clear_when && !policy->clear_for_usec && !policy->cooldown_usec &&
+	    !only_tells(policy))
 		ini_errors_add(
 			builder->errors, policy->file, policy->line, true,
 			"policy %s: without clear_when, clear_for and cooldown an action that "

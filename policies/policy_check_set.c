@@ -2,6 +2,7 @@
 #include "policies/policy_check.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
 
@@ -14,6 +15,7 @@ struct examination {
 	const struct policy_set *set;
 	const struct policy_check *check;
 	struct ini_errors *errors;
+	uint64_t *hashes; /* of the conditions, by place in the set; or NULL */
 };
 
 /* ---- one step against the machine and [global] ------------------------------------------------
@@ -119,6 +121,8 @@ static void check_shadowed(const struct examination *examination, size_t at)
 	for (size_t i = 0; i < set->n; i++) {
 		const struct policy *other = set->list[i];
 
+		if (examination->hashes && examination->hashes[i] != examination->hashes[at])
+			continue; /* every pair is looked at: of thousands, most end here */
 		if (i == at || other->broken || other->mode == POLICY_OFF ||
 		    !shadows(examination, other, policy))
 			continue;
@@ -245,8 +249,13 @@ static void check_places(const struct examination *examination, const struct pol
 void policy_check_set(const struct policy_set *set, const struct policy_check *check,
 		      struct ini_errors *errors)
 {
-	const struct examination examination = { set, check, errors };
+	_cleanup_(freep) uint64_t *hashes = calloc(set->n + 1, sizeof(*hashes));
+	const struct examination examination = { set, check, errors, hashes };
 
+	for (size_t i = 0; i < set->n && hashes; i++) {
+		if (!set->list[i]->broken)
+			hashes[i] = condition_hash(set->list[i]->when);
+	}
 	for (size_t i = 0; i < set->n; i++) {
 		const struct policy *policy = set->list[i];
 

@@ -79,8 +79,10 @@ static void print_match(const struct policy *policy, const struct snapshot *snap
 		escape_terminal_append(&safe, text.data, text.length);
 	if (match->outcome == OUTCOME_TRUE)
 		printf("  %s  holds now", name);
-	else if (isnan(match->nearness))
+	else if (match->outcome == OUTCOME_UNKNOWN)
 		printf("  %s  cannot be told", name);
+	else if (isnan(match->nearness)) /* an event, or something that has no half way */
+		printf("  %s  does not hold", name);
 	else
 		/* Rounded down: 100% is for what is true. */
 		printf("  %s  %.0f%% of the way", name, floor(match->nearness * 100));

@@ -142,15 +142,16 @@ static void print_policy(const struct outcome_of *outcome, const struct simulati
 	if (policy->policy->mode == POLICY_OFF)
 		printf("is off\n");
 	else if (policy->fired == 0)
-		printf("would not have fired (for %llu cgroups at most)\n",
-		       (unsigned long long)policy->most_matches);
+		printf("would not have fired (for %llu cgroup%s at most)\n",
+		       (unsigned long long)policy->most_matches,
+		       policy->most_matches == 1 ? "" : "s");
 	else
-		printf("would have fired %llu time%s in %llu of at most %llu cgroups, cleared "
-		       "%llu, "
-		       "held %s at the longest, %.1f%% of the time\n",
+		printf("would have fired %llu time%s in %llu of at most %llu cgroup%s, "
+		       "cleared %llu, held %s at the longest, %.1f%% of the time\n",
 		       (unsigned long long)policy->fired, policy->fired == 1 ? "" : "s",
 		       (unsigned long long)policy->cgroups,
 		       (unsigned long long)policy->most_matches,
+		       policy->most_matches == 1 ? "" : "s",
 		       (unsigned long long)policy->stats.cleared,
 		       span_text(policy->longest_hold_usec, longest, sizeof(longest)),
 		       held_share(outcome, policy) * 100);

@@ -70,6 +70,11 @@ policy '5:.*for' "[policy a]\n${good}for = 10\n"
 policy '5:.*mode' "[policy a]\n${good}mode = maybe\n"
 policy '2:.*glob|2:.*\[' '[policy a]\nmatch = /a[b\nwhen = memory.current > 1M\naction = memory.max 64M\n'
 policy '5:' "[policy a]\n${good}[policy a]\n${good}"
+policy '2:.*no text file' '[policy a]\n\0\0\n\0\n'
+policy '3:.*expected at the end' '[policy a]\nmatch = /a\nwhen = memory.current > 1M and\naction = memory.max 64M\n'
+expect 0 'usage: cgwatch policy check' "$build/cgwatch" policy check --help
+expect 0 'usage: cgwatch policy check' "$build/cgwatch" policy explain --help
+expect 0 'overlay diff MOUNT' "$build/cgwatch" overlay diff --help
 
 # A line longer than inih's 200 bytes is read whole.
 long=$(printf 'x%.0s' $(seq 1000))

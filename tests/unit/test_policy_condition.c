@@ -133,14 +133,14 @@ static void test_evaluate(void **state)
 static const struct {
 	const char *text, *reason;
 } wrong[] = {
-	{ "", "a metric is expected at \"the end\"" },
+	{ "", "a metric is expected at the end" },
 	{ "cpu.usage.rate", "an operator" },
 	{ "cpu.usage.rate = 50%", "an operator (> >= < <= == !=) is expected at \"= 50%\"" },
 	{ "cpu.usage.rate >", "a value is expected" },
 	{ "cpu.usage.rate > 50", "\"50\" has no unit: write a percentage of one core" },
 	{ "cpu.usage.rate > 50M", "\"50M\" is not a percentage of one core" },
 	{ "cpu.usage > 50%", "\"50%\" is not a time" },
-	{ "memory.current > 512", "\"512\" has no unit: write a size" },
+	{ "memory.current > 512", "\"512\" has no unit: write a size such as 512M, here 512B" },
 	{ "memory.current > 5%", "\"5%\" is not a size" },
 	{ "memory.limit.used > 0.9", "\"0.9\" has no unit: write a percentage" },
 	{ "pids.current > 5M", "\"5M\" is not a plain number" },
@@ -456,7 +456,8 @@ static void test_equal(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(equals); i++) {
 		struct condition *a = parse(equals[i].a), *b = parse(equals[i].b);
 
-		if (condition_equal(a, b) != equals[i].equal)
+		if (condition_equal(a, b) != equals[i].equal ||
+		    (condition_hash(a) == condition_hash(b)) != equals[i].equal)
 			fail_msg("%s / %s", equals[i].a, equals[i].b);
 		condition_free(a);
 		condition_free(b);

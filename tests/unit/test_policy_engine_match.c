@@ -362,7 +362,7 @@ static void test_explain(void **state)
 	fake_engine_do(&fake, 11, "!stop");
 	fake_engine_do(&fake, 12, "a.cpu=25");
 	assert_explained(&fake, "stopped by the kill-switch: nothing new is done\n"
-				"p (enforce): cooldown, for another 9s\n"
+				"p (enforce): cooldown for another 9s\n"
 				"  when: cpu.usage.rate 25.0% > 50%: false\n"
 				"  trigger: 50% of the way\n"
 				"  clear_when: cpu.usage.rate 25.0% < 10%: false\n"

@@ -236,6 +236,14 @@ static void test_warnings(void **state)
 	assert_non_null(strstr(errors.data, "a.ini:1: warning: policy p: without clear_when"));
 	policy_set_unref(set);
 	strbuf_done(&errors);
+	/* What was told cannot be undone. */
+	freep(&path);
+	path = put(state, "a.ini",
+		   "[policy p]\nmatch = /a\nwhen = event oom_kill\naction = notify look\n");
+	assert_int_equal(load(path, NULL, &set, &errors), 0);
+	assert_string_equal(errors.data ? errors.data : "", "");
+	policy_set_unref(set);
+	strbuf_done(&errors);
 }
 
 /* inih's own limit is 200 bytes a line, and what is above is cut in silence or taken for a new
@@ -284,6 +292,25 @@ static void test_too_long_line(void **state)
 	assert_int_equal(load(path, NULL, &set, &errors), -EINVAL);
 	assert_non_null(strstr(errors.data, "a.ini:5: line: it is longer than 1 MiB"));
 	assert_non_null(strstr(errors.data, "a.ini:6: line: neither"));
+	strbuf_done(&errors);
+}
+
+/* One error, however many lines it seems to have. */
+static void test_no_text(void **state)
+{
+	static const char text[] = HEAD "for = 2s\n\0\0\nbad\n\0\n";
+	_cleanup_(freep) char *path = put(state, "a.ini", "");
+	struct policy_set *set = NULL;
+	struct strbuf errors;
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(text, 1, sizeof(text) - 1, file), sizeof(text) - 1);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(load(path, NULL, &set, &errors), -EINVAL);
+	assert_non_null(strstr(errors.data, "a.ini:6: line: it holds a NUL byte"));
+	assert_null(strstr(errors.data, "a.ini:7:"));
+	assert_null(strstr(errors.data, "a.ini:8:"));
 	strbuf_done(&errors);
 }
 
@@ -442,6 +469,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_warnings, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_long_lines, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_too_long_line, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_text, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_long_names, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_directory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_security, set_up, tear_down),
