@@ -33,7 +33,9 @@ int agent_enforce_open(struct agent *agent)
 	if (r < 0) {
 		agent->no_journal = "the state directory cannot be used";
 		log_warning("%s: %s: nothing will be enforced, since nothing could be put back",
-			    agent->config.state_dir, strerror(-r));
+			    agent->config.state_dir,
+			    r == -EPERM ? "it belongs to somebody else, or others may write it"
+					: strerror(-r));
 		return 0;
 	}
 	r = journal_restore(agent->journal, &context, false, &replay);

@@ -188,8 +188,11 @@ static void look_for_stop(struct agent *agent, struct decisions *decisions)
 		if (r < 0)
 			log_error("policies: %s: %s", path.data, strerror(-r));
 		else if (stop)
-			log_warning("%s is there: policies are stopped, what they hold is released",
-				    path.data);
+			log_warning("%s %s: policies are stopped, what they hold is released",
+				    path.data,
+				    faccessat(AT_FDCWD, path.data, F_OK, AT_SYMLINK_NOFOLLOW) == 0
+					    ? "is there"
+					    : "cannot be looked for");
 		else
 			log_warning("%s is gone: policies act again", path.data);
 	}

@@ -119,6 +119,14 @@ static void finish_release_all(struct client *client, bool done)
 		(unsigned long long)(after.released - before.released),
 		(unsigned long long)(after.conflicts - before.conflicts),
 		(unsigned long long)(after.failed - before.failed), (unsigned long long)after.held);
+	if (!engine_is_stopped(client->agent->engine) &&
+	    policy_set_size(client->agent->policies) > 0) {
+		strbuf_add_string(&client->answer,
+				  "policies act again when their cooldown is over (10s at least), "
+				  "unless you make the file ");
+		agent_policies_stop_file(client->agent, &client->answer);
+		strbuf_add_char(&client->answer, '\n');
+	}
 }
 
 /*

@@ -74,3 +74,13 @@ bool control_is_absent(int error)
 {
 	return error == -ENOENT || error == -ECONNREFUSED || error == -ENOTDIR;
 }
+
+const char *control_error_text(int error)
+{
+	if (control_is_absent(error))
+		return "no agent runs here (start cgwatchd)";
+	if (error == -ETIMEDOUT)
+		return "the agent does not answer: it hangs or is very busy; 'cgwatch policy "
+		       "release-all --force' ends it and puts everything back";
+	return strerror(-error);
+}

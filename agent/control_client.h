@@ -16,5 +16,9 @@ int control_ask(const char *state_dir, const char *request, struct strbuf *ret_a
 /* The same with another patience than 30 s for each step: then -ETIMEDOUT. */
 int control_ask_within(const char *state_dir, const char *request, unsigned int timeout_ms,
 		       struct strbuf *ret_answer);
+/* For questions that an agent in good health answers within a moment. */
+enum { CONTROL_QUICK_MS = 10000 };
 /* True for the errors that mean "no agent runs there". */
 bool control_is_absent(int error);
+/* What an error of control_ask() means, for people; valid until the next strerror(). */
+const char *control_error_text(int error);

@@ -62,6 +62,7 @@ static int keep_result(const struct act *act, struct enforcer_result **ret_resul
 	if (!result)
 		return -ENOMEM;
 	enforce_fill_result(act->enforcer, &account, result);
+	result->duration_usec = act->started; /* until it is over: see on_hook() */
 	*ret_result = result;
 	return 0;
 }

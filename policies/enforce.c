@@ -116,6 +116,7 @@ static void on_hook(void *data, void *about, int error, const char *text)
 	struct enforcer_result *result = about;
 
 	result->error = error;
+	result->duration_usec = enforce_now() - result->duration_usec;
 	free(result->text);
 	result->text = strdup(text);
 	enforce_push_result(data, result);

@@ -96,14 +96,16 @@ int policy_explain(struct context *context, int argc, char **argv)
 	strbuf_init(&request);
 	strbuf_init(&answer);
 	strbuf_printf(&request, "explain %s", path);
-	r = request.failed ? -ENOMEM : control_ask(context->state_dir, request.data, &answer);
+	r = request.failed ? -ENOMEM
+			   : control_ask_within(context->state_dir, request.data, CONTROL_QUICK_MS,
+						&answer);
 	if (r == 0)
 		r = context_write(context, &answer);
 	else if (control_is_absent(r))
 		r = explain_files(context, path, standard, access(DEFAULT_POLICIES, F_OK) == 0);
 	else
 		r = context_fail(context, EXIT_FAILED, "explain: %s/control: %s",
-				 context->state_dir, strerror(-r));
+				 context->state_dir, control_error_text(r));
 	strbuf_done(&request);
 	strbuf_done(&answer);
 	return r;

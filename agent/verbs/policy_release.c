@@ -21,7 +21,7 @@
 /* An agent that is well answers a ping at once; the watchdog may have much to put back. */
 enum { PING_MS = 5000, LOCK_MS = 5000, WATCHDOG_MS = 60000 };
 
-static int restore(struct context *context, struct journal *journal)
+static int restore(struct context *context, struct journal *journal, bool killed)
 {
 	struct journal_replay replay = { 0 };
 	struct sampler *sampler = NULL;
@@ -36,6 +36,8 @@ static int restore(struct context *context, struct journal *journal)
 					      .units = units };
 
 		r = journal_restore(journal, &where, true, &replay);
+		if (killed)
+			printf("the watchdog is done; what it left over: ");
 		printf("restored %u, unchanged %u, gone %u, conflicts %u, unreadable %u, "
 		       "failed %u\n",
 		       replay.restored, replay.unchanged, replay.gone + replay.other_boot,
@@ -118,8 +120,10 @@ static int from_journal(struct context *context, bool hung, bool force)
 		return fail_busy(context, holder, killed);
 	if (r < 0)
 		return context_fail(context, EXIT_FAILED, "release-all: %s: %s", context->state_dir,
-				    strerror(-r));
-	code = restore(context, journal);
+				    r == -EPERM
+					    ? "it belongs to somebody else, or others may write it"
+					    : strerror(-r));
+	code = restore(context, journal, killed);
 	journal_free(journal);
 	return code;
 }

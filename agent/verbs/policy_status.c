@@ -90,8 +90,11 @@ static void print_track(const struct page *page, const json_t *row)
 
 	printf("%-8s %s  by %s", text_of(row, "phase", "-", text), text_of(row, "path", "-", path),
 	       text_of(row, "policy", "-", policy));
-	if (strcmp(text, "pending") == 0)
-		printf(", for %.1fs of %gs", number_of(row, "breach_seconds"), wanted);
+	if (strcmp(text, "pending") == 0) {
+		printf(", for %.1fs", number_of(row, "breach_seconds"));
+		if (wanted > 0)
+			printf(" of %gs", wanted);
+	}
 	if (number_of(row, "rungs") > 0)
 		printf(", rung %.0f of %.0f", number_of(row, "rungs"), number_of(row, "of_rungs"));
 	if (number_of(row, "held_since") > 0)
@@ -112,13 +115,14 @@ static void print_track(const struct page *page, const json_t *row)
 static void print_hold(const struct page *page, const json_t *row)
 {
 	char policy[SAFE_MAX], path[SAFE_MAX], wanted[SAFE_MAX], original[SAFE_MAX], time[32];
+	const char *by = text_of(row, "policy", "-", policy);
 	double until = number_of(row, "until");
 
 	printf("held     %s  %s = %s", text_of(row, "path", "-", path),
 	       json_string_value(json_object_get(row, "knob")),
 	       text_of(row, "wanted", "-", wanted));
-	printf(" (was %s) by %s for %s", text_of(row, "original", "-", original),
-	       text_of(row, "policy", "-", policy),
+	printf(" (was %s) %s%s for %s", text_of(row, "original", "-", original),
+	       strcmp(by, "by hand") == 0 ? "" : "by ", by,
 	       span(page, number_of(row, "since"), time, sizeof(time)));
 	if (until > page->now)
 		printf(", %s left", span(page, until, time, sizeof(time)));
@@ -183,13 +187,11 @@ int policy_status(struct context *context, int argc, char **argv)
 	if (argc > 1 && !as_json)
 		return context_usage(context, "status: %s: takes only --json", argv[1]);
 	strbuf_init(&answer);
-	r = control_ask(context->state_dir, "status", &answer);
+	r = control_ask_within(context->state_dir, "status", CONTROL_QUICK_MS, &answer);
 	if (r < 0) {
 		strbuf_done(&answer);
 		return context_fail(context, EXIT_FAILED, "status: %s/control: %s",
-				    context->state_dir,
-				    control_is_absent(r) ? "no agent runs here (start cgwatchd)"
-							 : strerror(-r));
+				    context->state_dir, control_error_text(r));
 	}
 	if (as_json) {
 		r = context_write(context, &answer);

@@ -348,7 +348,7 @@ static bool hang_has_ended(const struct live *live)
 static void test_exec_timeout(void **state)
 {
 	struct live *live = *state;
-	char policies[1024];
+	char policies[1024], *output;
 
 	live_cgroup(live, "busy");
 	live_start(live, "busy", live_sleep);
@@ -359,6 +359,10 @@ static void test_exec_timeout(void **state)
 		 live->state);
 	live_agent(live, policies);
 	assert_true(live_until(live, hang_has_ended, LIVE_PATIENCE));
+	/* What was done once is nothing that was put back. */
+	assert_int_equal(live_cgwatch(live, &output, "policy release-all"), 0);
+	assert_non_null(strstr(output, "restored 0, "));
+	free(output);
 }
 
 int main(void)

@@ -243,6 +243,7 @@ static void test_told(void **state)
 	free(output);
 	assert_int_equal(live_cgwatch(live, &output, "policy release-all"), 0);
 	assert_non_null(strstr(output, "restored 1"));
+	assert_non_null(strstr(output, "act again"));
 	free(output);
 	assert_true(live_until(live, release_is_audited, LIVE_PATIENCE));
 	check_audit(live);
