@@ -263,15 +263,18 @@ static void explain_event(const struct scene *scene, unsigned int at, struct str
 {
 	const struct event_spec *spec = &scene->condition->events[at];
 	enum metric_id column = event_needs(spec);
+	bool happened = scene->happened >> at & 1;
 	enum event_sign sign;
 	double value;
 
 	condition_format_event(scene->condition, at, buffer);
 	event_column(spec, &sign);
+	/* What was told a moment ago is not counted yet: none is no number of what happened. */
 	if (column != M_NONE && sign == EVENT_SIGN_COUNT &&
-	    read_one(column, scene->snapshot, scene->index, &value) == VALUE_OK)
+	    read_one(column, scene->snapshot, scene->index, &value) == VALUE_OK &&
+	    (value > 0 || !happened))
 		strbuf_printf(buffer, " (%.0f so far)", value);
-	strbuf_add_string(buffer, scene->happened >> at & 1 ? ": happened" : ": not now");
+	strbuf_add_string(buffer, happened ? ": happened" : ": not now");
 }
 
 void condition_explain_events(const struct condition *condition, const struct snapshot *snapshot,

@@ -105,6 +105,7 @@ static bool look_at(struct enforcer *enforcer, struct hold *hold)
 	if (r < 0 && !hold_is_gone(&now))
 		return false;
 	now.after = now.before;
+	now.requested = hold->original; /* what would have been put back */
 	if (r == 0 && knob_equal(hold->knob, &now.before, &hold->written))
 		return false;
 	give_up(enforcer, hold, &now, r == 0);

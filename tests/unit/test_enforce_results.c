@@ -229,6 +229,7 @@ static void test_drift(void **state)
 	assert_true(result->conflict);
 	assert_string_equal(result->path, "/a");
 	assert_int_equal(result->before.number, 70000);
+	assert_true(result->requested.number == KNOB_UNLIMITED); /* the original */
 	enforcer_results_free(result, 1);
 	assert_string_equal(cpu_max(bench, "/a"), "70000 100000");
 	assert_string_equal(cpu_max(bench, "/a/b"), "20000 100000");

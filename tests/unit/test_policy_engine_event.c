@@ -371,7 +371,7 @@ static void test_decision(void **state)
 	assert_ptr_equal(decision->rule, policy_set_get(fake.set, 0));
 	assert_int_equal(decision->line, 4);
 	assert_int_equal(decision->breach_usec, 2500000);
-	assert_string_equal(decision->reason, "event oom_kill within 60s (0 so far): happened, "
+	assert_string_equal(decision->reason, "event oom_kill within 60s: happened, "
 					      "cpu.usage.rate 75.0% > 50%: true (for 2.5s)");
 	fake_engine_keep(&fake, 5, "a.cpu=0");
 	decision = &fake.decisions.list[0];
