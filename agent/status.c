@@ -136,6 +136,8 @@ static void add_policies(struct status *status)
 	for (size_t i = 0; i < n && i < STATUS_ROWS_MAX; i++)
 		add_policy(status, i);
 	jsonw_end(&status->json, ']');
+	if (n > STATUS_ROWS_MAX)
+		jsonw_u64(&status->json, "policies_left_out", n - STATUS_ROWS_MAX);
 	free(status->blocked);
 	status->blocked = NULL;
 }

@@ -148,15 +148,20 @@ static void print_list(const struct page *page, const char *name, const char *no
 		       void (*print)(const struct page *page, const json_t *row))
 {
 	const json_t *row, *list = json_object_get(page->status, name);
-	size_t i;
+	size_t i, more = 0;
+	char left_out[32];
 
 	json_array_foreach(list, i, row)
 	{
 		if (i < SHOWN_MAX)
 			print(page, row);
 	}
+	snprintf(left_out, sizeof(left_out), "%s_left_out", name);
 	if (json_array_size(list) > SHOWN_MAX)
-		printf("  and %zu more (--json has all)\n", json_array_size(list) - SHOWN_MAX);
+		more = json_array_size(list) - SHOWN_MAX +
+		       (size_t)number_of(page->status, left_out);
+	if (more > 0)
+		printf("  and %zu more (see --json)\n", more);
 	if (json_array_size(list) == 0 && none)
 		printf("%s\n", none);
 }
