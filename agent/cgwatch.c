@@ -65,7 +65,7 @@ static void print_help(void)
 	printf("cgwatch %s: cgroups of this machine: what they use, what they may, what holds "
 	       "them\n"
 	       "\n"
-	       "usage: cgwatch [--root DIR] [--max-fds N] [VERB …]\n"
+	       "usage: cgwatch [--root DIR] [--state DIR] [--max-fds N] [VERB …]\n"
 	       "\n"
 	       "Without a verb: the interactive terminal.\n\n",
 	       CGWATCH_VERSION);
