@@ -13,7 +13,7 @@ static void restart_timers(struct track *track, uint64_t now)
 	track->breach_since = track->clear_since = 0;
 	if (track->effect_from)
 		track->effect_from = now;
-	if (track->phase == ENGINE_HELD)
+	if (track->phase == ENGINE_HELD || track->over)
 		track->rung_since = now;
 }
 

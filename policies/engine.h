@@ -7,7 +7,8 @@
  * The state machine of the policies: snapshots in, decisions out. Pure: the time is a parameter
  * (CLOCK_BOOTTIME in microseconds), nothing is read, written or logged. One thread uses an engine.
  *
- * A (cgroup, policy) is idle; pending while `when` holds for less than `for`; held from the first
+ * A (cgroup, policy) is idle; pending while `when` holds for less than `for`, and between a rung whose
+ * lease is over and the next; held from the first
  * rung until the clear condition held for `clear_for`; then in cooldown. Held means decided: what
  * the enforcer could not do must be told with engine_report().
  */

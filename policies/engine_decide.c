@@ -85,7 +85,7 @@ int engine_decide_release(const struct engine *engine, struct decisions *decisio
 	int r = 0;
 
 	one.op = DECISION_RELEASE;
-	for (one.step = track_next_rung(draft->track); one.step-- > 0 && r == 0;) {
+	for (one.step = track_height(draft->track); one.step-- > 0 && r == 0;) {
 		if (draft->track->held >> one.step & 1)
 			r = engine_decide(engine, decisions, &one);
 	}

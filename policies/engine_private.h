@@ -23,12 +23,15 @@ struct track {
 	enum engine_phase phase;
 	unsigned int held;   /* a bit for each rung */
 	unsigned int judged; /* rungs that were found not to help */
+	/* Rungs whose lease is over while the breach goes on: the next one is above them. */
+	unsigned int over;
 	uint64_t lease_until[POLICY_STEPS_MAX];
 	uint64_t applied_at[POLICY_STEPS_MAX];
 	/* Decided and not reported yet: owned references, and how many reports are to come. */
 	struct verdict *verdicts[POLICY_STEPS_MAX];
 	uint8_t unreported[POLICY_STEPS_MAX];
 	uint64_t breach_since, clear_since, held_since;
+	uint64_t events;       /* those of `when` that had happened at the last rung */
 	uint64_t rung_since;   /* the last rung was applied or undone */
 	uint64_t settle_until; /* rates still speak of the time when it was frozen */
 	uint64_t effect_from;  /* the highest rung is in force, and `when` held since; 0: no */
@@ -135,7 +138,7 @@ struct draft {
 };
 
 /* The highest rung that is held plus one; 0 if none is. */
-static inline unsigned int track_next_rung(const struct track *track)
+static inline unsigned int track_height(const struct track *track)
 {
 	return track->held ? (unsigned int)(32 - __builtin_clz(track->held)) : 0;
 }
@@ -167,6 +170,12 @@ void track_free(struct track *track);
 /* Makes a rung held, or not held any more; what was decided and is not done yet is taken back. */
 void track_hold(struct watch *watch, struct track *track, unsigned int step, uint64_t now);
 void track_drop(struct watch *watch, struct track *track, unsigned int steps);
+/* The lease of a rung is over; with rungs above it the ladder goes on from there, else it cools
+ * down where nothing is held any more. */
+void track_end_lease(const struct engine *engine, struct watch *watch, struct track *track,
+		     unsigned int step, uint64_t now);
+/* The rung to be taken next, or as many as there are if there is none. */
+unsigned int track_next_rung(const struct policy *policy, const struct track *track);
 /* Brings a track into cooldown of at least `least`: nothing is held any more. */
 void track_cool_down(struct watch *watch, struct track *track, uint64_t now, uint64_t least);
 void track_withdraw(struct track *track);

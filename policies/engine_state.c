@@ -239,9 +239,12 @@ int engine_release_all(struct engine *engine, uint64_t now, const char *reason,
 	for (size_t i = 0; i < engine->n_watches; i++) {
 		struct watch *watch = &engine->watches[i];
 
-		for (uint32_t at = 0; watch->n_held > 0 && at < watch->n; at++) {
-			if (watch->tracks[at] && watch->tracks[at]->held)
-				track_cool_down(watch, watch->tracks[at], now, ENGINE_RETRY_USEC);
+		for (uint32_t at = 0; watch->n_tracks > 0 && at < watch->n; at++) {
+			struct track *track = watch->tracks[at];
+
+			/* Also a ladder between two rungs begins anew. */
+			if (track && (track->held || track->over))
+				track_cool_down(watch, track, now, ENGINE_RETRY_USEC);
 		}
 	}
 	return 0;

@@ -30,6 +30,7 @@ void track_hold(struct watch *watch, struct track *track, unsigned int step, uin
 		watch->n_held++;
 	}
 	track->held |= 1U << step;
+	track->over &= ~(1U << step);
 	track->judged &= ~(1U << step);
 	track->phase = ENGINE_HELD;
 	track->rung_since = track->applied_at[step] = now;
@@ -67,6 +68,41 @@ void track_cool_down(struct watch *watch, struct track *track, uint64_t now, uin
 	track->phase = ENGINE_COOLDOWN;
 	track->cooldown_until = now + (wait > least ? wait : least);
 	track->breach_since = track->clear_since = track->held_since = 0;
+	track->judged = track->over = 0;
+}
+
+unsigned int track_next_rung(const struct policy *policy, const struct track *track)
+{
+	unsigned int taken = track->held | track->over, n = (unsigned int)policy->n_steps;
+	unsigned int next = taken ? (unsigned int)(32 - __builtin_clz(taken)) : 0;
+
+	/* At its end the last rung can be taken again, if it was a lease that ended it. */
+	return next >= n && (track->over >> (n - 1) & 1) ? n - 1 : next;
+}
+
+void track_end_lease(const struct engine *engine, struct watch *watch, struct track *track,
+		     unsigned int step, uint64_t now)
+{
+	const struct policy *policy = watch->policy;
+	unsigned int over = track->over | 1U << step;
+
+	track_drop(watch, track, 1U << step);
+	watch->stats.leases_over++;
+	track->rung_since = now;
+	track->settle_until = now + 2 * engine->interval;
+	track->breach_since = track->clear_since = 0;
+	track->over = over;
+	if (track->held)
+		return;
+	if (over >> (policy->n_steps - 1) & 1) {
+		track_cool_down(watch, track, now, 0);
+		/* Of a single rung there is nothing to remember. */
+		track->over = policy->n_steps > 1 ? over : 0;
+		return;
+	}
+	track->phase = ENGINE_PENDING;
+	track->cooldown_until = now + policy->cooldown_usec;
+	track->held_since = 0;
 	track->judged = 0;
 }
 
