@@ -23,15 +23,14 @@ static void restart_timers(struct track *track, uint64_t now)
  */
 static void review_verdicts(const struct moment *moment, struct track *track)
 {
-	enum outcome when = moment->when;
-
-	if (!track_is_awaited(track))
+	if (moment->when == OUTCOME_TRUE || !track_is_awaited(track))
 		return;
-	if (moment->watch->n_when_events > 0)
-		when = condition_evaluate_events(moment->policy->when, moment->snapshot,
-						 moment->index, UINT64_MAX);
-	if (when != OUTCOME_TRUE)
-		track_withdraw(track);
+	for (unsigned int step = 0; step < POLICY_STEPS_MAX; step++) {
+		if (track->verdicts[step] &&
+		    condition_evaluate_events(moment->policy->when, moment->snapshot, moment->index,
+					      track->events[step]) != OUTCOME_TRUE)
+			verdict_withdraw(track->verdicts[step]);
+	}
 }
 
 static struct track *ensure_track(const struct moment *moment)

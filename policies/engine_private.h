@@ -30,8 +30,8 @@ struct track {
 	/* Decided and not reported yet: owned references, and how many reports are to come. */
 	struct verdict *verdicts[POLICY_STEPS_MAX];
 	uint8_t unreported[POLICY_STEPS_MAX];
+	uint64_t events[POLICY_STEPS_MAX]; /* those of `when` that had happened then */
 	uint64_t breach_since, clear_since, held_since;
-	uint64_t events;       /* those of `when` that had happened at the last rung */
 	uint64_t rung_since;   /* the last rung was applied or undone */
 	uint64_t settle_until; /* rates still speak of the time when it was frozen */
 	uint64_t effect_from;  /* the highest rung is in force, and `when` held since; 0: no */
@@ -94,6 +94,13 @@ struct seen_want {
 	struct event_spec spec;
 };
 
+/* Reports that are still to come of a track that is no more: they are not those of another. */
+struct debt {
+	uint64_t serial;
+	char *policy;
+	unsigned int step, n;
+};
+
 struct engine {
 	uint64_t interval;
 	struct policy_set *set;
@@ -112,6 +119,8 @@ struct engine {
 	struct seen_want *wants;  /* the last list, sorted */
 	size_t n_wants;
 	bool wants_stale;
+	struct debt *debts;
+	size_t n_debts, debts_capacity;
 };
 
 /* What one look knows about one track. */
@@ -178,8 +187,12 @@ void track_end_lease(const struct engine *engine, struct watch *watch, struct tr
 unsigned int track_next_rung(const struct policy *policy, const struct track *track);
 /* Brings a track into cooldown of at least `least`: nothing is held any more. */
 void track_cool_down(struct watch *watch, struct track *track, uint64_t now, uint64_t least);
-void track_withdraw(struct track *track);
 bool track_is_awaited(const struct track *track);
+/* The track goes, and the reports that it waits for will mean nothing. */
+void engine_owe(struct engine *engine, const struct policy *policy, const struct track *track);
+/* True if a report of that is one of these. */
+bool engine_is_owed(struct engine *engine, uint64_t serial, const char *policy, unsigned int step);
+void engine_forget_debts(struct engine *engine);
 struct watch *engine_watch(const struct engine *engine, const char *policy);
 /* The track of a node under a policy, or NULL; `ret_at` may be NULL. */
 struct track *watch_find(const struct watch *watch, uint64_t serial, uint32_t *ret_at);

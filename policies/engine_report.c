@@ -63,7 +63,7 @@ static void report_failed(struct engine *engine, struct watch *watch, struct tra
 /* Those of attempts that were given up meanwhile come first, and mean nothing. */
 static bool is_awaited(struct track *track, unsigned int step)
 {
-	bool last = track->unreported[step] <= 1;
+	bool last = track->unreported[step] == 1;
 
 	track->unreported[step] -= track->unreported[step] > 0;
 	return last && (track->held >> step & 1);
@@ -90,6 +90,8 @@ void engine_report(struct engine *engine, uint64_t node_serial, const char *poli
 	struct watch *watch = engine_watch(engine, policy);
 	struct track *track = watch ? watch_find(watch, node_serial, NULL) : NULL;
 
+	if (op == DECISION_APPLY && engine_is_owed(engine, node_serial, policy, step))
+		return;
 	if (!track || step >= watch->policy->n_steps)
 		return;
 	if (op == DECISION_RELEASE)

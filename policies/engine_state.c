@@ -56,6 +56,7 @@ void engine_free(struct engine *engine)
 	join_unref(engine->join);
 	free(engine->outcomes);
 	free(engine->wants);
+	engine_forget_debts(engine);
 	free(engine);
 }
 
@@ -154,8 +155,10 @@ static void give_up(struct engine *engine)
 		struct watch *watch = &engine->watches[i];
 
 		for (uint32_t at = 0; at < watch->n; at++) {
-			if (watch->tracks[at])
-				track_drop(watch, watch->tracks[at], ~0U);
+			if (!watch->tracks[at])
+				continue;
+			track_drop(watch, watch->tracks[at], ~0U);
+			engine_owe(engine, watch->policy, watch->tracks[at]);
 		}
 	}
 	watches_free(engine->watches, engine->n_watches);

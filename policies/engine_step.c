@@ -34,13 +34,13 @@ static int climb(const struct moment *moment, struct track *track)
 	int r;
 
 	track->lease_until[step] = lease ? moment->now + lease : 0;
+	track->events[step] = moment->when_events;
 	r = decide_apply(moment, track, step);
 	if (r < 0)
 		return r;
 	stats->rungs++;
 	stats->fired += !track->held && !track->over;
 	stats->last_fired = moment->now;
-	track->events = moment->when_events;
 	budget_take(moment, step);
 	track_hold(moment->watch, track, step, moment->now);
 	track->unreported[step] += track->unreported[step] < UINT8_MAX;

@@ -106,17 +106,72 @@ void track_end_lease(const struct engine *engine, struct watch *watch, struct tr
 	track->judged = 0;
 }
 
-void track_withdraw(struct track *track)
-{
-	for (unsigned int step = 0; step < POLICY_STEPS_MAX; step++)
-		verdict_withdraw(track->verdicts[step]);
-}
-
 bool track_is_awaited(const struct track *track)
 {
 	static const uint8_t none[POLICY_STEPS_MAX];
 
 	return memcmp(track->unreported, none, sizeof(none)) != 0;
+}
+
+static struct debt *add_debt(struct engine *engine, const char *policy)
+{
+	size_t capacity = engine->debts_capacity ? 2 * engine->debts_capacity : 8;
+	char *name = strdup(policy);
+	struct debt *grown = engine->debts;
+
+	if (name && engine->n_debts == engine->debts_capacity) {
+		grown = realloc(engine->debts, capacity * sizeof(*grown));
+		if (grown) {
+			engine->debts = grown;
+			engine->debts_capacity = capacity;
+		}
+	}
+	if (!name || !grown) {
+		free(name);
+		return NULL;
+	}
+	grown = &engine->debts[engine->n_debts++];
+	grown->policy = name;
+	return grown;
+}
+
+void engine_owe(struct engine *engine, const struct policy *policy, const struct track *track)
+{
+	for (unsigned int step = 0; step < POLICY_STEPS_MAX; step++) {
+		struct debt *debt = track->unreported[step] ? add_debt(engine, policy->name) : NULL;
+
+		if (!debt)
+			continue;
+		debt->serial = track->node->serial;
+		debt->step = step;
+		debt->n = track->unreported[step];
+	}
+}
+
+bool engine_is_owed(struct engine *engine, uint64_t serial, const char *policy, unsigned int step)
+{
+	for (size_t i = 0; i < engine->n_debts; i++) {
+		struct debt *debt = &engine->debts[i];
+
+		if (debt->serial != serial || debt->step != step ||
+		    strcmp(debt->policy, policy) != 0)
+			continue;
+		if (--debt->n == 0) {
+			free(debt->policy);
+			*debt = engine->debts[--engine->n_debts];
+		}
+		return true;
+	}
+	return false;
+}
+
+void engine_forget_debts(struct engine *engine)
+{
+	for (size_t i = 0; i < engine->n_debts; i++)
+		free(engine->debts[i].policy);
+	free(engine->debts);
+	engine->debts = NULL;
+	engine->n_debts = engine->debts_capacity = 0;
 }
 
 struct watch *engine_watch(const struct engine *engine, const char *policy)

@@ -316,6 +316,28 @@ static void test_withdrawn_event(void **state)
 	fake_engine_done(&fake);
 }
 
+/* What is negated had not happened when it was decided. */
+static void test_withdrawn_negated(void **state)
+{
+	struct fake_engine fake;
+	struct verdict *verdict;
+
+	(void)state;
+	fake_engine_init(&fake, POLICY("p",
+				       "cpu.usage.rate > 50% and not event oom_kill within 10s and "
+				       "not cpu.usage.rate > 90%",
+				       "clear_for = 10s\n"));
+	assert_string_equal(fake_engine_keep(&fake, 1, "a.cpu=60"), "+p:a0");
+	verdict = take_verdict(&fake);
+	assert_int_equal(fake.decisions.list[0].events, 0);
+	fake_engine_do(&fake, 2, "a.oom=0");
+	assert_true(verdict_stands(verdict));
+	fake_engine_do(&fake, 3, "a.cpu=95");
+	assert_false(verdict_stands(verdict));
+	verdict_unref(verdict);
+	fake_engine_done(&fake);
+}
+
 /* Whatever releases takes back what is still to be applied. */
 static void test_withdrawn_by_release(void **state)
 {
@@ -388,6 +410,27 @@ static int adopt(struct fake_engine *fake, const char *cgroup, const char *polic
 {
 	return engine_adopt(fake->engine, fake->latest, fake_engine_serial(fake, cgroup), policy,
 			    step, 500000, step == 1 ? 9000000 : 0, fake->now);
+}
+
+/* Nor is it that of a policy of the same name that came with a reload. */
+static void test_late_report_reload(void **state)
+{
+	struct fake_engine fake;
+	struct policy_set *set;
+
+	(void)state;
+	fake_engine_init(&fake, POLICY("p", "cpu.usage.rate > 50%", ""));
+	assert_string_equal(fake_engine_do(&fake, 1, "a.cpu=60"), "+p:a0");
+	set = fake_policies(POLICY("p", "cpu.usage.rate > 40%", ""));
+	assert_int_equal(engine_set_policies(fake.engine, set, 1600000, &fake.decisions), 0);
+	policy_set_unref(set);
+	decisions_done(&fake.decisions);
+	assert_string_equal(fake_engine_do(&fake, 2, ""), "+p:a0");
+	fake_engine_do(&fake, 2.1, "!cancelled:p:a0");
+	assert_string_equal(fake_engine_tracks(&fake), "p:a:held:1");
+	fake_engine_do(&fake, 2.2, "!cancelled:p:a0");
+	assert_string_equal(fake_engine_tracks(&fake), "");
+	fake_engine_done(&fake);
 }
 
 static void test_adopt(void **state)
@@ -483,12 +526,19 @@ static void test_reload(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_scenarios),	cmocka_unit_test(test_needs_sample),
-		cmocka_unit_test(test_wants),		cmocka_unit_test(test_withdrawn),
-		cmocka_unit_test(test_withdrawn_event), cmocka_unit_test(test_withdrawn_by_release),
-		cmocka_unit_test(test_late_report),	cmocka_unit_test(test_decision),
-		cmocka_unit_test(test_adopt),		cmocka_unit_test(test_adopt_first),
+		cmocka_unit_test(test_scenarios),
+		cmocka_unit_test(test_needs_sample),
+		cmocka_unit_test(test_wants),
+		cmocka_unit_test(test_withdrawn),
+		cmocka_unit_test(test_withdrawn_event),
+		cmocka_unit_test(test_withdrawn_by_release),
+		cmocka_unit_test(test_late_report),
+		cmocka_unit_test(test_decision),
+		cmocka_unit_test(test_adopt),
+		cmocka_unit_test(test_adopt_first),
 		cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_withdrawn_negated),
+		cmocka_unit_test(test_late_report_reload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
