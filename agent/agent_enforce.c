@@ -124,7 +124,7 @@ void agent_enforce_adopt(struct agent *agent)
 	for (size_t i = 0; i < n; i++) {
 		if (engine_adopt(agent->engine, agent->latest, holds[i].node_serial,
 				 holds[i].policy, holds[i].step, holds[i].since,
-				 holds[i].lease_until, now) == -ENOENT)
+				 holds[i].lease_until, now) < 0)
 			let_go(agent, &holds[i]);
 	}
 	if (n > 0)

@@ -150,7 +150,7 @@ static int tick_watch(struct moment *moment, struct watch *watch, bool gap)
 	return tick_matched(moment, gap);
 }
 
-static bool is_gap(const struct engine *engine, uint64_t now)
+bool engine_is_gap(const struct engine *engine, uint64_t now)
 {
 	uint64_t pause = now - engine->last_now;
 
@@ -164,7 +164,7 @@ int engine_tick(struct engine *engine, const struct snapshot *snapshot, uint64_t
 	struct moment moment = {
 		.engine = engine, .snapshot = snapshot, .now = now, .decisions = decisions
 	};
-	bool gap = is_gap(engine, now);
+	bool gap = engine_is_gap(engine, now);
 	int r = decisions_move(&engine->carried, decisions);
 
 	if (r == 0)

@@ -247,5 +247,7 @@ int engine_step(const struct moment *moment, struct track *track);
 
 /* One look at one cgroup under one policy. */
 int engine_look(struct moment *moment, bool gap);
+/* Whether nobody looked for so long that nothing can be said of the time between. */
+bool engine_is_gap(const struct engine *engine, uint64_t now);
 /* Whether it is within its schedule, by the wall clock of the snapshot. */
 void watch_see_schedule(struct watch *watch, const struct snapshot *snapshot);
