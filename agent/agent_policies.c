@@ -34,7 +34,8 @@ int agent_policies_load(struct agent *agent, const struct config *config,
 	struct policy_check check = { .hierarchies = sampler_hierarchies(agent->sampler),
 				      .interval_usec = config->interval_usec,
 				      .guards = agent->guards,
-				      .snapshot = agent->latest };
+				      .snapshot = agent->latest,
+				      .root = agent->root };
 	struct ini_errors errors = { 0 };
 	size_t n = config->policies.n;
 	int r;

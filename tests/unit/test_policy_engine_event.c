@@ -267,6 +267,27 @@ static void test_wants(void **state)
 	fake_engine_done(&fake);
 }
 
+/* Over at the next tick, but whoever asks why learns of it. */
+static void test_explain(void **state)
+{
+	struct fake_engine fake;
+	struct strbuf text;
+
+	(void)state;
+	fake_engine_init(&fake, POLICY("p", "event oom_kill", ""));
+	fake_engine_do(&fake, 1, "");
+	strbuf_init(&text);
+	engine_explain(fake.engine, fake.latest, tree_find(fake.tree, "/a"), 1000000, &text);
+	assert_null(strstr(text.data, "last happened"));
+	fake_engine_do(&fake, 2, "!event:a:oom_kill");
+	fake_engine_do(&fake, 3, "");
+	strbuf_clear(&text);
+	engine_explain(fake.engine, fake.latest, tree_find(fake.tree, "/a"), 5500000, &text);
+	assert_non_null(strstr(text.data, "  event oom_kill: last happened 3.5s ago\n"));
+	strbuf_done(&text);
+	fake_engine_done(&fake);
+}
+
 /* ---- verdicts ---- */
 
 static struct verdict *take_verdict(struct fake_engine *fake)
@@ -548,6 +569,7 @@ int main(void)
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_withdrawn_negated),
 		cmocka_unit_test(test_late_report_reload),
+		cmocka_unit_test(test_explain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
