@@ -95,6 +95,38 @@ static bool is_kept(const struct attempt *attempt)
 	       attempt->entry->knob != KNOB_FREEZE;
 }
 
+static bool is_one_of(uint64_t now, uint64_t a, uint64_t b, uint64_t c)
+{
+	return now == a || now == b || now == c;
+}
+
+/*
+ * What we wrote, or what stood there before. On the way back nothing is announced: killed between
+ * two files of one knob, each part for itself has the old or the new value.
+ */
+static bool is_ours(const struct journal_entry *entry, const struct knob_value *now)
+{
+	const struct knob_value *a = &entry->old, *b = &entry->written, *c = &entry->before;
+
+	if (knob_equal(entry->knob, now, b) || knob_equal(entry->knob, now, c))
+		return true;
+	if (entry->knob == KNOB_CPU_QUOTA)
+		return is_one_of(now->number, a->number, b->number, c->number) &&
+		       is_one_of(now->period, a->period, b->period, c->period);
+	for (size_t i = 0; i < KNOB_IO_COUNT && entry->knob == KNOB_IO_MAX; i++) {
+		if (!is_one_of(now->io[i], a->io[i], b->io[i], c->io[i]))
+			return false;
+	}
+	return entry->knob == KNOB_IO_MAX;
+}
+
+/* The quota is back already, but the burst that was lowered with it is not. */
+static bool lacks_burst(const struct journal_entry *entry, const struct knob_value *now)
+{
+	return entry->knob == KNOB_CPU_QUOTA && now->burst < entry->old.burst &&
+	       now->burst <= entry->written.number;
+}
+
 static enum outcome_of_entry put_back(struct attempt *attempt)
 {
 	const struct journal_entry *entry = attempt->entry;
@@ -108,10 +140,9 @@ static enum outcome_of_entry put_back(struct attempt *attempt)
 	if (r < 0)
 		return judge(attempt, r, "cannot be read", result.text);
 	now = result.before;
-	if (knob_equal(entry->knob, &now, &entry->old))
+	if (knob_equal(entry->knob, &now, &entry->old) && !lacks_burst(entry, &now))
 		return ENTRY_UNCHANGED;
-	if (!knob_equal(entry->knob, &now, &entry->written) &&
-	    !knob_equal(entry->knob, &now, &entry->before)) {
+	if (!knob_equal(entry->knob, &now, &entry->old) && !is_ours(entry, &now)) {
 		log_warning("journal: %s: %s: conflict: somebody else changed it: left alone",
 			    entry->path, knob_name(entry->knob));
 		return ENTRY_CONFLICT;

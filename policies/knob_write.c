@@ -303,7 +303,7 @@ static int prepare(struct knob_access *access, struct knob_result *result)
 	resolve_value(access, result);
 	/* Back already, by the watchdog or by somebody's hand: nobody's conflict. */
 	if (request->restore && knob_equal(access->knob, &result->before, &result->requested))
-		return 1;
+		return knob_lacks_burst(access, result) ? 0 : 1;
 	if (request->expected && !knob_equal(access->knob, &result->before, request->expected))
 		return knob_fail(result, -ESTALE, "somebody else changed it meanwhile: left alone");
 	if (access->knob == KNOB_FREEZE && result->requested.number && result->before.number &&
