@@ -96,7 +96,7 @@ int journal_restore(struct journal *journal, const struct knob_context *context,
 		    struct journal_replay *ret_replay);
 /*
  * The same for entries whose lease is over by `now` (thaw only): for the watchdog, in case the
- * agent hangs.
+ * agent hangs. Entries of what is not frozen (yet) stay: the agent may be about to freeze it.
  */
 int journal_expire(struct journal *journal, const struct knob_context *context, uint64_t now,
 		   struct journal_replay *ret_replay);

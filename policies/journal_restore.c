@@ -244,6 +244,16 @@ static bool is_to_wait(const struct journal_entry *entry, const uint64_t *expire
 			      entry->lease_until > *expired_by);
 }
 
+/*
+ * What failed stays, for the next start or release-all to try again. And beside an agent that lives
+ * what is not frozen may be about to be: stopped between the journal and the write, it goes on.
+ */
+static bool is_over(enum outcome_of_entry outcome, const uint64_t *expired_by)
+{
+	return outcome != ENTRY_FAILED && outcome != ENTRY_KEPT &&
+	       !(expired_by && outcome == ENTRY_UNCHANGED);
+}
+
 /* The watchdog and release-all have none; it connects only if it is used. */
 static void find_bus(struct restoring *restoring, const struct journal_entry *list, size_t n)
 {
@@ -266,6 +276,9 @@ static int restore(struct journal *journal, struct restoring *restoring, const u
 
 	if (r < 0)
 		return r;
+	/* One that could not be read now is to be tried again like one that failed. */
+	if (replay.failed)
+		r = -EIO;
 	if (n > 0)
 		qsort(list, n, sizeof(*list), compare_entries);
 	find_bus(restoring, list, n);
@@ -279,8 +292,7 @@ static int restore(struct journal *journal, struct restoring *restoring, const u
 		count(&replay, outcome);
 		if (outcome == ENTRY_FAILED && r == 0)
 			r = error;
-		/* What failed stays, for the next start or release-all to try again. */
-		if (outcome != ENTRY_FAILED && outcome != ENTRY_KEPT && !restoring->context.dry_run)
+		if (is_over(outcome, expired_by) && !restoring->context.dry_run)
 			journal_remove(journal, list[i].seq);
 	}
 	unit_bus_free(restoring->bus);
