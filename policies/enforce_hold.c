@@ -226,6 +226,17 @@ bool hold_is_conflict(const struct knob_result *result)
 	return result->has_before && result->error == -ESTALE;
 }
 
+/* Doubled each time, up to a minute. Nobody stays frozen for so long. */
+static uint64_t retry_delay(const struct hold *hold)
+{
+	unsigned int n = hold->n_retries < 6 ? hold->n_retries : 6;
+	uint64_t delay = (uint64_t)ENFORCE_RETRY_USEC << n;
+
+	if (hold->knob == KNOB_FREEZE)
+		return ENFORCE_RETRY_USEC;
+	return delay < ENFORCE_RETRY_MAX_USEC ? delay : ENFORCE_RETRY_MAX_USEC;
+}
+
 int hold_loosen(struct enforcer *enforcer, struct hold *hold, struct knob_result *result)
 {
 	int r = hold_settle(enforcer, hold, true, result);
@@ -241,7 +252,8 @@ int hold_loosen(struct enforcer *enforcer, struct hold *hold, struct knob_result
 		return 0;
 	}
 	pthread_mutex_lock(&enforcer->lock);
-	hold->retry_at = r < 0 ? enforce_now() + ENFORCE_RETRY_USEC : 0;
+	hold->retry_at = r < 0 ? enforce_now() + retry_delay(hold) : 0;
+	hold->n_retries = r < 0 ? hold->n_retries + 1 : 0;
 	pthread_mutex_unlock(&enforcer->lock);
 	if (r < 0)
 		log_error("%s: %s: not put back, will be tried again: %s", hold->node->path,

@@ -13,6 +13,7 @@ struct hooks;
 
 enum {
 	ENFORCE_RETRY_USEC = 1000000,
+	ENFORCE_RETRY_MAX_USEC = 60000000,
 	ENFORCE_DRIFT_USEC = 5000000,
 	ENFORCE_CONFLICTS_MAX = 64,
 };
@@ -45,6 +46,7 @@ struct hold {
 	struct holder *holders;
 	size_t n_holders;
 	uint64_t retry_at;
+	unsigned int n_retries; /* that failed */
 };
 
 /* Processes that a policy moved and that are to go back (move … back=yes). */
@@ -187,6 +189,7 @@ void enforce_by_hand(struct enforcer *enforcer, const struct decision *decision)
 
 /* ---- enforce_own.c: what the enforcer does by itself, on the thread ---- */
 
+/* Also called between the steps of what takes long. May drop holds. */
 void enforce_leases(struct enforcer *enforcer);
 void enforce_retries(struct enforcer *enforcer);
 /* Reads what is held every few seconds: what somebody else changed is theirs. */
