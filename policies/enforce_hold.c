@@ -72,8 +72,11 @@ static int write_journal(void *data, const struct knob_result *result)
 
 	strbuf_init(&names);
 	r = describe_holders(hold, &entry, &names);
-	/* A value moved for a moment is put back whatever the policies want kept. */
+	/* A value moved for a moment is put back whatever the policies want kept: of another knob.
+	 */
 	entry.keep &= !squeeze;
+	if (squeeze)
+		entry.n_list = 0;
 	if (r == 0)
 		r = journal_put(about->enforcer->journal, &entry);
 	strbuf_done(&names);
@@ -100,6 +103,11 @@ static const bool has_no_order[KNOB_COUNT] = {
 	[KNOB_CPU_WEIGHT] = true,  [KNOB_CPU_SHARES] = true,  [KNOB_IO_WEIGHT] = true,
 	[KNOB_CPUSET_CPUS] = true, [KNOB_CPUSET_MEMS] = true,
 };
+
+bool hold_has_order(enum knob_id knob)
+{
+	return !has_no_order[knob];
+}
 
 struct wish {
 	struct knob_value value;

@@ -61,6 +61,7 @@ static bool is_gone(int error)
 
 /* One replay. */
 struct restoring {
+	struct journal *journal;
 	struct knob_context context; /* with a bus of our own where the caller has none */
 	struct unit_bus *bus;
 	bool force;
@@ -72,6 +73,7 @@ struct attempt {
 	const struct knob_context *context;
 	const struct journal_entry *entry;
 	const struct node *node;
+	struct journal *journal;
 	int error;
 };
 
@@ -127,14 +129,85 @@ static bool lacks_burst(const struct journal_entry *entry, const struct knob_val
 	       now->burst <= entry->written.number;
 }
 
+/* ---- some of its holders keep it over an exit --------------------------------------------------
+ */
+
+/* What they want, as it is in force once the others are gone. False if nobody keeps anything. */
+static bool find_kept_value(const struct attempt *attempt, struct knob_value *ret_value)
+{
+	const struct journal_entry *entry = attempt->entry;
+	const struct journal_holder *first = NULL;
+	struct knob_value value = entry->old;
+
+	if (entry->keep || attempt->restoring->force || entry->knob == KNOB_FREEZE)
+		return false;
+	for (size_t i = 0; i < entry->n_list; i++) {
+		const struct journal_holder *holder = &entry->list[i];
+		struct knob_value both;
+
+		if (!holder->keep)
+			continue;
+		knob_tightest(entry->knob, &value, &holder->wanted, &both);
+		value = both;
+		if (!first || holder->priority > first->priority)
+			first = holder;
+	}
+	if (first)
+		*ret_value = hold_has_order(entry->knob) ? value : first->wanted;
+	return first && !knob_equal(entry->knob, ret_value, &entry->old);
+}
+
+/* The entry is that of those who keep it from now on. */
+static int write_kept(void *data, const struct knob_result *result)
+{
+	const struct attempt *attempt = data;
+	struct journal_entry entry = *attempt->entry;
+	size_t n = 0;
+	int r;
+
+	entry.list = calloc(entry.n_list, sizeof(*entry.list));
+	if (!entry.list)
+		return -ENOMEM;
+	for (size_t i = 0; i < attempt->entry->n_list; i++) {
+		if (attempt->entry->list[i].keep)
+			entry.list[n++] = attempt->entry->list[i];
+	}
+	entry.n_list = n;
+	entry.keep = true;
+	entry.written = result->requested;
+	entry.before = result->before;
+	r = journal_put(attempt->journal, &entry);
+	free(entry.list);
+	return r;
+}
+
+static enum outcome_of_entry leave_kept(struct attempt *attempt, const struct knob_value *value,
+					const struct knob_value *now)
+{
+	struct knob_request request = { .knob = attempt->entry->knob,
+					.node = attempt->node,
+					.value = *value,
+					.restore = true,
+					.expected = now,
+					.about_to_write = write_kept,
+					.data = attempt };
+	struct knob_result result;
+	int r = knob_write(attempt->context, &request, &result);
+
+	/* It stands there already: only its entry has to change. */
+	if (r == 0 && !result.changed && !attempt->context->dry_run)
+		r = write_kept(attempt, &result);
+	return r == 0 ? ENTRY_KEPT : judge(attempt, r, "not brought to what is kept", result.text);
+}
+
 static enum outcome_of_entry put_back(struct attempt *attempt)
 {
 	const struct journal_entry *entry = attempt->entry;
 	struct knob_request request = {
 		.knob = entry->knob, .node = attempt->node, .value = entry->old, .restore = true
 	};
+	struct knob_value now, kept;
 	struct knob_result result;
-	struct knob_value now;
 	int r = knob_read_at(attempt->context, entry->knob, attempt->node, &entry->old, &result);
 
 	if (r < 0)
@@ -150,6 +223,8 @@ static enum outcome_of_entry put_back(struct attempt *attempt)
 	/* For the agent that takes it over; whoever dies in between leaves it so. */
 	if (is_kept(attempt))
 		return ENTRY_KEPT;
+	if (find_kept_value(attempt, &kept))
+		return leave_kept(attempt, &kept, &now);
 	request.expected = &now;
 	r = knob_write(attempt->context, &request, &result);
 	return r == 0 ? ENTRY_RESTORED : judge(attempt, r, "not restored", result.text);
@@ -199,6 +274,7 @@ static enum outcome_of_entry restore_entry(const struct restoring *restoring,
 {
 	const struct hierarchies *hierarchies = restoring->context.hierarchies;
 	struct attempt attempt = { .restoring = restoring,
+				   .journal = restoring->journal,
 				   .context = &restoring->context,
 				   .entry = entry };
 	int index = find_index(hierarchies, entry->hierarchy);
@@ -304,7 +380,7 @@ static int restore(struct journal *journal, struct restoring *restoring, const u
 int journal_restore(struct journal *journal, const struct knob_context *context, bool force,
 		    struct journal_replay *ret_replay)
 {
-	struct restoring restoring = { .context = *context, .force = force };
+	struct restoring restoring = { .journal = journal, .context = *context, .force = force };
 
 	return restore(journal, &restoring, NULL, ret_replay);
 }
@@ -312,7 +388,7 @@ int journal_restore(struct journal *journal, const struct knob_context *context,
 int journal_expire(struct journal *journal, const struct knob_context *context, uint64_t now,
 		   struct journal_replay *ret_replay)
 {
-	struct restoring restoring = { .context = *context };
+	struct restoring restoring = { .journal = journal, .context = *context };
 
 	return restore(journal, &restoring, &now, ret_replay);
 }

@@ -208,6 +208,43 @@ static void test_replay_keep(void **state)
 	assert_string_equal(cpu_max(bench, "/a"), "max 100000");
 }
 
+/* Of several holders only some keep it: theirs stays after a crash as after a polite exit. */
+static void test_replay_mixed(void **state)
+{
+	struct bench *bench = *state;
+	struct decision keep = decide(DECISION_APPLY, bench->a, "k", "cpu.quota 40%");
+	struct journal_entry *list;
+	struct journal_replay replay;
+	size_t n;
+
+	keep.restore_on_exit = false;
+	assert_int_equal(carry_out(bench, &keep, NULL), 0);
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 20%"), 0);
+	die(bench);
+	assert_string_equal(cpu_max(bench, "/a"), "40000 100000");
+	fake_cgroupfs_put(bench->fs, "/a", "cpu.max", "20000 100000");
+	replay_after(bench, false, &replay);
+	assert_int_equal(replay.kept, 1);
+	assert_string_equal(cpu_max(bench, "/a"), "40000 100000");
+	assert_int_equal(journal_list(bench->journal, &list, &n), 0);
+	assert_int_equal(n, 1);
+	assert_true(list[0].keep);
+	assert_int_equal(list[0].n_list, 1);
+	assert_string_equal(list[0].list[0].policy, "k");
+	assert_int_equal(list[0].written.number, 40000);
+	assert_int_equal(list[0].old.number, KNOB_UNLIMITED);
+	journal_list_free(list, n);
+	journal_free(bench->journal);
+	/* Killed once more before it was written, or after: the same. */
+	replay_after(bench, false, &replay);
+	assert_int_equal(replay.kept, 1);
+	assert_string_equal(cpu_max(bench, "/a"), "40000 100000");
+	journal_free(bench->journal);
+	replay_after(bench, true, &replay);
+	assert_int_equal(replay.restored, 1);
+	assert_string_equal(cpu_max(bench, "/a"), "max 100000");
+}
+
 static void test_hostile_path(void **state)
 {
 	struct bench *bench = *state;
@@ -250,6 +287,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_expire_early, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_replay_other_boot, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_replay_keep, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_replay_mixed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hostile_path, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_lock, set_up, tear_down),
 	};
