@@ -123,7 +123,8 @@ static bool look_at(struct enforcer *enforcer, struct hold *hold)
 	if (r < 0 && !hold_is_gone(&now))
 		return false;
 	now.after = now.before;
-	if (r == 0 && knob_equal(hold->knob, &now.before, &hold->written))
+	if (r == 0 && (knob_equal(hold->knob, &now.before, &hold->written) ||
+		       hold_is_pushed_down(enforcer, hold, &now.before)))
 		return false;
 	give_up(enforcer, hold, &now, r == 0);
 	return true;

@@ -168,6 +168,9 @@ int hold_settle(struct enforcer *enforcer, struct hold *hold, bool loosen,
 int hold_loosen(struct enforcer *enforcer, struct hold *hold, struct knob_result *result);
 /* True if the value of `holder` is what is in force. */
 bool hold_is_effective(const struct hold *hold, const struct holder *holder);
+/* True if a burst is lower than ours because a quota that we hold beside it is. */
+bool hold_is_pushed_down(const struct enforcer *enforcer, const struct hold *hold,
+			 const struct knob_value *present);
 /* True if of two values one can be tighter: else the holder's priority decides. */
 bool hold_has_order(enum knob_id knob);
 /* Not the cgroup we knew: nothing to put back. */
