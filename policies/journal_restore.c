@@ -200,6 +200,42 @@ static enum outcome_of_entry leave_kept(struct attempt *attempt, const struct kn
 	return r == 0 ? ENTRY_KEPT : judge(attempt, r, "not brought to what is kept", result.text);
 }
 
+static double cores(const struct knob_value *value)
+{
+	return value->period ? (double)value->number / (double)value->period : 0;
+}
+
+/*
+ * systemd answers first and writes soon after: killed in between, the old value still stands there,
+ * but not for long. What its property says counts then.
+ */
+static bool is_on_its_way(const struct attempt *attempt, bool v2)
+{
+	const struct journal_entry *entry = attempt->entry;
+	struct knob_value says = entry->old;
+
+	if (!entry->unit || !attempt->context->units ||
+	    unit_bus_get(attempt->context->units, entry->unit, entry->knob, v2, &says) < 0 ||
+	    knob_equal(entry->knob, &says, &entry->old))
+		return false;
+	if (entry->knob != KNOB_CPU_QUOTA)
+		return knob_equal(entry->knob, &says, &entry->written);
+	/* In whole percents, and of a period of its own. */
+	return says.number != KNOB_UNLIMITED && entry->written.number != KNOB_UNLIMITED &&
+	       cores(&says) - cores(&entry->written) < 0.0101 &&
+	       cores(&entry->written) - cores(&says) < 0.0101;
+}
+
+static enum outcome_of_entry take_back(struct attempt *attempt, bool v2)
+{
+	const struct journal_entry *entry = attempt->entry;
+	char reason[256] = "";
+	int r = unit_bus_set(attempt->context->units, entry->unit, entry->knob, v2, &entry->old,
+			     reason, sizeof(reason));
+
+	return r == 0 ? ENTRY_RESTORED : judge(attempt, r, "not taken back", reason);
+}
+
 static enum outcome_of_entry put_back(struct attempt *attempt)
 {
 	const struct journal_entry *entry = attempt->entry;
@@ -208,13 +244,15 @@ static enum outcome_of_entry put_back(struct attempt *attempt)
 	};
 	struct knob_value now, kept;
 	struct knob_result result;
+	bool v2;
 	int r = knob_read_at(attempt->context, entry->knob, attempt->node, &entry->old, &result);
 
 	if (r < 0)
 		return judge(attempt, r, "cannot be read", result.text);
 	now = result.before;
+	v2 = attempt->context->hierarchies->list[result.hierarchy].v2;
 	if (knob_equal(entry->knob, &now, &entry->old) && !lacks_burst(entry, &now))
-		return ENTRY_UNCHANGED;
+		return is_on_its_way(attempt, v2) ? take_back(attempt, v2) : ENTRY_UNCHANGED;
 	if (!knob_equal(entry->knob, &now, &entry->old) && !is_ours(entry, &now)) {
 		log_warning("journal: %s: %s: conflict: somebody else changed it: left alone",
 			    entry->path, knob_name(entry->knob));
