@@ -154,6 +154,8 @@ void root_path(const struct root *root, enum root_place place, const char *path,
 	strbuf_add_string(text, path);
 }
 
+const char root_own_oom_score[] = "/proc/self/oom_score_adj";
+
 int root_own_path(int fd, const char *name, char *path, size_t size)
 {
 	int n = snprintf(path, size, "/proc/thread-self/fd/%d%s%s", fd, name ? "/" : "",

@@ -52,6 +52,9 @@ void root_path(const struct root *root, enum root_place place, const char *path,
  * take no descriptor: /proc/thread-self/fd/…, always of this machine. 0 or -ENAMETOOLONG.
  */
 int root_own_path(int fd, const char *name, char *path, size_t size);
+/* Of whoever opens it: how readily it is killed when memory is short (proc_pid_oom_score_adj(5)).
+ */
+extern const char root_own_oom_score[];
 /*
  * Opens an absolute path that may lead through the root of another process, as root_path() writes
  * it: whatever symbolic links are put there, they do not lead out of that root. A descriptor or

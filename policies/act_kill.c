@@ -182,6 +182,8 @@ static int wait_until_gone(struct kill *kill, uint64_t deadline)
 			return 0;
 		if (knob_clock_ms() >= deadline)
 			break;
+		/* Others' freezes end meanwhile. */
+		enforce_leases(kill->act->enforcer);
 		usleep(pause);
 		pause = pause < 20000 ? 2 * pause : pause;
 	}

@@ -233,6 +233,7 @@ static int move_route(struct move *move, const struct route *route)
 		if (r == 0)
 			r = move_found(move, route, &found);
 		cgroup_processes_done(&found);
+		enforce_leases(move->act->enforcer);
 		if (move->n_done == before)
 			break;
 	}

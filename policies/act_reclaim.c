@@ -55,7 +55,8 @@ static uint64_t read_use(const struct cgroup_act *memory)
 }
 
 /* In steps, as one big request could not be given up in time. EAGAIN: some of it was reclaimed. */
-static int reclaim(const struct cgroup_act *memory, uint64_t bytes, uint64_t deadline)
+static int reclaim(struct enforcer *enforcer, const struct cgroup_act *memory, uint64_t bytes,
+		   uint64_t deadline)
 {
 	unsigned int fruitless = 0;
 	int r = 0;
@@ -68,6 +69,7 @@ static int reclaim(const struct cgroup_act *memory, uint64_t bytes, uint64_t dea
 			return -ETIMEDOUT;
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)step);
 		r = cgroup_act_write(memory, "memory.reclaim", text);
+		enforce_leases(enforcer);
 		if (r < 0 && r != -EAGAIN)
 			return r;
 		if (r == -EAGAIN)
@@ -92,7 +94,7 @@ int act_reclaim(struct act *act)
 			       (unsigned long long)(wanted >> 20),
 			       (unsigned long long)(read_use(&memory) >> 20));
 	before = read_use(&memory);
-	r = reclaim(&memory, wanted, act_deadline_ms(act));
+	r = reclaim(act->enforcer, &memory, wanted, act_deadline_ms(act));
 	after = read_use(&memory);
 	if (r < 0 && r != -EAGAIN && r != -ETIMEDOUT)
 		return act_say(act, r, "memory.reclaim: %s", strerror(-r));

@@ -18,7 +18,7 @@
 #include "policies/guards.h"
 #include "policies/ownership.h"
 
-enum { DEPTH_MAX = 512, GUARDS_AGE_MS = 1000 };
+enum { DEPTH_MAX = 512 };
 
 /* ---- opening and writing -----------------------------------------------------------------------
  */
@@ -83,12 +83,8 @@ int cgroup_act_check(struct cgroup_act *act, bool restore, bool allow_protected)
 	if (!restore)
 		r = ownership_check(context->root, context->hierarchies, act->index, act->path,
 				    context->watchdog, reason, size);
-	if (r == 0 && !restore && context->guards && !allow_protected) {
-		snprintf(reason, size, "it cannot be told whether it is protected");
-		r = guards_refresh(context->guards, GUARDS_AGE_MS);
-		if (r == 0)
-			r = guards_check(context->guards, (int)act->index, act->path, reason, size);
-	}
+	if (r == 0 && !restore && !allow_protected)
+		r = cgroup_act_guard(act);
 	act->checked = r == 0;
 	return r;
 }
@@ -166,6 +162,7 @@ static int add_process(struct cgroup_processes *processes, const struct cgroup_p
 
 struct walk {
 	unsigned int index;
+	bool threads; /* of threaded cgroups these are listed */
 	struct cgroup_processes *processes;
 };
 
@@ -179,6 +176,8 @@ static int read_processes(const struct walk *walk, int fd, char *path)
 
 	strbuf_init(&text);
 	r = read_file_at(fd, "cgroup.procs", &text);
+	if (r == -EOPNOTSUPP && walk->threads)
+		r = read_file_at(fd, "cgroup.threads", &text);
 	if (r == 0 && fstat(fd, &status) < 0)
 		r = -errno;
 	if (r == 0)
@@ -239,9 +238,10 @@ static int walk_cgroup(const struct walk *walk, int fd, char *path, unsigned int
 	return r;
 }
 
-int cgroup_act_processes(const struct cgroup_act *act, struct cgroup_processes *processes)
+static int list_processes(const struct cgroup_act *act, bool threads,
+			  struct cgroup_processes *processes)
 {
-	const struct walk walk = { act->index, processes };
+	const struct walk walk = { act->index, threads, processes };
 	_cleanup_(freep) char *path = strdup(act->path);
 	int fd = openat(act->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -252,6 +252,38 @@ int cgroup_act_processes(const struct cgroup_act *act, struct cgroup_processes *
 		return -ENOMEM;
 	}
 	return walk_cgroup(&walk, fd, path, 0);
+}
+
+int cgroup_act_processes(const struct cgroup_act *act, struct cgroup_processes *processes)
+{
+	return list_processes(act, false, processes);
+}
+
+/*
+ * Those that live there now, and nobody else: a look over all processes of a big machine takes
+ * longer than an action that is to come in time may take.
+ */
+int cgroup_act_guard(struct cgroup_act *act)
+{
+	const struct guards *guards = act->context->guards;
+	struct cgroup_processes found = { 0 };
+	int r;
+
+	if (!guards)
+		return 0;
+	r = guards_check_path(act->path, act->reason, sizeof(act->reason));
+	if (r < 0)
+		return r;
+	r = list_processes(act, true, &found);
+	if (r < 0)
+		snprintf(act->reason, sizeof(act->reason),
+			 "it cannot be told whether it holds a protected process: %s",
+			 strerror(-r));
+	for (size_t i = 0; i < found.n && r == 0; i++)
+		r = guards_check_process(guards, found.list[i].pid, act->reason,
+					 sizeof(act->reason));
+	cgroup_processes_done(&found);
+	return r;
 }
 
 bool cgroup_act_contains(const struct cgroup_act *act, pid_t pid)

@@ -41,6 +41,11 @@ int cgroup_act_open(const struct knob_context *context, unsigned int index, cons
 /* Asks the guards. `restore`: puts back what was, they do not apply. 0 or -errno with the reason.
  */
 int cgroup_act_check(struct cgroup_act *act, bool restore, bool allow_protected);
+/*
+ * Whether what guards.h protects lives there or below now, or the path is its place: -EPERM, or
+ * another -errno if it cannot be told, with the reason. 0 also without guards.
+ */
+int cgroup_act_guard(struct cgroup_act *act);
 /* Writes; logs what. 0 or -errno (-EPERM if the guards were not asked). A dry run does nothing. */
 int cgroup_act_write(const struct cgroup_act *act, const char *file, const char *text);
 void cgroup_act_done(struct cgroup_act *act);

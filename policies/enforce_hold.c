@@ -72,8 +72,11 @@ static int write_journal(void *data, const struct knob_result *result)
 
 	strbuf_init(&names);
 	r = describe_holders(hold, &entry, &names);
-	/* A value moved for a moment is put back whatever the policies want kept. */
+	/* A value moved for a moment is put back whatever the policies want kept: of another knob.
+	 */
 	entry.keep &= !squeeze;
+	if (squeeze)
+		entry.n_list = 0;
 	if (r == 0)
 		r = journal_put(about->enforcer->journal, &entry);
 	strbuf_done(&names);
@@ -100,6 +103,11 @@ static const bool has_no_order[KNOB_COUNT] = {
 	[KNOB_CPU_WEIGHT] = true,  [KNOB_CPU_SHARES] = true,  [KNOB_IO_WEIGHT] = true,
 	[KNOB_CPUSET_CPUS] = true, [KNOB_CPUSET_MEMS] = true,
 };
+
+bool hold_has_order(enum knob_id knob)
+{
+	return !has_no_order[knob];
+}
 
 struct wish {
 	struct knob_value value;
@@ -153,6 +161,59 @@ bool hold_is_effective(const struct hold *hold, const struct holder *holder)
 	return true;
 }
 
+/* ---- a burst beside a quota -------------------------------------------------------------------
+ */
+
+static struct hold *find_quota_beside(const struct enforcer *enforcer, const struct hold *hold)
+{
+	for (size_t i = 0; i < enforcer->n_holds && hold->knob == KNOB_CPU_BURST; i++) {
+		struct hold *quota = enforcer->holds[i];
+
+		if (quota->knob == KNOB_CPU_QUOTA && quota->has_written &&
+		    quota->node->serial == hold->node->serial)
+			return quota;
+	}
+	return NULL;
+}
+
+bool hold_is_pushed_down(const struct enforcer *enforcer, const struct hold *hold,
+			 const struct knob_value *present)
+{
+	const struct hold *quota = find_quota_beside(enforcer, hold);
+
+	return quota && present->number < hold->written.number &&
+	       present->number <= quota->written.number;
+}
+
+/* A quota of ours may have pushed the burst down: what stands there is ours then, too. */
+static void accept_pushed(struct enforcer *enforcer, struct hold *hold)
+{
+	struct knob_result now;
+
+	if (!hold->has_written || !find_quota_beside(enforcer, hold) ||
+	    knob_read_at(&enforcer->context, hold->knob, hold->node, NULL, &now) < 0 ||
+	    !hold_is_pushed_down(enforcer, hold, &now.before))
+		return;
+	pthread_mutex_lock(&enforcer->lock);
+	hold->written = now.before;
+	pthread_mutex_unlock(&enforcer->lock);
+}
+
+/* What the quota is to bring back with itself is not `held` any more, but what stood before. */
+static void tell_quota(struct enforcer *enforcer, const struct hold *hold, uint64_t held)
+{
+	struct hold *quota = find_quota_beside(enforcer, hold);
+	struct knob_result result;
+
+	if (!quota || quota->original.burst != held)
+		return;
+	pthread_mutex_lock(&enforcer->lock);
+	quota->original.burst = hold->original.number;
+	pthread_mutex_unlock(&enforcer->lock);
+	/* Writes nothing but the journal. */
+	hold_settle(enforcer, quota, true, &result);
+}
+
 /* ---- bringing the knob there -------------------------------------------------------------------
  */
 
@@ -180,6 +241,7 @@ int hold_settle(struct enforcer *enforcer, struct hold *hold, bool loosen,
 {
 	struct wish wish = choose(hold);
 	struct write_data about = { enforcer, hold };
+	const uint64_t held = hold->written.number;
 	struct knob_request request = {
 		.knob = hold->knob,
 		.node = hold->node,
@@ -196,6 +258,7 @@ int hold_settle(struct enforcer *enforcer, struct hold *hold, bool loosen,
 	*result = (struct knob_result){ .knob = hold->knob, .hierarchy = -1 };
 	if (!wish.by && !hold->has_written)
 		return 0;
+	accept_pushed(enforcer, hold);
 	if (wish.by) {
 		request.allow_oom = wish.by->allow_oom;
 		request.allow_below_working_set = wish.by->allow_below_working_set;
@@ -212,6 +275,8 @@ int hold_settle(struct enforcer *enforcer, struct hold *hold, bool loosen,
 	remember(enforcer, hold, &wish, result);
 	if (r == 0 && result->changed)
 		hold_forget_conflict(enforcer, hold);
+	if (r == 0 && !wish.by)
+		tell_quota(enforcer, hold, held);
 	return r;
 }
 
@@ -224,6 +289,17 @@ bool hold_is_gone(const struct knob_result *result)
 bool hold_is_conflict(const struct knob_result *result)
 {
 	return result->has_before && result->error == -ESTALE;
+}
+
+/* Doubled each time, up to a minute. Nobody stays frozen for so long. */
+static uint64_t retry_delay(const struct hold *hold)
+{
+	unsigned int n = hold->n_retries < 6 ? hold->n_retries : 6;
+	uint64_t delay = (uint64_t)ENFORCE_RETRY_USEC << n;
+
+	if (hold->knob == KNOB_FREEZE)
+		return ENFORCE_RETRY_USEC;
+	return delay < ENFORCE_RETRY_MAX_USEC ? delay : ENFORCE_RETRY_MAX_USEC;
 }
 
 int hold_loosen(struct enforcer *enforcer, struct hold *hold, struct knob_result *result)
@@ -241,7 +317,8 @@ int hold_loosen(struct enforcer *enforcer, struct hold *hold, struct knob_result
 		return 0;
 	}
 	pthread_mutex_lock(&enforcer->lock);
-	hold->retry_at = r < 0 ? enforce_now() + ENFORCE_RETRY_USEC : 0;
+	hold->retry_at = r < 0 ? enforce_now() + retry_delay(hold) : 0;
+	hold->n_retries = r < 0 ? hold->n_retries + 1 : 0;
 	pthread_mutex_unlock(&enforcer->lock);
 	if (r < 0)
 		log_error("%s: %s: not put back, will be tried again: %s", hold->node->path,

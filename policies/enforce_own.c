@@ -40,18 +40,36 @@ void enforce_leases(struct enforcer *enforcer)
 	}
 }
 
+/* The one that waits longest. */
+static struct hold *find_due(const struct enforcer *enforcer, uint64_t now)
+{
+	struct hold *due = NULL;
+
+	for (size_t i = 0; i < enforcer->n_holds; i++) {
+		struct hold *hold = enforcer->holds[i];
+
+		if (hold->retry_at && now >= hold->retry_at &&
+		    (!due || hold->retry_at < due->retry_at))
+			due = hold;
+	}
+	return due;
+}
+
+/*
+ * Each may take seconds (a bus that does not answer): leases come first, and after one that took
+ * long what is decided meanwhile.
+ */
 void enforce_retries(struct enforcer *enforcer)
 {
-	uint64_t now = enforce_now();
+	const uint64_t begin = enforce_now();
+	struct hold *hold;
 
-	for (size_t i = 0; i < enforcer->n_holds;) {
-		struct hold *hold = enforcer->holds[i];
+	while ((hold = find_due(enforcer, begin)) &&
+	       enforce_now() - begin < ENFORCE_RETRY_USEC / 5) {
 		struct knob_result result;
-		size_t before = enforcer->n_holds;
 
-		if (hold->retry_at && now >= hold->retry_at)
-			hold_loosen(enforcer, hold, &result);
-		i += enforcer->n_holds == before;
+		hold_loosen(enforcer, hold, &result);
+		enforce_leases(enforcer);
 	}
 }
 
@@ -106,7 +124,8 @@ static bool look_at(struct enforcer *enforcer, struct hold *hold)
 		return false;
 	now.after = now.before;
 	now.requested = hold->original; /* what would have been put back */
-	if (r == 0 && knob_equal(hold->knob, &now.before, &hold->written))
+	if (r == 0 && (knob_equal(hold->knob, &now.before, &hold->written) ||
+		       hold_is_pushed_down(enforcer, hold, &now.before)))
 		return false;
 	give_up(enforcer, hold, &now, r == 0);
 	return true;

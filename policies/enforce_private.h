@@ -13,6 +13,7 @@ struct hooks;
 
 enum {
 	ENFORCE_RETRY_USEC = 1000000,
+	ENFORCE_RETRY_MAX_USEC = 60000000,
 	ENFORCE_DRIFT_USEC = 5000000,
 	ENFORCE_CONFLICTS_MAX = 64,
 };
@@ -45,6 +46,7 @@ struct hold {
 	struct holder *holders;
 	size_t n_holders;
 	uint64_t retry_at;
+	unsigned int n_retries; /* that failed */
 };
 
 /* Processes that a policy moved and that are to go back (move … back=yes). */
@@ -166,6 +168,11 @@ int hold_settle(struct enforcer *enforcer, struct hold *hold, bool loosen,
 int hold_loosen(struct enforcer *enforcer, struct hold *hold, struct knob_result *result);
 /* True if the value of `holder` is what is in force. */
 bool hold_is_effective(const struct hold *hold, const struct holder *holder);
+/* True if a burst is lower than ours because a quota that we hold beside it is. */
+bool hold_is_pushed_down(const struct enforcer *enforcer, const struct hold *hold,
+			 const struct knob_value *present);
+/* True if of two values one can be tighter: else the holder's priority decides. */
+bool hold_has_order(enum knob_id knob);
 /* Not the cgroup we knew: nothing to put back. */
 bool hold_is_gone(const struct knob_result *result);
 bool hold_is_conflict(const struct knob_result *result);
@@ -187,6 +194,7 @@ void enforce_by_hand(struct enforcer *enforcer, const struct decision *decision)
 
 /* ---- enforce_own.c: what the enforcer does by itself, on the thread ---- */
 
+/* Also called between the steps of what takes long. May drop holds. */
 void enforce_leases(struct enforcer *enforcer);
 void enforce_retries(struct enforcer *enforcer);
 /* Reads what is held every few seconds: what somebody else changed is theirs. */

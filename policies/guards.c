@@ -238,19 +238,16 @@ static int add_cgroups(const struct guards *guards, pid_t pid, const struct guar
 	return r;
 }
 
-/* 0 also if it vanished meanwhile. */
-static int look_at(const struct guards *guards, const char *pid, struct guarded_list *list)
+/* NULL if it is not protected, also if it vanished meanwhile. */
+static int find_guard(const struct guards *guards, const char *pid, const struct guard **ret_guard)
 {
-	const struct guard *guard;
 	struct status status;
 	struct strbuf text;
-	uint64_t number;
 	char path[64];
 	bool good;
 	int r;
 
-	if (strlen(pid) > 16 || parse_u64(pid, &number) < 0)
-		return 0;
+	*ret_guard = NULL;
 	snprintf(path, sizeof(path), "%s/status", pid);
 	strbuf_init(&text);
 	r = root_read(guards->root, ROOT_PROC, path, &text);
@@ -258,12 +255,22 @@ static int look_at(const struct guards *guards, const char *pid, struct guarded_
 	strbuf_done(&text);
 	if (!good)
 		return root_is_short(r) ? r : 0;
-	if (status.kernel || status.other_namespace)
+	if (!status.kernel && !status.other_namespace)
+		*ret_guard = guard_of(guards, pid, &status);
+	return 0;
+}
+
+/* 0 also if it vanished meanwhile. */
+static int look_at(const struct guards *guards, const char *pid, struct guarded_list *list)
+{
+	const struct guard *guard;
+	uint64_t number;
+	int r;
+
+	if (strlen(pid) > 16 || parse_u64(pid, &number) < 0)
 		return 0;
-	guard = guard_of(guards, pid, &status);
-	if (!guard)
-		return 0;
-	return add_cgroups(guards, (pid_t)number, guard, list);
+	r = find_guard(guards, pid, &guard);
+	return r < 0 || !guard ? r : add_cgroups(guards, (pid_t)number, guard, list);
 }
 
 /* ---- all of them -------------------------------------------------------------------------------
@@ -353,6 +360,13 @@ int guards_refresh(struct guards *guards, unsigned int max_age_ms)
 	return r;
 }
 
+static int refuse(const struct guard *guard, pid_t pid, char *reason, size_t size)
+{
+	snprintf(reason, size, "%s (%s, pid %d) lives in it", guard->program, guard->what_for,
+		 (int)pid);
+	return -EPERM;
+}
+
 static bool check_processes(const struct guards *guards, int hierarchy, const char *path,
 			    char *reason, size_t size)
 {
@@ -362,23 +376,42 @@ static bool check_processes(const struct guards *guards, int hierarchy, const ch
 		if ((hierarchy >= 0 && guarded->hierarchy != (unsigned int)hierarchy) ||
 		    !ownership_contains(path, guarded->path))
 			continue;
-		snprintf(reason, size, "%s (%s, pid %d) lives in it", guarded->guard->program,
-			 guarded->guard->what_for, (int)guarded->pid);
+		refuse(guarded->guard, guarded->pid, reason, size);
 		return true;
 	}
 	return false;
 }
 
-int guards_check(struct guards *guards, int hierarchy, const char *path, char *reason, size_t size)
+int guards_check_path(const char *path, char *reason, size_t size)
 {
 	const struct guard *guard = guard_of_path(path);
-	int r = 0;
 
-	if (guard) {
-		snprintf(reason, size, "it is the place of %s (%s)", guard->program,
-			 guard->what_for);
-		return -EPERM;
-	}
+	if (!guard)
+		return 0;
+	snprintf(reason, size, "it is the place of %s (%s)", guard->program, guard->what_for);
+	return -EPERM;
+}
+
+int guards_check_process(const struct guards *guards, pid_t pid, char *reason, size_t size)
+{
+	const struct guard *guard;
+	char name[16];
+	int r;
+
+	snprintf(name, sizeof(name), "%d", (int)pid);
+	r = find_guard(guards, name, &guard);
+	if (r < 0)
+		snprintf(reason, size, "it cannot be told whether pid %d is protected: %s",
+			 (int)pid, strerror(-r));
+	return r < 0 || !guard ? r : refuse(guard, pid, reason, size);
+}
+
+int guards_check(struct guards *guards, int hierarchy, const char *path, char *reason, size_t size)
+{
+	int r = guards_check_path(path, reason, size);
+
+	if (r < 0)
+		return r;
 	pthread_mutex_lock(&guards->mutex);
 	if (!guards->known) {
 		snprintf(reason, size, "it is not known yet which processes live where");

@@ -30,3 +30,11 @@ int guards_refresh(struct guards *guards, unsigned int max_age_ms);
  * the reason for people ("sshd (pid 812) lives in it") in `reason`. Thread-safe, no system call.
  */
 int guards_check(struct guards *guards, int hierarchy, const char *path, char *reason, size_t size);
+/* The name alone: 0, or -EPERM with the reason. */
+int guards_check_path(const char *path, char *reason, size_t size);
+/*
+ * One process as it is now: 0 (also if it is gone), -EPERM with the reason if it is protected, or
+ * another -errno: then nothing may be written. Thread-safe. With these two a single cgroup is
+ * looked at in no more time than it has processes, however many the machine has.
+ */
+int guards_check_process(const struct guards *guards, pid_t pid, char *reason, size_t size);

@@ -3,11 +3,9 @@
 #include "policies/hooks.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,9 +17,10 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "policies/hook_spawn.h"
 #include "policies/knob_private.h"
 
-enum { RUNNING_MAX = 32, WAITING_MAX = 256, TERM_MS = 2000, GOODBYE_MS = 500 };
+enum { RUNNING_MAX = 32, WAITING_MAX = 256, TERM_MS = 2000, GOODBYE_MS = 500, LAST_MS = 5000 };
 
 struct job {
 	struct hook hook;
@@ -108,48 +107,12 @@ static int check_program(const char *path, char *text, size_t size)
 	return 0;
 }
 
-static int prepare(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes)
-{
-	sigset_t none, all;
-	int error;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	error = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
-	for (int fd = 1; fd <= 2 && !error; fd++)
-		error = posix_spawn_file_actions_addopen(actions, fd, "/dev/null", O_WRONLY, 0);
-	if (!error)
-		error = posix_spawn_file_actions_addclosefrom_np(actions, 3);
-	if (!error)
-		error = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP |
-								     POSIX_SPAWN_SETSIGMASK |
-								     POSIX_SPAWN_SETSIGDEF);
-	if (!error)
-		error = posix_spawnattr_setpgroup(attributes, 0);
-	if (!error)
-		error = posix_spawnattr_setsigmask(attributes, &none);
-	return error ? error : posix_spawnattr_setsigdefault(attributes, &all);
-}
-
-/* posix_spawn(): of a program with threads nothing else is safe between fork and exec. */
 static int spawn(const struct hook *hook, pid_t *ret_pid)
 {
 	_cleanup_(freep) char **words = split(hook->words, hook->length);
 	_cleanup_(freep) char **environment = split(hook->environment, hook->environment_length);
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	int error;
 
-	if (!words || !environment)
-		return -ENOMEM;
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	error = prepare(&actions, &attributes);
-	if (!error)
-		error = posix_spawn(ret_pid, words[0], &actions, &attributes, words, environment);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&actions);
-	return -error;
+	return words && environment ? hook_spawn(words, environment, ret_pid) : -ENOMEM;
 }
 
 static struct running *find_free(struct hooks *hooks)
@@ -317,6 +280,18 @@ static bool is_stopping(struct hooks *hooks)
 	return stopping;
 }
 
+static bool is_lost(struct running *running, uint64_t deadline)
+{
+	return running->killed && knob_clock_ms() >= deadline;
+}
+
+static void abandon(struct hooks *hooks, struct running *running)
+{
+	close(running->fd);
+	finish(hooks, running->job, -ETIMEDOUT, "the hook does not end, not even by SIGKILL");
+	*running = (struct running){ .fd = -1 };
+}
+
 /* A moment to end by themselves, another after SIGTERM, then SIGKILL. */
 static void end_all(struct hooks *hooks)
 {
@@ -328,7 +303,8 @@ static void end_all(struct hooks *hooks)
 		struct running *running = &hooks->running[i];
 		uint64_t deadline = knob_clock_ms() + GOODBYE_MS;
 
-		while (running->job) {
+		/* What does not even die by SIGKILL waits for a disk or a server: not for us. */
+		while (running->job && !is_lost(running, deadline)) {
 			struct pollfd wait = { .fd = running->fd, .events = POLLIN };
 
 			poll(&wait, 1, 20);
@@ -336,9 +312,12 @@ static void end_all(struct hooks *hooks)
 			if (running->job && knob_clock_ms() >= deadline) {
 				running->deadline_ms = 0;
 				press(running, knob_clock_ms());
-				deadline = knob_clock_ms() + GOODBYE_MS;
+				deadline = knob_clock_ms() +
+					   (running->killed ? LAST_MS : GOODBYE_MS);
 			}
 		}
+		if (running->job)
+			abandon(hooks, running);
 	}
 }
 

@@ -304,8 +304,14 @@ static int load_one(struct journal *journal, const char *name, uint64_t seq,
 	strbuf_done(&text);
 	if (r == -ENOENT)
 		return r;
-	if (r < 0) {
+	if (r == -EINVAL) {
 		set_aside(journal, name, seq, replay);
+		return r;
+	}
+	if (r < 0) {
+		/* No descriptor or no memory is left, say: the entry is as good as it was. */
+		log_error("journal: entry %s cannot be read: %s", name, strerror(-r));
+		replay->failed++;
 		return r;
 	}
 	ret_entry->seq = seq;

@@ -86,7 +86,8 @@ void journal_entry_done(struct journal_entry *entry);
  * Puts back what the entries say: on start, from the watchdog, and for `cgwatch policy
  * release-all`. An entry of another boot is dropped; of a cgroup that is gone or another one,
  * dropped with a log line; where the present value is not what we wrote, somebody changed it:
- * logged as a conflict, dropped. Those marked keep stay, for enforcer_adopt(). What cannot be read
+ * logged as a conflict, dropped. Those marked keep stay, for enforcer_adopt(); where only some of
+ * the holders keep it, their value is written and the entry made theirs. What cannot be read
  * is moved aside (broken-N) and the others are still done. Thaws first, then limits, parents before
  * children. `force` also restores what is marked keep. What was changed through systemd goes back
  * through it, or, if that does not answer, by the file. 0, or the first -errno of a restore that
@@ -96,7 +97,7 @@ int journal_restore(struct journal *journal, const struct knob_context *context,
 		    struct journal_replay *ret_replay);
 /*
  * The same for entries whose lease is over by `now` (thaw only): for the watchdog, in case the
- * agent hangs.
+ * agent hangs. Entries of what is not frozen (yet) stay: the agent may be about to freeze it.
  */
 int journal_expire(struct journal *journal, const struct knob_context *context, uint64_t now,
 		   struct journal_replay *ret_replay);

@@ -61,6 +61,7 @@ static bool is_gone(int error)
 
 /* One replay. */
 struct restoring {
+	struct journal *journal;
 	struct knob_context context; /* with a bus of our own where the caller has none */
 	struct unit_bus *bus;
 	bool force;
@@ -72,6 +73,7 @@ struct attempt {
 	const struct knob_context *context;
 	const struct journal_entry *entry;
 	const struct node *node;
+	struct journal *journal;
 	int error;
 };
 
@@ -95,23 +97,163 @@ static bool is_kept(const struct attempt *attempt)
 	       attempt->entry->knob != KNOB_FREEZE;
 }
 
+static bool is_one_of(uint64_t now, uint64_t a, uint64_t b, uint64_t c)
+{
+	return now == a || now == b || now == c;
+}
+
+/*
+ * What we wrote, or what stood there before. On the way back nothing is announced: killed between
+ * two files of one knob, each part for itself has the old or the new value.
+ */
+static bool is_ours(const struct journal_entry *entry, const struct knob_value *now)
+{
+	const struct knob_value *a = &entry->old, *b = &entry->written, *c = &entry->before;
+
+	if (knob_equal(entry->knob, now, b) || knob_equal(entry->knob, now, c))
+		return true;
+	if (entry->knob == KNOB_CPU_QUOTA)
+		return is_one_of(now->number, a->number, b->number, c->number) &&
+		       is_one_of(now->period, a->period, b->period, c->period);
+	for (size_t i = 0; i < KNOB_IO_COUNT && entry->knob == KNOB_IO_MAX; i++) {
+		if (!is_one_of(now->io[i], a->io[i], b->io[i], c->io[i]))
+			return false;
+	}
+	return entry->knob == KNOB_IO_MAX;
+}
+
+/* The quota is back already, but the burst that was lowered with it is not. */
+static bool lacks_burst(const struct journal_entry *entry, const struct knob_value *now)
+{
+	return entry->knob == KNOB_CPU_QUOTA && now->burst < entry->old.burst &&
+	       now->burst <= entry->written.number;
+}
+
+/* ---- some of its holders keep it over an exit --------------------------------------------------
+ */
+
+/* What they want, as it is in force once the others are gone. False if nobody keeps anything. */
+static bool find_kept_value(const struct attempt *attempt, struct knob_value *ret_value)
+{
+	const struct journal_entry *entry = attempt->entry;
+	const struct journal_holder *first = NULL;
+	struct knob_value value = entry->old;
+
+	if (entry->keep || attempt->restoring->force || entry->knob == KNOB_FREEZE)
+		return false;
+	for (size_t i = 0; i < entry->n_list; i++) {
+		const struct journal_holder *holder = &entry->list[i];
+		struct knob_value both;
+
+		if (!holder->keep)
+			continue;
+		knob_tightest(entry->knob, &value, &holder->wanted, &both);
+		value = both;
+		if (!first || holder->priority > first->priority)
+			first = holder;
+	}
+	if (first)
+		*ret_value = hold_has_order(entry->knob) ? value : first->wanted;
+	return first && !knob_equal(entry->knob, ret_value, &entry->old);
+}
+
+/* The entry is that of those who keep it from now on. */
+static int write_kept(void *data, const struct knob_result *result)
+{
+	const struct attempt *attempt = data;
+	struct journal_entry entry = *attempt->entry;
+	size_t n = 0;
+	int r;
+
+	entry.list = calloc(entry.n_list, sizeof(*entry.list));
+	if (!entry.list)
+		return -ENOMEM;
+	for (size_t i = 0; i < attempt->entry->n_list; i++) {
+		if (attempt->entry->list[i].keep)
+			entry.list[n++] = attempt->entry->list[i];
+	}
+	entry.n_list = n;
+	entry.keep = true;
+	entry.written = result->requested;
+	entry.before = result->before;
+	r = journal_put(attempt->journal, &entry);
+	free(entry.list);
+	return r;
+}
+
+static enum outcome_of_entry leave_kept(struct attempt *attempt, const struct knob_value *value,
+					const struct knob_value *now)
+{
+	struct knob_request request = { .knob = attempt->entry->knob,
+					.node = attempt->node,
+					.value = *value,
+					.restore = true,
+					.expected = now,
+					.about_to_write = write_kept,
+					.data = attempt };
+	struct knob_result result;
+	int r = knob_write(attempt->context, &request, &result);
+
+	/* It stands there already: only its entry has to change. */
+	if (r == 0 && !result.changed && !attempt->context->dry_run)
+		r = write_kept(attempt, &result);
+	return r == 0 ? ENTRY_KEPT : judge(attempt, r, "not brought to what is kept", result.text);
+}
+
+static double cores(const struct knob_value *value)
+{
+	return value->period ? (double)value->number / (double)value->period : 0;
+}
+
+/*
+ * systemd answers first and writes soon after: killed in between, the old value still stands there,
+ * but not for long. What its property says counts then.
+ */
+static bool is_on_its_way(const struct attempt *attempt, bool v2)
+{
+	const struct journal_entry *entry = attempt->entry;
+	struct knob_value says = entry->old;
+
+	if (!entry->unit || !attempt->context->units ||
+	    unit_bus_get(attempt->context->units, entry->unit, entry->knob, v2, &says) < 0 ||
+	    knob_equal(entry->knob, &says, &entry->old))
+		return false;
+	if (entry->knob != KNOB_CPU_QUOTA)
+		return knob_equal(entry->knob, &says, &entry->written);
+	/* In whole percents, and of a period of its own. */
+	return says.number != KNOB_UNLIMITED && entry->written.number != KNOB_UNLIMITED &&
+	       cores(&says) - cores(&entry->written) < 0.0101 &&
+	       cores(&entry->written) - cores(&says) < 0.0101;
+}
+
+static enum outcome_of_entry take_back(struct attempt *attempt, bool v2)
+{
+	const struct journal_entry *entry = attempt->entry;
+	char reason[256] = "";
+	int r = unit_bus_set(attempt->context->units, entry->unit, entry->knob, v2, &entry->old,
+			     reason, sizeof(reason));
+
+	return r == 0 ? ENTRY_RESTORED : judge(attempt, r, "not taken back", reason);
+}
+
 static enum outcome_of_entry put_back(struct attempt *attempt)
 {
 	const struct journal_entry *entry = attempt->entry;
 	struct knob_request request = {
 		.knob = entry->knob, .node = attempt->node, .value = entry->old, .restore = true
 	};
+	struct knob_value now, kept;
 	struct knob_result result;
-	struct knob_value now;
+	bool v2;
 	int r = knob_read_at(attempt->context, entry->knob, attempt->node, &entry->old, &result);
 
 	if (r < 0)
 		return judge(attempt, r, "cannot be read", result.text);
 	now = result.before;
-	if (knob_equal(entry->knob, &now, &entry->old))
-		return ENTRY_UNCHANGED;
-	if (!knob_equal(entry->knob, &now, &entry->written) &&
-	    !knob_equal(entry->knob, &now, &entry->before)) {
+	v2 = attempt->context->hierarchies->list[result.hierarchy].v2;
+	if (knob_equal(entry->knob, &now, &entry->old) && !lacks_burst(entry, &now))
+		return is_on_its_way(attempt, v2) ? take_back(attempt, v2) : ENTRY_UNCHANGED;
+	if (!knob_equal(entry->knob, &now, &entry->old) && !is_ours(entry, &now)) {
 		log_warning("journal: %s: %s: conflict: somebody else changed it: left alone",
 			    entry->path, knob_name(entry->knob));
 		return ENTRY_CONFLICT;
@@ -119,6 +261,8 @@ static enum outcome_of_entry put_back(struct attempt *attempt)
 	/* For the agent that takes it over; whoever dies in between leaves it so. */
 	if (is_kept(attempt))
 		return ENTRY_KEPT;
+	if (find_kept_value(attempt, &kept))
+		return leave_kept(attempt, &kept, &now);
 	request.expected = &now;
 	r = knob_write(attempt->context, &request, &result);
 	return r == 0 ? ENTRY_RESTORED : judge(attempt, r, "not restored", result.text);
@@ -168,6 +312,7 @@ static enum outcome_of_entry restore_entry(const struct restoring *restoring,
 {
 	const struct hierarchies *hierarchies = restoring->context.hierarchies;
 	struct attempt attempt = { .restoring = restoring,
+				   .journal = restoring->journal,
 				   .context = &restoring->context,
 				   .entry = entry };
 	int index = find_index(hierarchies, entry->hierarchy);
@@ -213,6 +358,16 @@ static bool is_to_wait(const struct journal_entry *entry, const uint64_t *expire
 			      entry->lease_until > *expired_by);
 }
 
+/*
+ * What failed stays, for the next start or release-all to try again. And beside an agent that lives
+ * what is not frozen may be about to be: stopped between the journal and the write, it goes on.
+ */
+static bool is_over(enum outcome_of_entry outcome, const uint64_t *expired_by)
+{
+	return outcome != ENTRY_FAILED && outcome != ENTRY_KEPT &&
+	       !(expired_by && outcome == ENTRY_UNCHANGED);
+}
+
 /* The watchdog and release-all have none; it connects only if it is used. */
 static void find_bus(struct restoring *restoring, const struct journal_entry *list, size_t n)
 {
@@ -235,6 +390,9 @@ static int restore(struct journal *journal, struct restoring *restoring, const u
 
 	if (r < 0)
 		return r;
+	/* One that could not be read now is to be tried again like one that failed. */
+	if (replay.failed)
+		r = -EIO;
 	if (n > 0)
 		qsort(list, n, sizeof(*list), compare_entries);
 	find_bus(restoring, list, n);
@@ -248,8 +406,7 @@ static int restore(struct journal *journal, struct restoring *restoring, const u
 		count(&replay, outcome);
 		if (outcome == ENTRY_FAILED && r == 0)
 			r = error;
-		/* What failed stays, for the next start or release-all to try again. */
-		if (outcome != ENTRY_FAILED && outcome != ENTRY_KEPT && !restoring->context.dry_run)
+		if (is_over(outcome, expired_by) && !restoring->context.dry_run)
 			journal_remove(journal, list[i].seq);
 	}
 	unit_bus_free(restoring->bus);
@@ -261,7 +418,7 @@ static int restore(struct journal *journal, struct restoring *restoring, const u
 int journal_restore(struct journal *journal, const struct knob_context *context, bool force,
 		    struct journal_replay *ret_replay)
 {
-	struct restoring restoring = { .context = *context, .force = force };
+	struct restoring restoring = { .journal = journal, .context = *context, .force = force };
 
 	return restore(journal, &restoring, NULL, ret_replay);
 }
@@ -269,7 +426,7 @@ int journal_restore(struct journal *journal, const struct knob_context *context,
 int journal_expire(struct journal *journal, const struct knob_context *context, uint64_t now,
 		   struct journal_replay *ret_replay)
 {
-	struct restoring restoring = { .context = *context };
+	struct restoring restoring = { .journal = journal, .context = *context };
 
 	return restore(journal, &restoring, &now, ret_replay);
 }

@@ -316,8 +316,14 @@ int journal_decode(const char *text, size_t length, struct journal_entry *ret_en
 		   char *ret_boot_id, size_t boot_id_size)
 {
 	struct journal_entry entry = { 0 };
-	json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
-	int r = json ? decode_entry(json, &entry, ret_boot_id, boot_id_size) : -EINVAL;
+	json_error_t error;
+	json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+	int r;
+
+	if (json)
+		r = decode_entry(json, &entry, ret_boot_id, boot_id_size);
+	else
+		r = json_error_code(&error) == json_error_out_of_memory ? -ENOMEM : -EINVAL;
 
 	json_decref(json);
 	if (r < 0)

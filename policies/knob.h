@@ -61,7 +61,8 @@ struct knob_value {
 	/*
 	 * KNOB_CPU_QUOTA as it was read: the burst that stood beside it. A quota below the burst is
 	 * refused by the kernel, so the burst is lowered with it; a restore puts it back too. 0 in
-	 * a request: as it is. Does not count where quotas are compared.
+	 * a request: as it is. Does not count where quotas are compared; but where a restore finds
+	 * the quota back and the burst not (it was killed between the two), that is put back alone.
 	 */
 	uint64_t burst;
 };

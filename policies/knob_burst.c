@@ -101,6 +101,12 @@ int knob_lower_burst(const struct knob_access *access, struct knob_result *resul
 	return 1;
 }
 
+bool knob_lacks_burst(const struct knob_access *access, const struct knob_result *result)
+{
+	return access->knob == KNOB_CPU_QUOTA && access->request->restore &&
+	       result->before.burst < result->requested.burst;
+}
+
 /* Only what is lower than the quota that was there: more was not our doing. */
 int knob_restore_burst(const struct knob_access *access, uint64_t burst, struct knob_result *result)
 {

@@ -188,8 +188,12 @@ static void mention_ancestor(const struct knob_access *access, struct knob_resul
 
 int knob_write_cpu(const struct knob_access *access, struct knob_result *result)
 {
-	int lowered = knob_lower_burst(access, result), r;
+	int lowered, r;
 
+	/* Only the burst is missing: an unchanged quota is not written (sched-bwc.rst). */
+	if (knob_equal(KNOB_CPU_QUOTA, &result->before, &result->requested))
+		return knob_restore_burst(access, result->requested.burst, result);
+	lowered = knob_lower_burst(access, result);
 	if (lowered < 0)
 		return lowered;
 	r = access->unit || access->hierarchy->v2

@@ -107,6 +107,8 @@ int knob_write_cpu(const struct knob_access *access, struct knob_result *result)
 int knob_lower_burst(const struct knob_access *access, struct knob_result *result);
 int knob_restore_burst(const struct knob_access *access, uint64_t burst,
 		       struct knob_result *result);
+/* A restore whose quota is back, while the burst is still lower than it was. */
+bool knob_lacks_burst(const struct knob_access *access, const struct knob_result *result);
 void knob_clamp_burst(const struct knob_access *access, struct knob_result *result);
 int knob_write_memory(const struct knob_access *access, struct knob_result *result);
 /* What would be refused, without doing anything: for a dry run. */

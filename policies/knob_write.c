@@ -10,7 +10,7 @@
 #include "core/cleanup.h"
 #include "core/log.h"
 #include "core/units.h"
-#include "policies/guards.h"
+#include "policies/cgroup_act.h"
 #include "policies/knob_private.h"
 #include "policies/ownership.h"
 #include "policies/unit_bus.h"
@@ -251,24 +251,19 @@ static void log_change(const struct knob_access *access, const struct knob_resul
 	strbuf_done(&after);
 }
 
-/* How old the look over all processes may be that says whom policies must not touch. */
-enum { GUARDS_MAX_AGE_MS = 5000 };
-
 static int check_guards(const struct knob_access *access, struct knob_result *result)
 {
-	struct guards *guards = access->context->guards;
-	char reason[256];
+	struct cgroup_act place = { .context = access->context,
+				    .path = access->node->path,
+				    .index = access->index,
+				    .hierarchy = access->hierarchy,
+				    .fd = access->fd };
 	int r;
 
-	if (!guards || access->request->allow_protected)
+	if (access->request->allow_protected)
 		return 0;
-	r = guards_refresh(guards, GUARDS_MAX_AGE_MS);
-	if (r < 0)
-		return knob_fail(result, r,
-				 "refused: whether it holds a protected process cannot be told: %s",
-				 strerror(-r));
-	r = guards_check(guards, (int)access->index, access->node->path, reason, sizeof(reason));
-	return r < 0 ? knob_fail(result, r, "refused: %s", reason) : 0;
+	r = cgroup_act_guard(&place);
+	return r < 0 ? knob_fail(result, r, "refused: %s", place.reason) : 0;
 }
 
 static int check_allowed(const struct knob_access *access, struct knob_result *result)
@@ -303,7 +298,7 @@ static int prepare(struct knob_access *access, struct knob_result *result)
 	resolve_value(access, result);
 	/* Back already, by the watchdog or by somebody's hand: nobody's conflict. */
 	if (request->restore && knob_equal(access->knob, &result->before, &result->requested))
-		return 1;
+		return knob_lacks_burst(access, result) ? 0 : 1;
 	if (request->expected && !knob_equal(access->knob, &result->before, request->expected))
 		return knob_fail(result, -ESTALE, "somebody else changed it meanwhile: left alone");
 	if (access->knob == KNOB_FREEZE && result->requested.number && result->before.number &&

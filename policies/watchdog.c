@@ -85,13 +85,18 @@ static void detach_input(void)
 		close(fd);
 }
 
-/* Whatever ends the agent must not end us before it: only EOF or SIGKILL does. */
+/*
+ * Whatever ends or stops the agent must not do so to us: only EOF or SIGKILL does. systemd's own
+ * watchdog aborts all processes of the service, and Ctrl-Z stops all of the terminal's.
+ */
 static void ignore_signals(void)
 {
-	static const int signals[] = {
-		SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2
-	};
+	static const int signals[] = { SIGINT,	SIGTERM, SIGHUP,    SIGQUIT, SIGPIPE, SIGUSR1,
+				       SIGUSR2, SIGABRT, SIGALRM,   SIGTSTP, SIGTTIN, SIGTTOU,
+				       SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF };
 	sigset_t none;
+
+	setsid();
 
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		signal(signals[i], SIG_IGN);

@@ -3,7 +3,8 @@
  * How long it takes from something that happens in a cgroup to a limit that is written there: the
  * agent with a policy on an event, the agent with the same policy on samples, and, in the same run,
  * a bare loop that waits for the same event and writes the same file at once, with nothing around
- * it. The agent runs as it always does: journal, guards, last look and reading back.
+ * it. The agent runs as it always does: journal, guards, last look and reading back, and the nice
+ * level of the shipped unit.
  *
  * The moment of the cause is taken by whoever causes it, just before: the process that is put into
  * the cgroup, or the one that touches the page too many. The limit is seen by inotify on the knob's
@@ -28,6 +29,7 @@
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -36,7 +38,7 @@
 #include "collectors/hierarchy.h"
 #include "core/clock.h"
 
-enum { RUNS_MOST = 1000, PATIENCE_MS = 60000, PSI_RUNS = 20 };
+enum { RUNS_MOST = 1000, PATIENCE_MS = 60000, PSI_RUNS = 20, UNIT_NICE = -10 };
 
 #define BAR_MS 20.0
 
@@ -209,6 +211,8 @@ static void start_agent(const char *when, const char *interval)
 		int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (setpriority(PRIO_PROCESS, 0, UNIT_NICE) < 0)
+			fputs("nice: not permitted, so the agent waits in line\n", stderr);
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);
 		execl(path, "cgwatchd", "--config", "/dev/null", "--state", state, "--policies",

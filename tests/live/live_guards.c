@@ -22,6 +22,7 @@
 
 #include "core/cleanup.h"
 #include "live.h"
+#include "policies/cgroup_act.h"
 #include "policies/guards.h"
 
 struct scene {
@@ -145,14 +146,38 @@ static void await(struct scene *scene, const char *name, pid_t pid, bool in_name
 	fail_msg("%s did not start", scene->program);
 }
 
+/* As before a write: only those are looked at who live there, wherever the cgroup is. */
+static int check_there(struct scene *scene, const char *path)
+{
+	const struct knob_context context = { .root = scene->root,
+					      .hierarchies = scene->hierarchies,
+					      .guards = scene->guards };
+	int found = 0;
+
+	for (unsigned int i = 0; i < scene->hierarchies->n; i++) {
+		struct cgroup_act act;
+		int r;
+
+		if (cgroup_act_open(&context, i, path, 0, &act) < 0)
+			continue;
+		r = cgroup_act_guard(&act);
+		found = r < 0 ? r : found;
+		cgroup_act_done(&act);
+	}
+	return found;
+}
+
 static int check(struct scene *scene, const char *name, char reason[256])
 {
 	char path[256];
+	int r;
 
 	snprintf(path, sizeof(path), "%s%s%s", scene->live->top, *name ? "/" : "", name);
 	reason[0] = '\0';
 	assert_int_equal(guards_refresh(scene->guards, 0), 0);
-	return guards_check(scene->guards, -1, path, reason, 256);
+	r = guards_check(scene->guards, -1, path, reason, 256);
+	assert_int_equal(check_there(scene, path), r);
+	return r;
 }
 
 static void test_names(void **state)

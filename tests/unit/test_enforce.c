@@ -284,6 +284,31 @@ static void test_squeeze_is_journalled(void **state)
 	assert_int_equal(journal_count(bench->journal), 0);
 }
 
+/* A quota pushes a burst down that is held too: that is nobody's conflict, in either order. */
+static void test_burst_beside_quota(void **state)
+{
+	struct bench *bench = *state;
+
+	for (int quota_first = 0; quota_first < 2; quota_first++) {
+		fake_cgroupfs_put(bench->fs, "/a", "cpu.max", "60000 100000");
+		fake_cgroupfs_put(bench->fs, "/a", "cpu.max.burst", "50000");
+		assert_int_equal(apply(bench, bench->a, "b", "cpu.burst 30ms"), 0);
+		assert_int_equal(apply(bench, bench->a, "q", "cpu.quota 20%"), 0);
+		assert_string_equal(fake_cgroupfs_get(bench->fs, "/a", "cpu.max.burst"), "20000");
+		/* Looser again, but not what it was: the burst stays down. */
+		assert_int_equal(apply(bench, bench->a, "r", "cpu.quota 10%"), 0);
+		assert_int_equal(release(bench, bench->a, "r", "cpu.quota 10%"), 0);
+		if (quota_first)
+			assert_int_equal(release(bench, bench->a, "q", "cpu.quota 20%"), 0);
+		assert_int_equal(release(bench, bench->a, "b", "cpu.burst 30ms"), 0);
+		if (!quota_first)
+			assert_int_equal(release(bench, bench->a, "q", "cpu.quota 20%"), 0);
+		assert_string_equal(cpu_max(bench, "/a"), "60000 100000");
+		assert_string_equal(fake_cgroupfs_get(bench->fs, "/a", "cpu.max.burst"), "50000");
+		assert_int_equal(journal_count(bench->journal), 0);
+	}
+}
+
 static void test_v1(void **state)
 {
 	struct bench *bench = *state;
@@ -323,6 +348,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_release_all, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_journal_no_write, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_squeeze_is_journalled, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_burst_beside_quota, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_v1, set_up_v1, tear_down),
 	};
 

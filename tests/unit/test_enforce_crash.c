@@ -200,8 +200,11 @@ static void test_goodbye(void **state)
 	/* It must outlive what ends the agent politely. */
 	kill(pid, SIGTERM);
 	kill(pid, SIGINT);
+	/* What stops or aborts everybody around it. */
+	kill(pid, SIGABRT);
+	kill(pid, SIGTSTP);
 	usleep(100000);
-	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+	assert_int_equal(waitpid(pid, NULL, WNOHANG | WUNTRACED), 0);
 	watchdog_free(watchdog);
 	assert_int_equal(kill(pid, 0), -1);
 	journal_free(journal);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* What a new start makes of the journal of an agent that died. */
 #define _GNU_SOURCE
+#include <sys/resource.h>
+
 #include "test_enforce_bench.h"
 
 /*
@@ -120,6 +122,59 @@ static void test_replay_broken_entry(void **state)
 	assert_int_equal(access(path, F_OK), 0);
 }
 
+/* Nothing is wrong with an entry that cannot be read for want of descriptors. */
+static void test_replay_unreadable(void **state)
+{
+	struct bench *bench = *state;
+	struct knob_context context = fake_cgroupfs_context(bench->fs);
+	struct journal_replay replay;
+	struct rlimit before, none;
+	int fd, error;
+
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 40%"), 0);
+	die(bench);
+	fake_cgroupfs_put(bench->fs, "/a", "cpu.max", "40000 100000");
+	spoil(bench, "cp held-1 ../$(basename $PWD .kept)/");
+	assert_int_equal(journal_open(bench->state_dir, 0, &bench->journal, NULL), 0);
+	fake_cgroupfs_put(bench->fs, "/a", "cpu.max", "40000 100000");
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	fd = dup(0);
+	assert_true(fd >= 0);
+	close(fd);
+	/* Room for the directory, and no more. */
+	none = (struct rlimit){ .rlim_cur = (rlim_t)fd + 1, .rlim_max = before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	error = journal_restore(bench->journal, &context, false, &replay);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(error, -EIO);
+	assert_int_equal(replay.broken, 0);
+	assert_int_equal(replay.failed, 1);
+	assert_int_equal(journal_restore(bench->journal, &context, false, &replay), 0);
+	assert_int_equal(replay.restored, 1);
+	assert_string_equal(cpu_max(bench, "/a"), "max 100000");
+}
+
+/* Stopped between the journal and the write for longer than the lease: it will go on and freeze. */
+static void test_expire_early(void **state)
+{
+	struct bench *bench = *state;
+	struct knob_context context = fake_cgroupfs_context(bench->fs);
+	struct decision freeze = decide(DECISION_APPLY, bench->b, "p", "freeze lease=30s");
+	struct journal_replay replay;
+
+	freeze.lease_until = UINT64_C(1) << 60;
+	assert_int_equal(carry_out(bench, &freeze, NULL), 0);
+	fake_cgroupfs_put(bench->fs, "/a/b", "cgroup.freeze", "0");
+	assert_int_equal(journal_expire(bench->journal, &context, UINT64_C(1) << 61, &replay), 0);
+	assert_int_equal(replay.unchanged, 1);
+	assert_int_equal(journal_count(bench->journal), 1);
+	fake_cgroupfs_put(bench->fs, "/a/b", "cgroup.freeze", "1");
+	assert_int_equal(journal_expire(bench->journal, &context, UINT64_C(1) << 61, &replay), 0);
+	assert_int_equal(replay.restored, 1);
+	assert_int_equal(journal_count(bench->journal), 0);
+	assert_string_equal(fake_cgroupfs_get(bench->fs, "/a/b", "cgroup.freeze"), "0");
+}
+
 static void test_replay_other_boot(void **state)
 {
 	struct bench *bench = *state;
@@ -144,6 +199,43 @@ static void test_replay_keep(void **state)
 	assert_int_equal(carry_out(bench, &keep, NULL), 0);
 	die(bench);
 	fake_cgroupfs_put(bench->fs, "/a", "cpu.max", "40000 100000");
+	replay_after(bench, false, &replay);
+	assert_int_equal(replay.kept, 1);
+	assert_string_equal(cpu_max(bench, "/a"), "40000 100000");
+	journal_free(bench->journal);
+	replay_after(bench, true, &replay);
+	assert_int_equal(replay.restored, 1);
+	assert_string_equal(cpu_max(bench, "/a"), "max 100000");
+}
+
+/* Of several holders only some keep it: theirs stays after a crash as after a polite exit. */
+static void test_replay_mixed(void **state)
+{
+	struct bench *bench = *state;
+	struct decision keep = decide(DECISION_APPLY, bench->a, "k", "cpu.quota 40%");
+	struct journal_entry *list;
+	struct journal_replay replay;
+	size_t n;
+
+	keep.restore_on_exit = false;
+	assert_int_equal(carry_out(bench, &keep, NULL), 0);
+	assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 20%"), 0);
+	die(bench);
+	assert_string_equal(cpu_max(bench, "/a"), "40000 100000");
+	fake_cgroupfs_put(bench->fs, "/a", "cpu.max", "20000 100000");
+	replay_after(bench, false, &replay);
+	assert_int_equal(replay.kept, 1);
+	assert_string_equal(cpu_max(bench, "/a"), "40000 100000");
+	assert_int_equal(journal_list(bench->journal, &list, &n), 0);
+	assert_int_equal(n, 1);
+	assert_true(list[0].keep);
+	assert_int_equal(list[0].n_list, 1);
+	assert_string_equal(list[0].list[0].policy, "k");
+	assert_int_equal(list[0].written.number, 40000);
+	assert_int_equal(list[0].old.number, KNOB_UNLIMITED);
+	journal_list_free(list, n);
+	journal_free(bench->journal);
+	/* Killed once more before it was written, or after: the same. */
 	replay_after(bench, false, &replay);
 	assert_int_equal(replay.kept, 1);
 	assert_string_equal(cpu_max(bench, "/a"), "40000 100000");
@@ -191,8 +283,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_replay_between, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_replay_conflict_and_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_replay_broken_entry, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_replay_unreadable, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_expire_early, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_replay_other_boot, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_replay_keep, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_replay_mixed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hostile_path, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_lock, set_up, tear_down),
 	};

@@ -10,6 +10,7 @@ struct systemd {
 	struct unit_io io;
 	struct unit_bus *bus;
 	int find_error, set_error;
+	uint64_t says; /* CPUQuotaPerSecUSec; 0: no limit */
 	unsigned int sets;
 };
 
@@ -49,10 +50,12 @@ static int set(void *data, const char *unit, const char *property, uint64_t numb
 static int get(void *data, const char *unit, const char *property, uint64_t *ret_number,
 	       char **ret_text)
 {
-	(void)data;
+	const struct systemd *systemd = data;
+
 	(void)unit;
-	(void)property;
 	*ret_number = UINT64_MAX;
+	if (systemd->says && strcmp(property, "CPUQuotaPerSecUSec") == 0)
+		*ret_number = systemd->says;
 	*ret_text = NULL;
 	return 0;
 }
@@ -158,12 +161,48 @@ static void test_replay_without_systemd(void **state)
 	assert_int_equal(systemd.sets, 0);
 }
 
+/* Killed after systemd's answer and before its write, which comes after our look. */
+static void test_replay_too_early(void **state)
+{
+	struct bench *bench = *state;
+	struct knob_context context = fake_cgroupfs_context(bench->fs);
+	const uint64_t said[] = { 0, 500000, 200000 };
+	char command[300];
+
+	for (size_t i = 0; i < ARRAY_SIZE(said); i++) {
+		struct journal_replay result;
+		struct systemd systemd;
+
+		start_systemd(&systemd, bench);
+		assert_int_equal(apply(bench, bench->a, "p", "cpu.quota 20%"), 0);
+		crash(bench);
+		assert_int_equal(release(bench, bench->a, "p", "cpu.quota 20%"), 0);
+		snprintf(command, sizeof(command), "cp -a %s.kept/held-* %s/", bench->state_dir,
+			 bench->state_dir);
+		assert_int_equal(system(command), 0);
+		systemd.says = said[i];
+		systemd.sets = 0;
+		context.units = systemd.bus;
+		assert_int_equal(journal_restore(bench->journal, &context, false, &result), 0);
+		/* Only what we told it is taken back. */
+		assert_int_equal(result.restored, said[i] == 200000);
+		assert_int_equal(systemd.sets, said[i] == 200000);
+		assert_int_equal(journal_count(bench->journal), 0);
+		enforcer_free(bench->enforcer);
+		bench->enforcer = NULL;
+		journal_free(bench->journal);
+		unit_bus_free(systemd.bus);
+		start(bench, false);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_unit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_replay_through_systemd, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_replay_without_systemd, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_replay_too_early, set_up, tear_down),
 	};
 
 	if (!getenv("CGWATCH_TEST_LOG"))

@@ -86,6 +86,8 @@ struct bench {
 	uint64_t seq, other_seq;
 	unsigned int step, die_at;
 	bool die_before_journal;
+	unsigned int die_at_write; /* of the restore; 0: not there */
+	struct knob_io dying_io;
 };
 
 /* As the enforcer does it. */
@@ -127,6 +129,41 @@ static void back(void *data, const struct knob_result *result)
 	bench->other_seq = 0;
 }
 
+/* Dies when so much of the restore is written. */
+static int write_some(void *data, int dir_fd, const char *file, const char *text, bool nonblock)
+{
+	struct bench *bench = data;
+	int r = bench->fs->io.write(bench->fs->io.data, dir_fd, file, text, nonblock);
+
+	if (bench->die_at_write > 0 && --bench->die_at_write == 0)
+		_exit(1);
+	return r;
+}
+
+static int read_all(void *data, int dir_fd, const char *file, struct strbuf *ret_text)
+{
+	struct bench *bench = data;
+
+	return bench->fs->io.read(bench->fs->io.data, dir_fd, file, ret_text);
+}
+
+static int restore_and_die(struct bench *bench, const struct knob_result *written)
+{
+	struct knob_request request = { .knob = bench->row->knob,
+					.node = bench->node,
+					.value = bench->original,
+					.restore = true,
+					.expected = &written->after };
+	struct knob_result result;
+
+	bench->dying_io = (struct knob_io){ read_all, write_some, bench };
+	bench->context.io = &bench->dying_io;
+	if (knob_write(&bench->context, &request, &result) < 0)
+		return 5;
+	journal_remove(bench->journal, bench->seq);
+	return 0;
+}
+
 static void write_and_die(struct bench *bench)
 {
 	struct knob_request request = { .knob = bench->row->knob,
@@ -143,7 +180,9 @@ static void write_and_die(struct bench *bench)
 	    knob_read_at(&bench->context, request.knob, bench->node, &request.value, &result) < 0)
 		_exit(3);
 	bench->original = result.before;
-	_exit(knob_write(&bench->context, &request, &result) < 0 ? 4 : 0);
+	if (knob_write(&bench->context, &request, &result) < 0)
+		_exit(4);
+	_exit(bench->die_at_write ? restore_and_die(bench, &result) : 0);
 }
 
 static void begin(struct bench *bench, const struct row *row)
@@ -170,8 +209,10 @@ static void end(struct bench *bench)
 	assert_int_equal(system(command), 0);
 }
 
+enum where { AFTER_JOURNAL, BEFORE_JOURNAL, IN_RESTORE };
+
 /* Dies at that step, is restored, and everything is as it was. True if it got to that step. */
-static bool die_and_replay(const struct row *row, unsigned int step, bool before_journal)
+static bool die_and_replay(const struct row *row, unsigned int step, enum where where)
 {
 	struct journal_replay replay;
 	struct journal *journal;
@@ -180,8 +221,9 @@ static bool die_and_replay(const struct row *row, unsigned int step, bool before
 	pid_t pid;
 
 	begin(&bench, row);
-	bench.die_at = step;
-	bench.die_before_journal = before_journal;
+	bench.die_at = where == IN_RESTORE ? 0 : step;
+	bench.die_at_write = where == IN_RESTORE ? step : 0;
+	bench.die_before_journal = where == BEFORE_JOURNAL;
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
@@ -199,8 +241,9 @@ static bool die_and_replay(const struct row *row, unsigned int step, bool before
 		const char *text = fake_cgroupfs_get(bench.fs, "/a", row->files[i][0]);
 
 		if (strcmp(text, row->files[i][1]) != 0)
-			fail_msg("%s: killed at step %u: \"%s\", was \"%s\"", row->files[i][0],
-				 step, text, row->files[i][1]);
+			fail_msg("%s: killed at %s %u: \"%s\", was \"%s\"", row->files[i][0],
+				 where == IN_RESTORE ? "write" : "step", step, text,
+				 row->files[i][1]);
 	}
 	end(&bench);
 	return WEXITSTATUS(status) == 1;
@@ -212,8 +255,8 @@ static void test_replay(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		unsigned int step = 1;
 
-		while (step < MAX_STEPS && die_and_replay(&rows[i], step, false)) {
-			die_and_replay(&rows[i], step, true);
+		while (step < MAX_STEPS && die_and_replay(&rows[i], step, AFTER_JOURNAL)) {
+			die_and_replay(&rows[i], step, BEFORE_JOURNAL);
 			step++;
 		}
 		print_message("%s: %s: killed at %u steps\n", knob_name(rows[i].knob),
@@ -222,10 +265,28 @@ static void test_replay(void **state)
 	}
 }
 
+/* On the way back nothing is announced: what the journal said last has to be enough. */
+static void test_replay_of_restore(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		unsigned int step = 1;
+
+		if (rows[i].cannot)
+			continue;
+		while (step < MAX_STEPS && die_and_replay(&rows[i], step, IN_RESTORE))
+			step++;
+		print_message("%s: %s: killed at %u writes of the restore\n",
+			      knob_name(rows[i].knob), rows[i].value, step - 1);
+		assert_true(step > 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replay),
+		cmocka_unit_test(test_replay_of_restore),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);
