@@ -260,7 +260,7 @@ int recording_tree(struct recording *recording, const json_t *cgroups, struct tr
 
 	if (r < 0)
 		return r;
-	objects = calloc(n, sizeof(*objects));
+	objects = calloc((size_t)n + 1, sizeof(*objects));
 	tree = tree_new(n, RECORDING_HIERARCHIES_MAX, recording->strings);
 	r = objects && tree ? fill_tree(recording, tree, rows, old) : -ENOMEM;
 	if (r < 0) {
