@@ -122,9 +122,11 @@ void agent_enforce_adopt(struct agent *agent)
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (engine_adopt(agent->engine, agent->latest, holds[i].node_serial,
+		/* In a dry run nobody holds anything, as in shadow mode. */
+		if (agent->config.dry_run ||
+		    engine_adopt(agent->engine, agent->latest, holds[i].node_serial,
 				 holds[i].policy, holds[i].step, holds[i].since,
-				 holds[i].lease_until, now) == -ENOENT)
+				 holds[i].lease_until, now) < 0)
 			let_go(agent, &holds[i]);
 	}
 	if (n > 0)

@@ -207,13 +207,14 @@ void agent_events_tick(struct agent *agent)
 }
 
 /* Which operands speak against it. */
-static void explain(const struct condition *condition, const struct snapshot *snapshot,
-		    char *reason, size_t size)
+static void explain(const struct decision *decision, const struct snapshot *snapshot, char *reason,
+		    size_t size)
 {
+	const struct condition *condition = decision->rule->when;
 	struct strbuf text;
 
 	strbuf_init(&text);
-	condition_explain(condition, snapshot, 0, &text);
+	condition_explain_events(condition, snapshot, 0, decision->events, &text);
 	snprintf(reason, size, "it no longer holds: %s",
 		 text.data ? text.data : condition_text(condition));
 	strbuf_done(&text);
@@ -236,9 +237,9 @@ static int look(const struct agent *agent, const struct decision *decision,
 			&now);
 	if (r < 0)
 		return r;
-	outcome = condition_evaluate_events(when, now, 0, UINT64_MAX);
+	outcome = condition_evaluate_events(when, now, 0, decision->events);
 	if (outcome == OUTCOME_FALSE)
-		explain(when, now, reason, size);
+		explain(decision, now, reason, size);
 	snapshot_unref(now);
 	if (outcome == OUTCOME_UNKNOWN)
 		return -ENODATA;

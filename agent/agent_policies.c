@@ -34,7 +34,8 @@ int agent_policies_load(struct agent *agent, const struct config *config,
 	struct policy_check check = { .hierarchies = sampler_hierarchies(agent->sampler),
 				      .interval_usec = config->interval_usec,
 				      .guards = agent->guards,
-				      .snapshot = agent->latest };
+				      .snapshot = agent->latest,
+				      .root = agent->root };
 	struct ini_errors errors = { 0 };
 	size_t n = config->policies.n;
 	int r;
@@ -170,8 +171,25 @@ static bool stop_file_exists(const char *path)
 	       (errno != ENOENT && errno != ENOTDIR);
 }
 
-static void look_for_stop(struct agent *agent, struct decisions *decisions)
+/* Everything goes back, also what policies left on purpose (restore without on-clear). */
+static int stop_policies(struct agent *agent)
 {
+	struct decisions decisions = { 0 };
+	int r = engine_stop(agent->engine, true, agent_now_usec(), &decisions);
+
+	agent_policies_submit(agent, &decisions);
+	if (r < 0)
+		return r;
+	r = enforcer_release_all(agent->enforcer);
+	/* The next tick tries again. */
+	if (r < 0)
+		engine_stop(agent->engine, false, agent_now_usec(), &decisions);
+	return r;
+}
+
+static void look_for_stop(struct agent *agent)
+{
+	struct decisions none = { 0 };
 	struct strbuf path;
 	bool stop;
 	int r;
@@ -184,7 +202,8 @@ static void look_for_stop(struct agent *agent, struct decisions *decisions)
 	}
 	stop = stop_file_exists(path.data);
 	if (stop != engine_is_stopped(agent->engine)) {
-		r = engine_stop(agent->engine, stop, agent_now_usec(), decisions);
+		r = stop ? stop_policies(agent)
+			 : engine_stop(agent->engine, false, agent_now_usec(), &none);
 		if (r < 0)
 			log_error("policies: %s: %s", path.data, strerror(-r));
 		else if (stop)
@@ -202,7 +221,7 @@ void agent_policies_tick(struct agent *agent)
 	int r;
 
 	agent_enforce_adopt(agent);
-	look_for_stop(agent, &decisions);
+	look_for_stop(agent);
 	r = engine_tick(agent->engine, agent->latest, agent_now_usec(), &decisions);
 	if (r < 0)
 		log_error("policies: %s", strerror(-r));

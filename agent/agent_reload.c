@@ -38,17 +38,16 @@ static int take_over(struct agent *agent, struct config *config, struct policy_s
 	struct decisions decisions = { 0 };
 	int r = agent_exporter_configure(agent, config);
 
-	if (r == 0)
-		r = engine_set_policies(agent->engine, policies, agent_now_usec(), &decisions);
 	/* Beginning: what is held goes back. Ending: what was only rehearsed must be done anew. */
 	if (r == 0 && config->dry_run != agent->config.dry_run)
 		r = engine_release_all(agent->engine, agent_now_usec(), "a dry run begins or ends",
 				       &decisions);
-	if (r < 0) {
-		decisions_done(&decisions);
-		return r;
-	}
+	if (r == 0)
+		r = engine_set_policies(agent->engine, policies, agent_now_usec(), &decisions);
+	/* Also when it failed: the engine holds for released what stands here. */
 	agent_policies_submit(agent, &decisions);
+	if (r < 0)
+		return r;
 	engine_set_interval(agent->engine, config->interval_usec);
 	if (agent->timer && config->interval_usec != agent->config.interval_usec) {
 		agent->next_tick_usec = agent_now_usec();

@@ -13,7 +13,7 @@ static void restart_timers(struct track *track, uint64_t now)
 	track->breach_since = track->clear_since = 0;
 	if (track->effect_from)
 		track->effect_from = now;
-	if (track->phase == ENGINE_HELD)
+	if (track->phase == ENGINE_HELD || track->over)
 		track->rung_since = now;
 }
 
@@ -23,15 +23,14 @@ static void restart_timers(struct track *track, uint64_t now)
  */
 static void review_verdicts(const struct moment *moment, struct track *track)
 {
-	enum outcome when = moment->when;
-
-	if (!track_is_awaited(track))
+	if (moment->when == OUTCOME_TRUE || !track_is_awaited(track))
 		return;
-	if (moment->watch->n_when_events > 0)
-		when = condition_evaluate_events(moment->policy->when, moment->snapshot,
-						 moment->index, UINT64_MAX);
-	if (when != OUTCOME_TRUE)
-		track_withdraw(track);
+	for (unsigned int step = 0; step < POLICY_STEPS_MAX; step++) {
+		if (track->verdicts[step] &&
+		    condition_evaluate_events(moment->policy->when, moment->snapshot, moment->index,
+					      track->events[step]) != OUTCOME_TRUE)
+			verdict_withdraw(track->verdicts[step]);
+	}
 }
 
 static struct track *ensure_track(const struct moment *moment)
@@ -151,7 +150,7 @@ static int tick_watch(struct moment *moment, struct watch *watch, bool gap)
 	return tick_matched(moment, gap);
 }
 
-static bool is_gap(const struct engine *engine, uint64_t now)
+bool engine_is_gap(const struct engine *engine, uint64_t now)
 {
 	uint64_t pause = now - engine->last_now;
 
@@ -165,7 +164,7 @@ int engine_tick(struct engine *engine, const struct snapshot *snapshot, uint64_t
 	struct moment moment = {
 		.engine = engine, .snapshot = snapshot, .now = now, .decisions = decisions
 	};
-	bool gap = is_gap(engine, now);
+	bool gap = engine_is_gap(engine, now);
 	int r = decisions_move(&engine->carried, decisions);
 
 	if (r == 0)

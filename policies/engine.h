@@ -7,9 +7,10 @@
  * The state machine of the policies: snapshots in, decisions out. Pure: the time is a parameter
  * (CLOCK_BOOTTIME in microseconds), nothing is read, written or logged. One thread uses an engine.
  *
- * A (cgroup, policy) is idle; pending while `when` holds for less than `for`; held from the first
- * rung until the clear condition held for `clear_for`; then in cooldown. Held means decided: what
- * the enforcer could not do must be told with engine_report().
+ * A (cgroup, policy) is idle; pending while `when` holds for less than `for`, and between a rung
+ * whose lease is over and the next; held from the first rung until the clear condition held for
+ * `clear_for`; then in cooldown. Held means decided: what the enforcer could not do must be told
+ * with engine_report().
  */
 struct engine;
 
@@ -45,6 +46,9 @@ struct decision {
 	uint64_t lease_until; /* CLOCK_BOOTTIME microseconds; 0: no lease */
 	char *reason;	      /* for people; may hold bytes from outside */
 	uint64_t breach_usec; /* how long `when` had held */
+	/* APPLY: the events of `rule->when` that had happened: those do not unhappen, and what is
+	 * negated had not (condition_evaluate_events()). */
+	uint64_t events;
 };
 
 /* Zeroed is empty. */

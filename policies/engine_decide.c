@@ -68,6 +68,7 @@ int engine_decide(const struct engine *engine, struct decisions *decisions,
 		.restore_on_exit = policy->restore_on_exit,
 		.lease_until = apply ? track->lease_until[draft->step] : 0,
 		.reason = strdup(draft->why),
+		.events = apply ? track->events[draft->step] : 0,
 		.breach_usec = track->breach_since ? draft->now - track->breach_since : 0,
 	};
 	if (!decision->policy || !decision->reason) {
@@ -85,7 +86,7 @@ int engine_decide_release(const struct engine *engine, struct decisions *decisio
 	int r = 0;
 
 	one.op = DECISION_RELEASE;
-	for (one.step = track_next_rung(draft->track); one.step-- > 0 && r == 0;) {
+	for (one.step = track_height(draft->track); one.step-- > 0 && r == 0;) {
 		if (draft->track->held >> one.step & 1)
 			r = engine_decide(engine, decisions, &one);
 	}

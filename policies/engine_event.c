@@ -195,6 +195,8 @@ int engine_event(struct engine *engine, const struct snapshot *snapshot, uint64_
 	struct moment moment = {
 		.engine = engine, .snapshot = snapshot, .now = now, .decisions = decisions
 	};
+	/* An event may be the first to be heard of after a suspend. */
+	bool gap = engine_is_gap(engine, now);
 	int r = engine_match(engine, snapshot, decisions);
 
 	moment.index = tree_find_serial(snapshot->tree, serial);
@@ -212,7 +214,7 @@ int engine_event(struct engine *engine, const struct snapshot *snapshot, uint64_
 		if (moment.at == NODE_NONE || !take_event(watch, moment.at, spec, now))
 			continue;
 		watch_see_schedule(watch, snapshot);
-		r = engine_look(&moment, false);
+		r = engine_look(&moment, gap);
 		watch_forget_events(watch, moment.at, 1);
 	}
 	return r;

@@ -36,8 +36,12 @@ static void explain_rungs(const struct policy *policy, const struct track *track
 {
 	for (unsigned int step = 0; step < policy->n_steps; step++) {
 		bool held = track && track->held >> step & 1;
+		bool over = track && track->over >> step & 1;
 
-		strbuf_add_string(buffer, held ? "  holds: " : step ? "  then: " : "  action: ");
+		strbuf_add_string(buffer, held	 ? "  holds: "
+					  : over ? "  lease over: "
+					  : step ? "  then: "
+						 : "  action: ");
 		action_format(&policy->steps[step].action, buffer);
 		if (policy->steps[step].after_usec) {
 			strbuf_add_string(buffer, " after ");
@@ -81,11 +85,32 @@ static void explain_condition(const struct moment *moment, const char *name,
 static void find_events(struct moment *moment)
 {
 	moment->when_events = moment->clear_events = 0;
+	moment->at = NODE_NONE;
 	if (moment->engine->tree != moment->snapshot->tree)
 		return;
 	moment->at = watch_at(moment->watch, moment->index);
 	if (moment->at != NODE_NONE)
 		moment_events(moment);
+}
+
+/* An event without `within` is over by the time that somebody asks: when it was, is not. */
+static void explain_events(const struct moment *moment, struct strbuf *buffer)
+{
+	const struct watch *watch = moment->watch;
+
+	if (moment->at == NODE_NONE)
+		return;
+	for (unsigned int i = 0; i < watch->n_when_events; i++) {
+		const struct event_cell *cell = &watch->cells[moment->at * watch->n_events + i];
+
+		if (!cell->happened_at || cell->happened_at > moment->now)
+			continue;
+		strbuf_add_string(buffer, "  ");
+		condition_format_event(moment->policy->when, i, buffer);
+		strbuf_add_string(buffer, ": last happened ");
+		add_seconds(buffer, moment->now - cell->happened_at);
+		strbuf_add_string(buffer, " ago\n");
+	}
 }
 
 static void explain_distance(const struct policy *policy, const struct snapshot *snapshot,
@@ -202,6 +227,7 @@ static void explain_match(struct moment *moment, struct strbuf *buffer)
 	explain_state(policy, track, moment->now, buffer);
 	find_events(moment);
 	explain_condition(moment, "when", policy->when, moment->when_events, buffer);
+	explain_events(moment, buffer);
 	explain_distance(policy, snapshot, moment->index, buffer);
 	if (policy->clear_when)
 		explain_condition(moment, "clear_when", policy->clear_when, moment->clear_events,

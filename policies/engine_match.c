@@ -242,7 +242,8 @@ static int match_watch(struct passage *passage, const struct watch *watch, struc
 	return r;
 }
 
-static void take_rows(const struct passage *passage, struct watch *watch, struct watch *rows)
+static void take_rows(const struct passage *passage, struct engine *engine, struct watch *watch,
+		      struct watch *rows)
 {
 	for (uint32_t at = 0; watch->n_tracks > 0 && at < watch->n; at++) {
 		struct track *track = watch->tracks[at];
@@ -251,6 +252,7 @@ static void take_rows(const struct passage *passage, struct watch *watch, struct
 		if (!track || (after != NODE_NONE && watch_at(rows, after) != NODE_NONE))
 			continue;
 		track_drop(watch, track, ~0U);
+		engine_owe(engine, watch->policy, track);
 		track_free(track);
 		watch->n_tracks--;
 	}
@@ -284,7 +286,7 @@ static int match_watches(struct passage *passage, struct engine *engine,
 		if (r < 0)
 			rows_free(&rows[i]);
 		else if (rows[i].indices)
-			take_rows(passage, &engine->watches[i], &rows[i]);
+			take_rows(passage, engine, &engine->watches[i], &rows[i]);
 	}
 	free(rows);
 	if (r < 0)

@@ -23,11 +23,14 @@ struct track {
 	enum engine_phase phase;
 	unsigned int held;   /* a bit for each rung */
 	unsigned int judged; /* rungs that were found not to help */
+	/* Rungs whose lease is over while the breach goes on: the next one is above them. */
+	unsigned int over;
 	uint64_t lease_until[POLICY_STEPS_MAX];
 	uint64_t applied_at[POLICY_STEPS_MAX];
 	/* Decided and not reported yet: owned references, and how many reports are to come. */
 	struct verdict *verdicts[POLICY_STEPS_MAX];
 	uint8_t unreported[POLICY_STEPS_MAX];
+	uint64_t events[POLICY_STEPS_MAX]; /* those of `when` that had happened then */
 	uint64_t breach_since, clear_since, held_since;
 	uint64_t rung_since;   /* the last rung was applied or undone */
 	uint64_t settle_until; /* rates still speak of the time when it was frozen */
@@ -91,6 +94,13 @@ struct seen_want {
 	struct event_spec spec;
 };
 
+/* Reports that are still to come of a track that is no more: they are not those of another. */
+struct debt {
+	uint64_t serial;
+	char *policy;
+	unsigned int step, n;
+};
+
 struct engine {
 	uint64_t interval;
 	struct policy_set *set;
@@ -109,6 +119,8 @@ struct engine {
 	struct seen_want *wants;  /* the last list, sorted */
 	size_t n_wants;
 	bool wants_stale;
+	struct debt *debts;
+	size_t n_debts, debts_capacity;
 };
 
 /* What one look knows about one track. */
@@ -135,7 +147,7 @@ struct draft {
 };
 
 /* The highest rung that is held plus one; 0 if none is. */
-static inline unsigned int track_next_rung(const struct track *track)
+static inline unsigned int track_height(const struct track *track)
 {
 	return track->held ? (unsigned int)(32 - __builtin_clz(track->held)) : 0;
 }
@@ -167,10 +179,20 @@ void track_free(struct track *track);
 /* Makes a rung held, or not held any more; what was decided and is not done yet is taken back. */
 void track_hold(struct watch *watch, struct track *track, unsigned int step, uint64_t now);
 void track_drop(struct watch *watch, struct track *track, unsigned int steps);
+/* The lease of a rung is over; with rungs above it the ladder goes on from there, else it cools
+ * down where nothing is held any more. */
+void track_end_lease(const struct engine *engine, struct watch *watch, struct track *track,
+		     unsigned int step, uint64_t now);
+/* The rung to be taken next, or as many as there are if there is none. */
+unsigned int track_next_rung(const struct policy *policy, const struct track *track);
 /* Brings a track into cooldown of at least `least`: nothing is held any more. */
 void track_cool_down(struct watch *watch, struct track *track, uint64_t now, uint64_t least);
-void track_withdraw(struct track *track);
 bool track_is_awaited(const struct track *track);
+/* The track goes, and the reports that it waits for will mean nothing. */
+void engine_owe(struct engine *engine, const struct policy *policy, const struct track *track);
+/* True if a report of that is one of these. */
+bool engine_is_owed(struct engine *engine, uint64_t serial, const char *policy, unsigned int step);
+void engine_forget_debts(struct engine *engine);
 struct watch *engine_watch(const struct engine *engine, const char *policy);
 /* The track of a node under a policy, or NULL; `ret_at` may be NULL. */
 struct track *watch_find(const struct watch *watch, uint64_t serial, uint32_t *ret_at);
@@ -225,5 +247,7 @@ int engine_step(const struct moment *moment, struct track *track);
 
 /* One look at one cgroup under one policy. */
 int engine_look(struct moment *moment, bool gap);
+/* Whether nobody looked for so long that nothing can be said of the time between. */
+bool engine_is_gap(const struct engine *engine, uint64_t now);
 /* Whether it is within its schedule, by the wall clock of the snapshot. */
 void watch_see_schedule(struct watch *watch, const struct snapshot *snapshot);

@@ -14,7 +14,7 @@ static void report_done(struct watch *watch, struct track *track, unsigned int s
 	track->retry_at = 0;
 	/* In shadow mode nothing was done, so that there is no effect to look for. */
 	if (policy->effect_after_usec && policy->mode == POLICY_ENFORCE &&
-	    step + 1 == track_next_rung(track) && !(track->judged >> step & 1))
+	    step + 1 == track_height(track) && !(track->judged >> step & 1))
 		track->effect_from = now;
 }
 
@@ -26,7 +26,7 @@ static void report_cancelled(struct engine *engine, struct watch *watch, struct 
 	track_drop(watch, track, 1U << step);
 	if (track->held)
 		return;
-	track->phase = ENGINE_IDLE;
+	track->phase = track->over ? ENGINE_PENDING : ENGINE_IDLE;
 	track->breach_since = track->clear_since = track->held_since = 0;
 }
 
@@ -44,6 +44,7 @@ static uint64_t backoff(const struct track *track)
 static void report_failed(struct engine *engine, struct watch *watch, struct track *track,
 			  unsigned int step, uint64_t now)
 {
+	unsigned int over = track->over;
 	uint64_t wait;
 
 	track->failures++;
@@ -52,14 +53,17 @@ static void report_failed(struct engine *engine, struct watch *watch, struct tra
 	track_drop(watch, track, 1U << step);
 	track->retry_at = now + wait;
 	track->rung_since = now;
-	if (!track->held)
-		track_cool_down(watch, track, now, wait);
+	if (track->held)
+		return;
+	track_cool_down(watch, track, now, wait);
+	/* It is this rung that is tried again, not those below it. */
+	track->over = over;
 }
 
 /* Those of attempts that were given up meanwhile come first, and mean nothing. */
 static bool is_awaited(struct track *track, unsigned int step)
 {
-	bool last = track->unreported[step] <= 1;
+	bool last = track->unreported[step] == 1;
 
 	track->unreported[step] -= track->unreported[step] > 0;
 	return last && (track->held >> step & 1);
@@ -77,13 +81,7 @@ static void report_release(const struct engine *engine, struct watch *watch, str
 	if (error < 0 || !(track->held >> step & 1) || !track->lease_until[step] ||
 	    now < track->lease_until[step])
 		return;
-	track_drop(watch, track, 1U << step);
-	watch->stats.leases_over++;
-	track->rung_since = now;
-	track->settle_until = now + 2 * engine->interval;
-	track->breach_since = track->clear_since = 0;
-	if (!track->held)
-		track_cool_down(watch, track, now, 0);
+	track_end_lease(engine, watch, track, step, now);
 }
 
 void engine_report(struct engine *engine, uint64_t node_serial, const char *policy,
@@ -92,6 +90,8 @@ void engine_report(struct engine *engine, uint64_t node_serial, const char *poli
 	struct watch *watch = engine_watch(engine, policy);
 	struct track *track = watch ? watch_find(watch, node_serial, NULL) : NULL;
 
+	if (op == DECISION_APPLY && engine_is_owed(engine, node_serial, policy, step))
+		return;
 	if (!track || step >= watch->policy->n_steps)
 		return;
 	if (op == DECISION_RELEASE)

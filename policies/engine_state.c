@@ -56,6 +56,7 @@ void engine_free(struct engine *engine)
 	join_unref(engine->join);
 	free(engine->outcomes);
 	free(engine->wants);
+	engine_forget_debts(engine);
 	free(engine);
 }
 
@@ -154,8 +155,10 @@ static void give_up(struct engine *engine)
 		struct watch *watch = &engine->watches[i];
 
 		for (uint32_t at = 0; at < watch->n; at++) {
-			if (watch->tracks[at])
-				track_drop(watch, watch->tracks[at], ~0U);
+			if (!watch->tracks[at])
+				continue;
+			track_drop(watch, watch->tracks[at], ~0U);
+			engine_owe(engine, watch->policy, watch->tracks[at]);
 		}
 	}
 	watches_free(engine->watches, engine->n_watches);
@@ -239,9 +242,12 @@ int engine_release_all(struct engine *engine, uint64_t now, const char *reason,
 	for (size_t i = 0; i < engine->n_watches; i++) {
 		struct watch *watch = &engine->watches[i];
 
-		for (uint32_t at = 0; watch->n_held > 0 && at < watch->n; at++) {
-			if (watch->tracks[at] && watch->tracks[at]->held)
-				track_cool_down(watch, watch->tracks[at], now, ENGINE_RETRY_USEC);
+		for (uint32_t at = 0; watch->n_tracks > 0 && at < watch->n; at++) {
+			struct track *track = watch->tracks[at];
+
+			/* Also a ladder between two rungs begins anew. */
+			if (track && (track->held || track->over))
+				track_cool_down(watch, track, now, ENGINE_RETRY_USEC);
 		}
 	}
 	return 0;

@@ -29,16 +29,17 @@ static int decide_apply(const struct moment *moment, struct track *track, unsign
 static int climb(const struct moment *moment, struct track *track)
 {
 	struct engine_policy_stats *stats = &moment->watch->stats;
-	unsigned int step = track_next_rung(track);
+	unsigned int step = track_next_rung(moment->policy, track);
 	uint64_t lease = moment->policy->steps[step].action.lease_usec;
 	int r;
 
 	track->lease_until[step] = lease ? moment->now + lease : 0;
+	track->events[step] = moment->when_events;
 	r = decide_apply(moment, track, step);
 	if (r < 0)
 		return r;
 	stats->rungs++;
-	stats->fired += !track->held;
+	stats->fired += !track->held && !track->over;
 	stats->last_fired = moment->now;
 	budget_take(moment, step);
 	track_hold(moment->watch, track, step, moment->now);
@@ -59,15 +60,116 @@ static bool breach_is_sustained(const struct moment *moment, const struct track 
 	return track->breach_since && moment->now - track->breach_since >= moment->policy->for_usec;
 }
 
-static int step_pending(const struct moment *moment, struct track *track)
+/* Frozen by us or by anybody else: what stands still uses nothing, and that means nothing. */
+static bool stands_still(const struct moment *moment, const struct track *track)
 {
-	note_breach(moment, track);
-	track->phase = track->breach_since ? ENGINE_PENDING : ENGINE_IDLE;
-	if (!breach_is_sustained(moment, track)) {
+	union value frozen;
+
+	for (unsigned int step = 0; step < moment->policy->n_steps; step++) {
+		if ((track->held >> step & 1) &&
+		    moment->policy->steps[step].action.id == ACTION_FREEZE)
+			return true;
+	}
+	return snapshot_get(moment->snapshot, M_FREEZER_FROZEN, moment->index, &frozen) ==
+		       VALUE_OK &&
+	       frozen.u64 != 0;
+}
+
+static enum outcome evaluate_clear(const struct moment *moment)
+{
+	if (moment->policy->clear_when)
+		return condition_evaluate_events(moment->policy->clear_when, moment->snapshot,
+						 moment->index, moment->clear_events);
+	if (moment->when == OUTCOME_UNKNOWN)
+		return OUTCOME_UNKNOWN;
+	return moment->when == OUTCOME_TRUE ? OUTCOME_FALSE : OUTCOME_TRUE;
+}
+
+/*
+ * While it stands still, and until the rates speak of the time after that, neither a breach nor its
+ * end can be seen.
+ */
+static bool says_nothing(const struct moment *moment, struct track *track)
+{
+	bool still = stands_still(moment, track);
+
+	if (!still && moment->now >= track->settle_until)
+		return false;
+	if (still) {
+		track->rung_since = moment->now;
+		track->settle_until = moment->now + 2 * moment->engine->interval;
+	}
+	track->clear_since = track->breach_since = 0;
+	if (track->effect_from)
+		track->effect_from = moment->now;
+	return true;
+}
+
+/* What was taken before, and ended with its lease, rests as long as the policy rests. */
+static uint64_t wait_before(const struct moment *moment, const struct track *track,
+			    unsigned int step)
+{
+	uint64_t after = moment->policy->steps[step].after_usec;
+	uint64_t rest = track->over >> step & 1 ? moment->policy->cooldown_usec : 0;
+
+	return after > rest ? after : rest;
+}
+
+static int try_climb(const struct moment *moment, struct track *track)
+{
+	unsigned int next = track_next_rung(moment->policy, track);
+	bool due = next < moment->policy->n_steps && breach_is_sustained(moment, track) &&
+		   (track->escalate ||
+		    moment->now - track->rung_since >= wait_before(moment, track, next));
+
+	if (!due) {
 		track_block(moment->watch, track, BLOCK_NOTHING, 0);
 		return 0;
 	}
-	return budget_allows(moment, track, 0) ? climb(moment, track) : 0;
+	return budget_allows(moment, track, next) ? climb(moment, track) : 0;
+}
+
+/* ---- up to the first rung, and from a lease that is over to the next one ---- */
+
+/* The breach that a lease belongs to ends as any other does, though nothing is held meanwhile. */
+static void forget_leases(const struct moment *moment, struct track *track)
+{
+	if (!moment->watch->asleep && evaluate_clear(moment) != OUTCOME_TRUE) {
+		track->clear_since = 0;
+		return;
+	}
+	if (track->clear_since == 0)
+		track->clear_since = moment->now;
+	if (!moment->watch->asleep &&
+	    moment->now - track->clear_since < moment->policy->clear_for_usec)
+		return;
+	moment->watch->stats.cleared++;
+	track->over = 0;
+	track->clear_since = track->breach_since = 0;
+	/* Which began with the end of the lease. */
+	track->phase = ENGINE_COOLDOWN;
+}
+
+static void see_breach(const struct moment *moment, struct track *track)
+{
+	if (track->over && says_nothing(moment, track))
+		return;
+	note_breach(moment, track);
+	if (track->over)
+		forget_leases(moment, track);
+}
+
+static int step_pending(const struct moment *moment, struct track *track)
+{
+	bool between = track->over != 0;
+
+	see_breach(moment, track);
+	if (between && !track->over) {
+		track_block(moment->watch, track, BLOCK_NOTHING, 0);
+		return 0;
+	}
+	track->phase = track->breach_since || track->over ? ENGINE_PENDING : ENGINE_IDLE;
+	return try_climb(moment, track);
 }
 
 static int step_cooldown(const struct moment *moment, struct track *track)
@@ -76,7 +178,7 @@ static int step_cooldown(const struct moment *moment, struct track *track)
 
 	if (moment->now >= track->cooldown_until)
 		return step_pending(moment, track);
-	note_breach(moment, track);
+	see_breach(moment, track);
 	if (!breach_is_sustained(moment, track))
 		block = BLOCK_NOTHING;
 	track_block(moment->watch, track, block, track->cooldown_until);
@@ -126,40 +228,9 @@ static int end_leases(const struct moment *moment, struct track *track)
 		r = engine_decide(moment->engine, moment->decisions, &draft);
 		if (r < 0)
 			return r;
-		track_drop(moment->watch, track, 1U << draft.step);
-		moment->watch->stats.leases_over++;
-		track->rung_since = moment->now;
-		track->settle_until = moment->now + 2 * moment->engine->interval;
-		track->breach_since = track->clear_since = 0;
+		track_end_lease(moment->engine, moment->watch, track, draft.step, moment->now);
 	}
-	if (!track->held)
-		track_cool_down(moment->watch, track, moment->now, 0);
 	return 0;
-}
-
-/* Frozen by us or by anybody else: what stands still uses nothing, and that means nothing. */
-static bool stands_still(const struct moment *moment, const struct track *track)
-{
-	union value frozen;
-
-	for (unsigned int step = 0; step < moment->policy->n_steps; step++) {
-		if ((track->held >> step & 1) &&
-		    moment->policy->steps[step].action.id == ACTION_FREEZE)
-			return true;
-	}
-	return snapshot_get(moment->snapshot, M_FREEZER_FROZEN, moment->index, &frozen) ==
-		       VALUE_OK &&
-	       frozen.u64 != 0;
-}
-
-static enum outcome evaluate_clear(const struct moment *moment)
-{
-	if (moment->policy->clear_when)
-		return condition_evaluate_events(moment->policy->clear_when, moment->snapshot,
-						 moment->index, moment->clear_events);
-	if (moment->when == OUTCOME_UNKNOWN)
-		return OUTCOME_UNKNOWN;
-	return moment->when == OUTCOME_TRUE ? OUTCOME_FALSE : OUTCOME_TRUE;
 }
 
 static int try_clear(const struct moment *moment, struct track *track)
@@ -184,20 +255,6 @@ static int try_clear(const struct moment *moment, struct track *track)
 	moment->watch->stats.cleared++;
 	track_cool_down(moment->watch, track, moment->now, 0);
 	return 0;
-}
-
-static int try_climb(const struct moment *moment, struct track *track)
-{
-	unsigned int next = track_next_rung(track);
-	bool due = next < moment->policy->n_steps && breach_is_sustained(moment, track) &&
-		   (track->escalate ||
-		    moment->now - track->rung_since >= moment->policy->steps[next].after_usec);
-
-	if (!due) {
-		track_block(moment->watch, track, BLOCK_NOTHING, 0);
-		return 0;
-	}
-	return budget_allows(moment, track, next) ? climb(moment, track) : 0;
 }
 
 /* ---- did it help? ---- */
@@ -232,7 +289,7 @@ static int after_report(const struct moment *moment, struct track *track)
 
 static int after_escalate(const struct moment *moment, struct track *track)
 {
-	track->escalate = track_next_rung(track) < moment->policy->n_steps;
+	track->escalate = track_next_rung(moment->policy, track) < moment->policy->n_steps;
 	return 0;
 }
 
@@ -255,7 +312,7 @@ static int (*const afters[])(const struct moment *moment, struct track *track) =
 /* Any tick at which `when` does not hold says that the rung does something. */
 static int check_effect(const struct moment *moment, struct track *track)
 {
-	unsigned int step = track_next_rung(track) - 1;
+	unsigned int step = track_height(track) - 1;
 	int r;
 
 	if (moment->when != OUTCOME_TRUE)
@@ -290,11 +347,7 @@ static int step_held(const struct moment *moment, struct track *track)
 		return r;
 	if (moment->watch->asleep)
 		return end_schedule(moment, track);
-	if (stands_still(moment, track) || moment->now < track->settle_until) {
-		track->clear_since = track->breach_since = 0;
-		track->rung_since = moment->now;
-		if (track->effect_from)
-			track->effect_from = moment->now;
+	if (says_nothing(moment, track)) {
 		track_block(moment->watch, track, BLOCK_NOTHING, 0);
 		return 0;
 	}

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "policies/policy_check.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysinfo.h>
 
+#include "collectors/inventory.h"
 #include "core/cleanup.h"
+#include "core/join.h"
 #include "policies/guards.h"
 #include "policies/guards_table.h"
+
+/* No layer is walked for a selector; but nothing here takes for ever. */
+#define LOOK_NS UINT64_C(2000000000)
 
 /* What is looked at, and where to tell. */
 struct examination {
@@ -242,20 +248,91 @@ static void check_places(const struct examination *examination, const struct pol
 	}
 }
 
-void policy_check_set(const struct policy_set *set, const struct policy_check *check,
-		      struct ini_errors *errors)
+static bool is_exempt(const struct policy *policy)
 {
-	const struct examination examination = { set, check, errors };
+	return policy->broken || policy->mode == POLICY_OFF || policy->allow_protected ||
+	       !touches(policy);
+}
+
+/* The parts of the inventory without which protected cgroups would not be found. */
+static unsigned int missing_parts(const struct policy_set *set, const struct policy_check *check)
+{
+	const struct snapshot *snapshot = check->snapshot;
+	unsigned int parts = 0;
+
+	if (!check->root || !check->hierarchies || !check->guards || !snapshot ||
+	    root_is_recorded(check->root))
+		return 0;
+	for (size_t i = 0; i < set->n; i++) {
+		if (!is_exempt(set->list[i]))
+			parts |= selectors_inventory(set->list[i]->selectors);
+	}
+	if (snapshot->join && snapshot->inventory)
+		parts &= ~snapshot->inventory->parts;
+	return parts;
+}
+
+/* The same cgroups with who is in them. What could not be read has a state that says so. */
+static int look_around(const struct policy_check *check, unsigned int parts,
+		       struct snapshot **ret_snapshot)
+{
+	const struct metric_set none = { 0 };
+	struct inventory_keeper *keeper = NULL;
+	struct snapshot *snapshot;
+	int r = inventory_keeper_new(check->root, check->hierarchies, NULL, &keeper);
+
+	if (r < 0)
+		return r;
+	inventory_keeper_pass(keeper, inventory_expand(parts), LOOK_NS);
+	snapshot = snapshot_new(check->snapshot->tree, &none);
+	r = snapshot ? 0 : -ENOMEM;
+	if (r == 0) {
+		snapshot->inventory = inventory_keeper_latest(keeper);
+		r = snapshot->inventory
+			    ? join_new(snapshot->tree, snapshot->inventory, &snapshot->join)
+			    : -ENODATA;
+	}
+	inventory_keeper_free(keeper);
+	if (r < 0)
+		snapshot_unref(snapshot);
+	else
+		*ret_snapshot = snapshot;
+	return r;
+}
+
+static void check_all(const struct examination *examination)
+{
+	const struct policy_set *set = examination->set;
 
 	for (size_t i = 0; i < set->n; i++) {
 		const struct policy *policy = set->list[i];
 
-		check_steps(&examination, policy);
+		check_steps(examination, policy);
 		if (policy->broken || policy->mode == POLICY_OFF)
 			continue;
-		check_shadowed(&examination, i);
-		if (check->guards && !policy->allow_protected && touches(policy) &&
-		    !check_present(&examination, policy))
-			check_places(&examination, policy);
+		check_shadowed(examination, i);
+		if (examination->check->guards && !is_exempt(policy) &&
+		    !check_present(examination, policy))
+			check_places(examination, policy);
 	}
+}
+
+void policy_check_set(const struct policy_set *set, const struct policy_check *check,
+		      struct ini_errors *errors)
+{
+	struct policy_check better = *check;
+	const struct examination examination = { set, &better, errors };
+	unsigned int parts = missing_parts(set, check);
+	struct snapshot *joined = NULL;
+	int r = parts ? look_around(check, parts, &joined) : 0;
+
+	if (r < 0)
+		ini_errors_add(errors, "processes", 0, true,
+			       "%s: it cannot be told which protected cgroups policies match by "
+			       "what is in them",
+			       strerror(-r));
+	if (joined)
+		better.snapshot = joined;
+	check_all(&examination);
+	snapshot_unref(joined);
 }

@@ -81,6 +81,11 @@ struct policy_check {
 	struct guards *guards;
 	/* The cgroups there are now, to find protected ones that would match; may be NULL. */
 	const struct snapshot *snapshot;
+	/*
+	 * Where to look at users, processes and containers, once, if policies select by them and
+	 * `snapshot` does not know them; NULL: not looked at. Wants `hierarchies`.
+	 */
+	const struct root *root;
 	int swap; /* 1: the machine has some, -1: it has none, 0: ask, if `hierarchies` is there */
 };
 

@@ -166,6 +166,21 @@ static enum outcome any(const struct lines *lines, enum selector_kind kind,
 	return result;
 }
 
+/*
+ * The inventory is older than a cgroup that was just made: that it saw no such process there does
+ * not say that there is none.
+ */
+static enum outcome any_excluded(const struct lines *lines, enum selector_kind kind,
+				 const struct selector_subject *subject)
+{
+	enum outcome outcome = any(lines, kind, subject);
+
+	if (outcome == OUTCOME_FALSE && lines->n_items > 0 && selector_rows[kind].blind &&
+	    selector_rows[kind].blind(subject))
+		return OUTCOME_UNKNOWN;
+	return outcome;
+}
+
 /* The keys that the node alone decides, or the others. What is false ends it. */
 static enum outcome match_keys(const struct selectors *selectors, bool by_node,
 			       const struct selector_subject *subject)
@@ -183,7 +198,7 @@ static enum outcome match_keys(const struct selectors *selectors, bool by_node,
 			return outcome;
 		if (outcome == OUTCOME_UNKNOWN)
 			result = outcome;
-		outcome = any(&lines[1], (enum selector_kind)kind, subject);
+		outcome = any_excluded(&lines[1], (enum selector_kind)kind, subject);
 		if (outcome == OUTCOME_TRUE)
 			return OUTCOME_FALSE;
 		if (outcome == OUTCOME_UNKNOWN)

@@ -237,6 +237,23 @@ static enum outcome match_user(const struct selector_item *item,
 	return name && strcmp(name, item->text) == 0 ? OUTCOME_TRUE : OUTCOME_FALSE;
 }
 
+/* No process was seen in it or below. */
+static bool saw_nobody(const struct selector_subject *subject)
+{
+	const uint32_t *processes;
+
+	return !joined(subject) ||
+	       join_processes(subject->snapshot->join, subject->index, true, &processes) == 0;
+}
+
+static bool saw_no_user(const struct selector_subject *subject)
+{
+	uid_t uid;
+
+	return saw_nobody(subject) && !(subject->snapshot->join &&
+					join_user(subject->snapshot->join, subject->index, &uid));
+}
+
 static enum outcome match_process(const struct selector_item *item,
 				  const struct selector_subject *subject)
 {
@@ -357,15 +374,18 @@ const struct selector_row selector_rows[SELECTOR_COUNT] = {
 			    .by_comma = true,
 			    .inventory = INVENTORY_NAMESPACES,
 			    .parse = parse_user,
-			    .match = match_user },
+			    .match = match_user,
+			    .blind = saw_no_user },
 	[SELECTOR_PROCESS] = { .name = "process",
 			       .by_comma = true,
 			       .inventory = INVENTORY_NAMESPACES,
 			       .parse = parse_glob,
-			       .match = match_process },
+			       .match = match_process,
+			       .blind = saw_nobody },
 	[SELECTOR_NAMESPACE] = { .name = "namespace",
 				 .by_comma = true,
 				 .inventory = INVENTORY_NAMESPACES,
 				 .parse = parse_namespace,
-				 .match = match_namespace },
+				 .match = match_namespace,
+				 .blind = saw_nobody },
 };

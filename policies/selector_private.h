@@ -35,6 +35,8 @@ struct selector_row {
 	int (*parse)(struct selector_item *item, char *reason, size_t size);
 	enum outcome (*match)(const struct selector_item *item,
 			      const struct selector_subject *subject);
+	/* True if nobody was seen of whom it could be said; NULL: never. Then it excludes. */
+	bool (*blind)(const struct selector_subject *subject);
 };
 
 extern const struct selector_row selector_rows[SELECTOR_COUNT];

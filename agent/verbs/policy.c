@@ -46,6 +46,7 @@ int policy_scene_load(struct context *context, char **paths, size_t n, struct po
 	if (r != 0)
 		return r;
 	check.snapshot = scene->snapshot;
+	check.root = context->root;
 	if (guards_new(context->root, check.hierarchies, &scene->guards) < 0)
 		return context_fail(context, EXIT_FAILED, "out of memory");
 	r = guards_refresh(scene->guards, 0);

@@ -280,6 +280,38 @@ static void test_stop_file(void **state)
 	assert_true(is_unthrottled(live));
 }
 
+static bool is_left(const struct live *live)
+{
+	json_t *root = status(live);
+	const json_t *track = row_of(root, "tracks", "policy", "leave");
+	bool left = track && strcmp(text_at(track, "phase"), "cooldown") == 0 && is_throttled(live);
+
+	json_decref(root);
+	return left;
+}
+
+/* What a policy leaves on purpose when it clears goes back too. */
+static void test_stop_file_left(void **state)
+{
+	static const char leave[] = "[policy leave]\n"
+				    "match = %s/burner\n"
+				    "when = cpu.usage.rate > 1%\n"
+				    "clear_when = pids.current > 0\n"
+				    "clear_for = 2s\n"
+				    "action = cpu.quota 20%\n"
+				    "restore = on-exit\n"
+				    "cooldown = 20s\n"
+				    "mode = enforce\n";
+	struct live *live = *state;
+
+	start(live, leave);
+	assert_true(live_until(live, is_left, LIVE_PATIENCE));
+	write_text(live, "state/stop", "");
+	assert_true(live_until(live, is_unthrottled, LIVE_PATIENCE));
+	assert_true(is_stopped(live));
+	assert_int_equal(live_agent_end(live, SIGTERM), 0);
+}
+
 static bool reload_failed(const struct live *live)
 {
 	char command[256];
@@ -548,6 +580,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_told, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_stop_file, live_setup, live_teardown),
+		cmocka_unit_test_setup_teardown(test_stop_file_left, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_reload, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_release_all_hung, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_by_hand, live_setup, live_teardown),

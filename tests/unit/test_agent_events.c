@@ -124,6 +124,9 @@ static void test_events(void **state)
 	struct scene *scene = *state;
 
 	agent_events_tick(&scene->agent);
+	/* What is negated had not happened then. */
+	assert_int_equal(recheck(scene, "memory.current > 5K and not event oom_kill"), 0);
+	scene->decision.events = 1;
 	assert_int_equal(recheck(scene, "event oom_kill"), 0);
 	assert_int_equal(recheck(scene, "event oom_kill and memory.current > 5K"), 0);
 	add(scene->world, "/a", 100);

@@ -33,6 +33,10 @@ struct scenario {
 #define POLICY(rest) \
 	"[policy p]\nmatch = /*\nwhen = cpu.usage.rate > 50%\naction = cpu.quota 20%\n" rest
 
+#define LEASES(rest)                                                            \
+	"[policy p]\nmatch = /*\nwhen = cpu.usage.rate > 50%\naction = freeze " \
+	"lease=2s\ncooldown = 5s\n" rest
+
 static const struct scenario scenarios[] = {
 	{ "for: a sustained breach",
 	  POLICY("for = 2s\ncooldown = 1s\n"),
@@ -153,8 +157,53 @@ static const struct scenario scenarios[] = {
 	    { 2, FROZEN, 0, "" },
 	    { 3, FROZEN, 0, "" },
 	    { 4, FROZEN, 0, "" },
-	    { 5, 20, 0, "" },
-	    { 6, 20, 0, "-a0" } } },
+	    { 5, 20, 0, "" }, /* a rate over the time when it was frozen */
+	    { 6, 20, 0, "" },
+	    { 7, 20, 0, "-a0" } } },
+	{ "lease: the next rung is above the one that is over",
+	  LEASES("then = memory.max 1G after=3s\nclear_when = cpu.usage.rate < 10%\n"),
+	  { { 1, 60, 0, "+a0" },
+	    { 2, 0, 0, "" },
+	    { 3, 0, 0, "-a0" },
+	    { 4, 60, 0, "" },
+	    { 5, 60, 0, "" },
+	    { 6, 60, 0, "+a1" },
+	    { 7, 60, 0, "" },
+	    { 8, 5, 0, "-a1" },
+	    { 9, 60, 0, "" },
+	    { 13, 60, 0, "+a0" } } },
+	{ "lease: a breach that ended between two rungs begins with the first",
+	  LEASES("then = memory.max 1G after=3s\nclear_for = 1s\n"),
+	  { { 1, 60, 0, "+a0" },
+	    { 2, 0, 0, "" },
+	    { 3, 0, 0, "-a0" },
+	    { 4, 5, 0, "" },
+	    { 5, 5, 0, "" },
+	    { 6, 5, 0, "" },
+	    { 7, 60, 0, "" }, /* cooldown since 3 s */
+	    { 8, 60, 0, "+a0" } } },
+	{ "lease: in the middle of a ladder",
+	  POLICY("then = freeze lease=2s after=1s\nthen = memory.max 1G after=3s\n"
+		 "clear_when = cpu.usage.rate < 10%\n"),
+	  { { 1, 60, 0, "+a0" },
+	    { 2, 60, 0, "+a1" },
+	    { 3, 0, 0, "" },
+	    { 4, 0, 0, "-a1" },
+	    { 5, 60, 0, "" },
+	    { 6, 60, 0, "" },
+	    { 7, 60, 0, "+a2" },
+	    { 20, 60, 0, "" },
+	    { 21, 5, 0, "-a2-a0" } } },
+	{ "lease: at its end a ladder takes the last one again, not before its cooldown",
+	  LEASES("then = freeze lease=3s after=2s\nclear_when = cpu.usage.rate < 10%\n"),
+	  { { 1, 60, 0, "+a0" },
+	    { 3, 0, 0, "-a0" },
+	    { 4, 60, 0, "" },
+	    { 5, 60, 0, "+a1" },
+	    { 8, 0, 0, "-a1" },
+	    { 10, 60, 0, "" },
+	    { 12, 60, 0, "" },
+	    { 13, 60, 0, "+a1" } } },
 	{ "a gap restarts `for`",
 	  POLICY("for = 3s\ncooldown = 1s\n"),
 	  { { 1, 60, 0, "" },

@@ -34,6 +34,36 @@ static const struct scenario scenarios[] = {
 	    { 1.2, "!event:a:oom_kill", "+p:a0" },
 	    { 2, "a.oom=1", "-p:a0" },
 	    { 3, "", "" } } },
+	{ "a rung above a lease that is over: what failed is tried again, not the lease",
+	  POLICY("p", "cpu.usage.rate > 50%",
+		 "then = freeze lease=2s after=1s\nthen = memory.max 1G after=3s\n"),
+	  { { 1, "a.cpu=60", "+p:a0" },
+	    { 2, "", "+p:a1" },
+	    { 4, "", "-p:a1" },
+	    { 6, "", "" },
+	    { 7, "", "+p:a2" },
+	    { 7.1, "!fail:p:a2:EBUSY", "" },
+	    { 12, "", "" },
+	    { 17, "", "" },
+	    { 18, "", "+p:a2" } } },
+	{ "a ladder between two rungs begins anew after release-all",
+	  "[policy p]\nmatch = /*\nwhen = cpu.usage.rate > 50%\naction = freeze lease=2s\n"
+	  "then = memory.max 1G after=20s\nmode = enforce\n",
+	  { { 1, "a.cpu=60", "+p:a0" },
+	    { 3, "", "-p:a0" },
+	    { 5, "", "" },
+	    { 6, "!release-all", "" },
+	    { 12, "", "" },
+	    { 17, "", "+p:a0" } } },
+	{ "the first to be heard of after a suspend: nothing was sustained",
+	  POLICY("p", "cpu.usage.rate > 50% and event oom_kill within 1h", "for = 5s\n"),
+	  { { 1, "a.cpu=60", "" },
+	    { 1.2, "!event:a:oom_kill", "" },
+	    { 2, "", "" },
+	    { 100, "!event:a:oom_kill", "" },
+	    { 100.5, "a.oom=1", "" },
+	    { 101, "", "" },
+	    { 106, "", "+p:a0" } } },
 	{ "seen in the column",
 	  POLICY("p", "event oom_kill", ""),
 	  { { 1, "a.oom=5", "" },
@@ -258,6 +288,27 @@ static void test_wants(void **state)
 	fake_engine_done(&fake);
 }
 
+/* Over at the next tick, but whoever asks why learns of it. */
+static void test_explain(void **state)
+{
+	struct fake_engine fake;
+	struct strbuf text;
+
+	(void)state;
+	fake_engine_init(&fake, POLICY("p", "event oom_kill", ""));
+	fake_engine_do(&fake, 1, "");
+	strbuf_init(&text);
+	engine_explain(fake.engine, fake.latest, tree_find(fake.tree, "/a"), 1000000, &text);
+	assert_null(strstr(text.data, "last happened"));
+	fake_engine_do(&fake, 2, "!event:a:oom_kill");
+	fake_engine_do(&fake, 3, "");
+	strbuf_clear(&text);
+	engine_explain(fake.engine, fake.latest, tree_find(fake.tree, "/a"), 5500000, &text);
+	assert_non_null(strstr(text.data, "  event oom_kill: last happened 3.5s ago\n"));
+	strbuf_done(&text);
+	fake_engine_done(&fake);
+}
+
 /* ---- verdicts ---- */
 
 static struct verdict *take_verdict(struct fake_engine *fake)
@@ -311,6 +362,28 @@ static void test_withdrawn_event(void **state)
 	fake_engine_do(&fake, 2, "");
 	assert_true(verdict_stands(verdict));
 	fake_engine_do(&fake, 3, "a.cpu=40");
+	assert_false(verdict_stands(verdict));
+	verdict_unref(verdict);
+	fake_engine_done(&fake);
+}
+
+/* What is negated had not happened when it was decided. */
+static void test_withdrawn_negated(void **state)
+{
+	struct fake_engine fake;
+	struct verdict *verdict;
+
+	(void)state;
+	fake_engine_init(&fake, POLICY("p",
+				       "cpu.usage.rate > 50% and not event oom_kill within 10s and "
+				       "not cpu.usage.rate > 90%",
+				       "clear_for = 10s\n"));
+	assert_string_equal(fake_engine_keep(&fake, 1, "a.cpu=60"), "+p:a0");
+	verdict = take_verdict(&fake);
+	assert_int_equal(fake.decisions.list[0].events, 0);
+	fake_engine_do(&fake, 2, "a.oom=0");
+	assert_true(verdict_stands(verdict));
+	fake_engine_do(&fake, 3, "a.cpu=95");
 	assert_false(verdict_stands(verdict));
 	verdict_unref(verdict);
 	fake_engine_done(&fake);
@@ -388,6 +461,27 @@ static int adopt(struct fake_engine *fake, const char *cgroup, const char *polic
 {
 	return engine_adopt(fake->engine, fake->latest, fake_engine_serial(fake, cgroup), policy,
 			    step, 500000, step == 1 ? 9000000 : 0, fake->now);
+}
+
+/* Nor is it that of a policy of the same name that came with a reload. */
+static void test_late_report_reload(void **state)
+{
+	struct fake_engine fake;
+	struct policy_set *set;
+
+	(void)state;
+	fake_engine_init(&fake, POLICY("p", "cpu.usage.rate > 50%", ""));
+	assert_string_equal(fake_engine_do(&fake, 1, "a.cpu=60"), "+p:a0");
+	set = fake_policies(POLICY("p", "cpu.usage.rate > 40%", ""));
+	assert_int_equal(engine_set_policies(fake.engine, set, 1600000, &fake.decisions), 0);
+	policy_set_unref(set);
+	decisions_done(&fake.decisions);
+	assert_string_equal(fake_engine_do(&fake, 2, ""), "+p:a0");
+	fake_engine_do(&fake, 2.1, "!cancelled:p:a0");
+	assert_string_equal(fake_engine_tracks(&fake), "p:a:held:1");
+	fake_engine_do(&fake, 2.2, "!cancelled:p:a0");
+	assert_string_equal(fake_engine_tracks(&fake), "");
+	fake_engine_done(&fake);
 }
 
 static void test_adopt(void **state)
@@ -483,12 +577,20 @@ static void test_reload(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_scenarios),	cmocka_unit_test(test_needs_sample),
-		cmocka_unit_test(test_wants),		cmocka_unit_test(test_withdrawn),
-		cmocka_unit_test(test_withdrawn_event), cmocka_unit_test(test_withdrawn_by_release),
-		cmocka_unit_test(test_late_report),	cmocka_unit_test(test_decision),
-		cmocka_unit_test(test_adopt),		cmocka_unit_test(test_adopt_first),
+		cmocka_unit_test(test_scenarios),
+		cmocka_unit_test(test_needs_sample),
+		cmocka_unit_test(test_wants),
+		cmocka_unit_test(test_withdrawn),
+		cmocka_unit_test(test_withdrawn_event),
+		cmocka_unit_test(test_withdrawn_by_release),
+		cmocka_unit_test(test_late_report),
+		cmocka_unit_test(test_decision),
+		cmocka_unit_test(test_adopt),
+		cmocka_unit_test(test_adopt_first),
 		cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_withdrawn_negated),
+		cmocka_unit_test(test_late_report_reload),
+		cmocka_unit_test(test_explain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,6 +165,31 @@ static void test_match(void **state)
 	snapshot_unref(without);
 }
 
+/* A cgroup that was made after the inventory: nobody was seen in it yet. */
+static void test_new_cgroup(void **state)
+{
+	static const char *const lines[] = { "process_not = nginx\nmatch = /**",
+					     "user_not = ann\nmatch = /**",
+					     "namespace_not = net:own\nmatch = /**" };
+	const char *paths[] = { "/", "/system.slice", SSH, "/system.slice/new.service" };
+	struct metric_set wanted = { 0 };
+	struct snapshot *snapshot = fake_snapshot(fake_tree(paths, ARRAY_SIZE(paths), NULL),
+						  &wanted, 2);
+
+	(void)state;
+	snapshot->inventory = fake_inventory();
+	assert_int_equal(user_names_parse(passwd, strlen(passwd), &snapshot->inventory->users), 0);
+	assert_int_equal(join_new(snapshot->tree, snapshot->inventory, &snapshot->join), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct selectors *selectors = parse(lines[i]);
+
+		assert_int_equal(selectors_match(selectors, snapshot, 2), OUTCOME_TRUE);
+		assert_int_equal(selectors_match(selectors, snapshot, 3), OUTCOME_UNKNOWN);
+		selectors_free(selectors);
+	}
+	snapshot_unref(snapshot);
+}
+
 /* Where a process could not be looked into, nothing is claimed about its namespaces. */
 static void test_denied(void **state)
 {
@@ -404,11 +429,12 @@ static void test_glob_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_match),	     cmocka_unit_test(test_denied),
-		cmocka_unit_test(test_part_missing), cmocka_unit_test(test_own_cgroup),
-		cmocka_unit_test(test_could_match),  cmocka_unit_test(test_wrong),
-		cmocka_unit_test(test_text),	     cmocka_unit_test(test_half_a_line),
-		cmocka_unit_test(test_cover),	     cmocka_unit_test(test_glob_text),
+		cmocka_unit_test(test_match),	    cmocka_unit_test(test_new_cgroup),
+		cmocka_unit_test(test_denied),	    cmocka_unit_test(test_part_missing),
+		cmocka_unit_test(test_own_cgroup),  cmocka_unit_test(test_could_match),
+		cmocka_unit_test(test_wrong),	    cmocka_unit_test(test_text),
+		cmocka_unit_test(test_half_a_line), cmocka_unit_test(test_cover),
+		cmocka_unit_test(test_glob_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
