@@ -321,7 +321,7 @@ static int get_text(enum knob_id knob, const char *text, struct knob_value *valu
 	}
 	if (!text || strlen(text) >= sizeof(value->text))
 		return -ERANGE;
-	strcpy(value->text, text);
+	memcpy(value->text, text, strlen(text) + 1);
 	return 0;
 }
 
