@@ -17,7 +17,7 @@ enum { PATIENCE_MS = 30000 };
 static int connect_to(const char *state_dir, unsigned int timeout_ms)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct timeval patience = { timeout_ms / 1000, (timeout_ms % 1000) * 1000 };
+	struct timeval patience = { timeout_ms / 1000, (suseconds_t)(timeout_ms % 1000) * 1000 };
 	int fd, n;
 
 	n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/control", state_dir);

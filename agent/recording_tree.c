@@ -258,9 +258,9 @@ int recording_tree(struct recording *recording, const json_t *cgroups, struct tr
 	uint32_t n = 0;
 	int r = list_rows(recording, cgroups, &rows, &n);
 
-	if (r < 0)
+	if (!rows)
 		return r;
-	objects = calloc(n, sizeof(*objects));
+	objects = calloc((size_t)n + 1, sizeof(*objects));
 	tree = tree_new(n, RECORDING_HIERARCHIES_MAX, recording->strings);
 	r = objects && tree ? fill_tree(recording, tree, rows, old) : -ENOMEM;
 	if (r < 0) {

@@ -107,13 +107,6 @@ int report_ask(const char *state_dir, const char *request, int timeout_ms, int c
 	return r;
 }
 
-bool report_agent_runs(const char *state_dir)
-{
-	_cleanup_(closep) int fd = connect_to(state_dir);
-
-	return fd >= 0 || fd == -EAGAIN;
-}
-
 static struct policy_report *without(const char *state_dir, int error, int timeout_ms)
 {
 	char why[512];

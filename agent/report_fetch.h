@@ -11,8 +11,6 @@
  */
 int report_ask(const char *state_dir, const char *request, int timeout_ms, int cancel_fd,
 	       struct strbuf *ret_answer);
-/* True if something listens where the agent would. Does not wait. */
-bool report_agent_runs(const char *state_dir);
 /*
  * The agent's status. Where there is none to be had, a report that says why. NULL if there is no
  * memory or it was cancelled.

@@ -503,7 +503,7 @@ int reader_read_node(struct reader *reader, struct snapshot *snapshot)
 	live->parent = node->depth > 0 ? live : NULL;
 	for (uint32_t h = 0; h < node->n_ids; h++)
 		live->dirs[h].fd = -1;
-	live->fds = malloc((reader->plan.n + 1) * sizeof(*live->fds));
+	live->fds = calloc(reader->plan.n + 1, sizeof(*live->fds));
 	for (size_t at = 0; live->fds && at < reader->plan.n; at++)
 		live->fds[at] = FD_CLOSED;
 	set_missing(&reader->plan, snapshot);

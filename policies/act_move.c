@@ -269,7 +269,7 @@ int act_move(struct act *act)
 	r = new_moved(&move);
 	for (size_t i = 0; i < move.n_routes && r == 0; i++)
 		r = move_route(&move, &move.routes[i]);
-	act->processes = (uint32_t)(move.n_done / move.n_routes);
+	act->processes = move.n_routes ? (uint32_t)(move.n_done / move.n_routes) : 0;
 	if (r == 0 && move.n_done == 0)
 		r = move.error;
 	log_info("%s: policy %s: moved to %s: %zu, failed %zu", act->decision->node->path,

@@ -171,7 +171,7 @@ static int read_processes(const struct walk *walk, int fd, char *path)
 	struct cgroup_process process = { .index = walk->index, .path = path };
 	struct strbuf text;
 	struct stat status;
-	char *line, *save = NULL;
+	char *at, *line;
 	int r;
 
 	strbuf_init(&text);
@@ -183,8 +183,8 @@ static int read_processes(const struct walk *walk, int fd, char *path)
 	if (r == 0)
 		process.cgroup_id = status.st_ino;
 	/* The kernel's list of numbers, one a line. */
-	for (line = r == 0 && text.data ? strtok_r(text.data, "\n", &save) : NULL; line && r == 0;
-	     line = strtok_r(NULL, "\n", &save)) {
+	at = text.data;
+	while (r == 0 && (line = strsep(&at, "\n"))) {
 		uint64_t pid;
 
 		if (parse_u64(line, &pid) < 0 || pid > INT32_MAX)
@@ -302,13 +302,13 @@ bool cgroup_act_contains(const struct cgroup_act *act, pid_t pid)
 /* Behind the name, which may hold anything, also brackets: field 22 (proc_pid_stat(5)). */
 static int parse_start_time(char *text, uint64_t *ret_start)
 {
-	char *at = strrchr(text, ')'), *field, *save = NULL;
-	unsigned int number = 3;
+	char *at = strrchr(text, ')'), *field = NULL;
+	unsigned int number = 2;
 
-	if (!at)
+	if (!at || at[1] != ' ')
 		return -EBADMSG;
-	for (field = strtok_r(at + 1, " \n", &save); field && number < 22;
-	     field = strtok_r(NULL, " \n", &save))
+	at += 2;
+	while (number < 22 && (field = strsep(&at, " \n")))
 		number++;
 	return field && parse_u64(field, ret_start) == 0 ? 0 : -EBADMSG;
 }

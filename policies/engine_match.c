@@ -214,7 +214,8 @@ static void fill_rows(const struct passage *passage, const struct watch *watch, 
 			continue;
 		rows->tracks[at] = watch->tracks[slot];
 		if (n_events)
-			memcpy(&rows->cells[at * n_events], &watch->cells[slot * n_events],
+			memcpy(&rows->cells[(size_t)at * n_events],
+			       &watch->cells[(size_t)slot * n_events],
 			       n_events * sizeof(*rows->cells));
 	}
 }

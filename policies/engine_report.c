@@ -147,7 +147,7 @@ int engine_adopt(struct engine *engine, const struct snapshot *snapshot, uint64_
 	r = engine_match(engine, snapshot, &engine->carried);
 	if (r == 0)
 		r = adopt_track(engine, watch, index, &track);
-	if (r < 0)
+	if (!track)
 		return r;
 	track_hold(watch, track, step, now);
 	track->held_since = since && since < now ? since : now;

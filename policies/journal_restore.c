@@ -71,6 +71,7 @@ struct restoring {
 struct attempt {
 	const struct restoring *restoring;
 	const struct knob_context *context;
+	struct knob_context files; /* without systemd */
 	const struct journal_entry *entry;
 	const struct node *node;
 	struct journal *journal;
@@ -271,12 +272,12 @@ static enum outcome_of_entry put_back(struct attempt *attempt)
 /* Through systemd what was changed through it; should it not answer, its file. */
 static enum outcome_of_entry put_back_somehow(struct attempt *attempt)
 {
-	struct knob_context files = attempt->restoring->context;
 	enum outcome_of_entry outcome;
 
-	files.units = NULL;
+	attempt->files = attempt->restoring->context;
+	attempt->files.units = NULL;
 	if (!attempt->entry->unit) {
-		attempt->context = &files;
+		attempt->context = &attempt->files;
 		return put_back(attempt);
 	}
 	outcome = put_back(attempt);
@@ -284,7 +285,7 @@ static enum outcome_of_entry put_back_somehow(struct attempt *attempt)
 		return outcome;
 	log_warning("journal: %s: %s: systemd cannot be asked to put it back: its file is written",
 		    attempt->entry->path, knob_name(attempt->entry->knob));
-	attempt->context = &files;
+	attempt->context = &attempt->files;
 	attempt->error = 0;
 	return put_back(attempt);
 }

@@ -95,7 +95,7 @@ static void format_mib(uint64_t bytes, char *text)
 static struct amounts amounts(const struct lowering *lowering)
 {
 	uint64_t peak = lowering->usage;
-	struct amounts text;
+	struct amounts text = { 0 };
 
 	knob_read_number(lowering->access, lowering->files->peak, &peak);
 	format_mib(lowering->usage, text.used);

@@ -136,11 +136,6 @@ unsigned int policy_set_inventory(const struct policy_set *set)
 	return parts | metric_set_inventory(&metrics);
 }
 
-bool policy_matches(const struct policy *policy, const struct snapshot *snapshot, uint32_t index)
-{
-	return selectors_match(policy->selectors, snapshot, index) == OUTCOME_TRUE;
-}
-
 static void load_file(struct policy_builder *builder, const char *path)
 {
 	ini_file_parse(path, policy_handle_entry, builder, builder->errors);

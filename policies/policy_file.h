@@ -108,7 +108,5 @@ void policy_set_needs(const struct policy_set *set, struct metric_set *metrics);
 const struct policy_global *policy_set_global(const struct policy_set *set);
 /* The parts of the inventory that selectors and conditions look at (enum inventory_parts). */
 unsigned int policy_set_inventory(const struct policy_set *set);
-/* True if the policy is for that cgroup (selectors_match() is true). */
-bool policy_matches(const struct policy *policy, const struct snapshot *snapshot, uint32_t index);
 /* "off", "shadow", "enforce". */
 const char *policy_mode_name(enum policy_mode mode);

@@ -59,7 +59,7 @@ static int add_item(struct lines *lines, enum selector_kind kind, char *text, ch
 		grown = realloc(lines->items, (lines->n_items + 1) * sizeof(*grown));
 		r = grown ? 0 : -ENOMEM;
 	}
-	if (r < 0) {
+	if (!grown) {
 		free(text);
 		return r;
 	}

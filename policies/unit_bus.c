@@ -18,6 +18,9 @@
  */
 enum { CALL_TIMEOUT_MS = 2000 };
 
+/* A product of two numbers of 64 bits. */
+__extension__ typedef unsigned __int128 wide;
+
 struct unit_bus {
 	const struct unit_io *io;
 	bool ours; /* io is from unit_sd_new() */
@@ -129,9 +132,7 @@ static uint64_t per_second(const struct knob_value *value)
 {
 	if (value->number == KNOB_UNLIMITED || value->period == 0)
 		return value->number;
-	return (uint64_t)((__extension__(unsigned __int128) value->number * 1000000 +
-			   value->period / 2) /
-			  value->period);
+	return (uint64_t)(((wide)value->number * 1000000 + value->period / 2) / value->period);
 }
 
 void unit_bus_round(enum knob_id knob, struct knob_value *value)
@@ -259,8 +260,7 @@ static int get_quota(struct unit_bus *bus, const char *unit, uint64_t number,
 		period = period < longest ? longest : period;
 		period = period > second ? second : period;
 		period = period < least ? least : period;
-		value->number = (uint64_t)(__extension__(unsigned __int128) number * period /
-					   second);
+		value->number = (uint64_t)((wide)number * period / second);
 		if (value->number < least)
 			value->number = least;
 	}
@@ -321,7 +321,7 @@ static int get_text(enum knob_id knob, const char *text, struct knob_value *valu
 	}
 	if (!text || strlen(text) >= sizeof(value->text))
 		return -ERANGE;
-	strcpy(value->text, text);
+	memcpy(value->text, text, strlen(text) + 1);
 	return 0;
 }
 

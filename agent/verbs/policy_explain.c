@@ -86,7 +86,7 @@ int policy_explain(struct context *context, int argc, char **argv)
 	if (argc > 2)
 		return explain_files(context, argv[1], argv + 2, (size_t)argc - 2);
 	r = find_path(context, argv[1], &path);
-	if (r != 0)
+	if (!path)
 		return r;
 	/* A newline would end the request: such a name cannot be asked for. */
 	if (strchr(path, '\n'))

@@ -208,7 +208,7 @@ static int write_cpu_max(struct fake_cgroupfs *fs, int dir_fd, const char *text)
 static int write_cpu_burst(struct fake_cgroupfs *fs, int dir_fd, const char *text)
 {
 	struct strbuf quota;
-	uint64_t burst, most = UINT64_MAX;
+	uint64_t burst = 0, most = UINT64_MAX;
 
 	(void)fs;
 	strbuf_init(&quota);

@@ -8,9 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -18,6 +16,7 @@
 #include "agent/recording.h"
 #include "agent/simulation.h"
 #include "core/cleanup.h"
+#include "fake_engine.h"
 #include "fake_snapshot.h"
 
 enum { SAMPLES = 60 };
@@ -56,28 +55,6 @@ static const char policies[] = "[policy hot]\n"
 			       "schedule = 22:31-23:00\n"
 			       "action = cpu.quota 50%\n"
 			       "cooldown = 1s\n";
-
-static struct policy_set *load_policies(void)
-{
-	char directory[] = "/tmp/cgwatch-unit-XXXXXX", path[64];
-	const char *const paths[] = { path };
-	const struct policy_check check = { 0 };
-	struct ini_errors errors = { 0 };
-	struct policy_set *set = NULL;
-	FILE *file;
-
-	assert_non_null(mkdtemp(directory));
-	snprintf(path, sizeof(path), "%s/p.ini", directory);
-	file = fopen(path, "w");
-	assert_non_null(file);
-	fputs(policies, file);
-	fclose(file);
-	assert_int_equal(policy_set_load(paths, 1, &check, &errors, &set), 0);
-	ini_errors_done(&errors);
-	unlink(path);
-	rmdir(directory);
-	return set;
-}
 
 /* A machine in which cgroups come, go, and come again, with a number for everything looked at. */
 static struct tree *tree_at(unsigned int at, struct tree *previous)
@@ -226,7 +203,7 @@ static void run_recorded(struct policy_set *set, FILE *file, struct strbuf *text
 
 static void test_same_decisions(void **state)
 {
-	struct policy_set *set = load_policies();
+	struct policy_set *set = fake_policies(policies);
 	FILE *file = tmpfile();
 	struct strbuf live, recorded;
 

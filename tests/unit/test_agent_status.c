@@ -8,14 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "agent/report_read.h"
 #include "agent/status.h"
 #include "core/cleanup.h"
+#include "fake_engine.h"
 #include "fake_snapshot.h"
 
 static const char policies[] = "[policy hot]\n"
@@ -36,28 +35,6 @@ static const char policies[] = "[policy hot]\n"
 			       "cooldown = 2s\n"
 			       "mode = off\n";
 
-static struct policy_set *load_policies(void)
-{
-	char directory[] = "/tmp/cgwatch-unit-XXXXXX", path[64];
-	const char *const paths[] = { path };
-	const struct policy_check check = { 0 };
-	struct ini_errors errors = { 0 };
-	struct policy_set *set = NULL;
-	FILE *file;
-
-	assert_non_null(mkdtemp(directory));
-	snprintf(path, sizeof(path), "%s/p.ini", directory);
-	file = fopen(path, "w");
-	assert_non_null(file);
-	fputs(policies, file);
-	fclose(file);
-	assert_int_equal(policy_set_load(paths, 1, &check, &errors, &set), 0);
-	ini_errors_done(&errors);
-	unlink(path);
-	rmdir(directory);
-	return set;
-}
-
 /* An agent on a recorded tree, which therefore enforces nothing. */
 static void make_agent(struct agent *agent)
 {
@@ -68,7 +45,7 @@ static void make_agent(struct agent *agent)
 	*agent = (struct agent){ .no_journal = "this is a \"recorded\" tree" };
 	assert_int_equal(root_new(CGWATCH_FIXTURE_DIR "/v2-linux-6.1", &agent->root), 0);
 	assert_int_equal(sampler_new(agent->root, &options, &agent->sampler), 0);
-	agent->policies = load_policies();
+	agent->policies = fake_policies(policies);
 	agent->tally = tally_new();
 	assert_int_equal(engine_new(1000000, &agent->engine), 0);
 	assert_int_equal(engine_set_policies(agent->engine, agent->policies, 1, &decisions), 0);

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "core/cleanup.h"
+#include "fake_engine.h"
 #include "fake_snapshot.h"
 #include "policies/engine.h"
 
@@ -242,24 +242,6 @@ static const struct scenario scenarios[] = {
 	{ "off", POLICY("mode = off\ncooldown = 1s\n"), { { 1, 60, 60, "" }, { 2, 60, 60, "" } } },
 };
 
-static struct policy_set *load(const char *text)
-{
-	char path[] = "/tmp/cgwatch-test-engine-XXXXXX";
-	const char *paths[] = { path };
-	struct ini_errors errors = { 0 };
-	struct policy_set *set = NULL;
-	int fd = mkstemp(path);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), (int)strlen(text));
-	close(fd);
-	if (policy_set_load(paths, 1, NULL, &errors, &set) < 0)
-		fail_msg("%s: %s", text, errors.n ? errors.list[0].text : "?");
-	unlink(path);
-	ini_errors_done(&errors);
-	return set;
-}
-
 /* A series of snapshots of "/", "/a" and "/b". */
 struct world {
 	struct tree *tree;
@@ -335,7 +317,7 @@ static void describe(struct decisions *decisions, char *text, size_t size)
 
 static void run_scenario(const struct scenario *scenario)
 {
-	struct policy_set *set = load(scenario->policy);
+	struct policy_set *set = fake_policies(scenario->policy);
 	struct decisions decisions = { 0 };
 	struct world world = { 0 };
 	struct engine *engine = NULL;
@@ -376,7 +358,7 @@ struct bench {
 
 static void bench_init(struct bench *bench, const char *policy)
 {
-	struct policy_set *set = load(policy);
+	struct policy_set *set = fake_policies(policy);
 
 	*bench = (struct bench){ 0 };
 	assert_int_equal(engine_new(1000000, &bench->engine), 0);
@@ -503,8 +485,8 @@ static void test_lease_seen_by_enforcer(void **state)
 
 static void test_reload(void **state)
 {
-	struct policy_set *same = load(POLICY("for = 2s\ncooldown = 1s\n"));
-	struct policy_set *other = load(POLICY("for = 3s\ncooldown = 1s\n"));
+	struct policy_set *same = fake_policies(POLICY("for = 2s\ncooldown = 1s\n"));
+	struct policy_set *other = fake_policies(POLICY("for = 3s\ncooldown = 1s\n"));
 	struct bench bench;
 
 	(void)state;

@@ -281,7 +281,6 @@ static void test_fetch_from_nobody(void **state)
 	int cancel = eventfd(1, EFD_CLOEXEC);
 
 	(void)state;
-	assert_false(report_agent_runs("/nonexistent/cgwatch-test"));
 	assert_false(report->agent);
 	assert_non_null(strstr(report->why, "start cgwatchd"));
 	policy_report_unref(report);
@@ -293,9 +292,6 @@ static void test_fetch_from_nobody(void **state)
 	assert_non_null(strstr(report->why, "did not answer within 50 ms"));
 	policy_report_unref(report);
 	/* Who leaves does not wait for that. */
-	start_agent(&agent, NULL);
-	assert_true(report_agent_runs(agent.dir));
-	stop_agent(&agent);
 	start_agent(&agent, NULL);
 	assert_null(report_fetch(agent.dir, 1 << 30, cancel));
 	stop_agent(&agent);
