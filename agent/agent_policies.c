@@ -88,6 +88,10 @@ static void tell(struct agent *agent, const struct enforcer_result *result)
 	agent->counts.failed_actions += word == RESULT_FAILED;
 	if (!result->policy || result->op == DECISION_REPORT)
 		return;
+	if (result->taken) {
+		engine_taken(agent->engine, result->node_serial, result->policy, result->step, now);
+		return;
+	}
 	if (result->cancelled && error == 0)
 		error = -ECANCELED;
 	engine_report(agent->engine, result->node_serial, result->policy, result->op, result->step,

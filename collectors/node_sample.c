@@ -15,7 +15,10 @@ DEFINE_CLEANUP(struct tree *, tree_unref)
 DEFINE_CLEANUP(struct snapshot *, snapshot_unref)
 DEFINE_CLEANUP(struct reader *, reader_free)
 
-/* Rates over less than that say little: a tick of the kernel is up to 10 ms. */
+/*
+ * Rates over less than that say little: a tick of the kernel is up to 10 ms. Over less than half
+ * the sampling interval they are another number than the one that was decided on.
+ */
 static const uint64_t shortest_ns = 200000000;
 
 /* Made from cells of other cgroups, which are not read here. */
@@ -76,7 +79,10 @@ static void keep_columns(struct snapshot *snapshot, const struct snapshot *lates
 
 static void compute_rates(struct snapshot *snapshot, const struct snapshot *latest, uint32_t index)
 {
-	if (snapshot->boottime_ns - latest->boottime_ns >= shortest_ns) {
+	uint64_t least = latest->interval_ns / 2 > shortest_ns ? latest->interval_ns / 2
+							       : shortest_ns;
+
+	if (snapshot->boottime_ns - latest->boottime_ns >= least) {
 		rates_compute(snapshot, latest);
 		return;
 	}

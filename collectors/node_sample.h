@@ -7,7 +7,8 @@
 /*
  * One cgroup read afresh, for a last look before something is done to it: a snapshot with the same
  * wanted columns and one node, index 0. Gauges, counters and limits are read anew; rates and what
- * is derived over time keep the values of `latest` unless at least 200 ms went by; what needs
+ * is derived over time keep the values of `latest` unless at least 200 ms and half an
+ * interval went by; what needs
  * ancestors (limits by ancestor) or the inventory keeps them as well. Checks that it is still the
  * cgroup with the node's ids: -ESTALE, -ENOENT if it is gone. Any thread; opens files anew.
  */

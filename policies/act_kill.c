@@ -165,7 +165,7 @@ static void let_them_die(struct kill *kill)
 	while ((hold = hold_find(act->enforcer, act->decision->node, KNOB_FREEZE, &frozen)) &&
 	       hold->n_holders > 0)
 		enforce_release_holder(act->enforcer, hold, &hold->holders[0],
-				       "thawed, so that the killed can end");
+				       "thawed, so that the killed can end", false);
 	if (!act->decision->action.text)
 		knob_write(&act->enforcer->context, &request, &result);
 }

@@ -55,8 +55,9 @@ struct enforcer_result {
 	uint64_t cgroup_id, breach_usec, lease_until;
 	enum knob_id knob; /* KNOB_COUNT: the action has none */
 	struct knob_value requested;
-	bool has_before,
-		cancelled;  /* cancelled: the last look said that it is not wanted any more */
+	bool has_before;
+	bool taken;	    /* thawed by hand, or changed by somebody else: for engine_taken() */
+	bool cancelled;	    /* the last look said that it is not wanted any more */
 	uint32_t processes; /* kill, move: how many */
 };
 

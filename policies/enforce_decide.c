@@ -217,7 +217,7 @@ static void release_decision(struct enforcer *enforcer, const struct decision *d
 }
 
 int enforce_release_holder(struct enforcer *enforcer, struct hold *hold, struct holder *holder,
-			   const char *why)
+			   const char *why, bool taken)
 {
 	_cleanup_(freep) char *policy = strdup(holder->policy);
 	const struct decision decision = {
@@ -228,6 +228,7 @@ int enforce_release_holder(struct enforcer *enforcer, struct hold *hold, struct 
 		.line = holder->line,
 		.action = { .id = holder->action, .value = holder->value },
 		.reason = (char *)why,
+		.taken = taken,
 		.lease_until = holder->lease_until,
 	};
 	int r = policy ? release(enforcer, hold, holder, &decision) : -ENOMEM;
@@ -252,7 +253,7 @@ static void thaw_by_hand(struct enforcer *enforcer, const struct decision *decis
 		held = true;
 		by_hand |= strcmp(hold->holders[0].policy, ENFORCE_BY_HAND) == 0;
 		account.error = enforce_release_holder(enforcer, hold, &hold->holders[0],
-						       "thawed by hand");
+						       "thawed by hand", true);
 	}
 	if (by_hand)
 		return; /* that result is told already */

@@ -35,7 +35,7 @@ void enforce_leases(struct enforcer *enforcer)
 		pthread_mutex_lock(&enforcer->lock);
 		enforcer->stats.leases_expired++;
 		pthread_mutex_unlock(&enforcer->lock);
-		enforce_release_holder(enforcer, hold, holder, "the lease is over");
+		enforce_release_holder(enforcer, hold, holder, "the lease is over", false);
 		i = 0; /* the list may have changed */
 	}
 }
@@ -93,6 +93,7 @@ static void give_up(struct enforcer *enforcer, struct hold *hold, const struct k
 			.line = holder->line,
 			.action = { .id = holder->action, .value = holder->value },
 			.reason = (char *)text,
+			.taken = conflict,
 		};
 		const struct account account = { .decision = &decision,
 						 .started = enforce_now(),
@@ -207,8 +208,8 @@ int enforce_release_everything(struct enforcer *enforcer, bool exiting)
 		int r = 0;
 
 		if (holder)
-			r = enforce_release_holder(enforcer, hold, holder,
-						   "everything is released");
+			r = enforce_release_holder(enforcer, hold, holder, "everything is released",
+						   false);
 		else if (hold->n_holders == 0)
 			r = hold_loosen(enforcer, hold, &result);
 		if (r < 0 && error == 0)

@@ -184,11 +184,11 @@ void hold_forget_conflict(struct enforcer *enforcer, const struct hold *hold);
 
 void enforce_decision(struct enforcer *enforcer, const struct decision *decision);
 /*
- * Releases one holder as if its policy had decided so, and tells it. May drop the hold. 0 or
- * -errno of what could not be put back.
+ * Releases one holder as if its policy had decided so, and tells it, also that it was `taken` from
+ * the policy. May drop the hold. 0 or -errno of what could not be put back.
  */
 int enforce_release_holder(struct enforcer *enforcer, struct hold *hold, struct holder *holder,
-			   const char *why);
+			   const char *why, bool taken);
 /* Freezes or thaws by hand. */
 void enforce_by_hand(struct enforcer *enforcer, const struct decision *decision);
 

@@ -75,6 +75,7 @@ void enforce_fill_result(const struct enforcer *enforcer, const struct account *
 		.error = account->error,
 		.conflict = account->conflict,
 		.cancelled = account->cancelled,
+		.taken = decision->taken,
 		.changed = knob->changed,
 		.has_before = knob->has_before,
 		.before = knob->before,

@@ -44,6 +44,7 @@ struct decision {
 	bool shadow; /* only to be told, not done */
 	bool restore_on_exit;
 	uint64_t lease_until; /* CLOCK_BOOTTIME microseconds; 0: no lease */
+	bool taken;	      /* a release that nobody decided: see engine_taken() */
 	char *reason;	      /* for people; may hold bytes from outside */
 	uint64_t breach_usec; /* how long `when` had held */
 	/* APPLY: the events of `rule->when` that had happened: those do not unhappen, and what is
@@ -73,6 +74,7 @@ enum engine_block {
 	BLOCK_SHARE,	  /* max_share */
 	BLOCK_UNKNOWN,	  /* what a bound needs cannot be told: nothing is done */
 	BLOCK_FAILED,	  /* the last attempt failed; it waits before it tries again */
+	BLOCK_TAKEN,	  /* somebody thawed or changed what it held: hands off for a while */
 	BLOCK_COUNT,
 };
 
@@ -180,6 +182,13 @@ bool engine_policy_stats(const struct engine *engine, const char *policy, uint64
  */
 void engine_report(struct engine *engine, uint64_t node_serial, const char *policy,
 		   enum decision_op op, unsigned int step, int error, uint64_t now);
+/*
+ * Somebody took a rung away: it was thawed by hand, or the value changed (a conflict). That is a
+ * word to be heeded: the rung is not held any more, and for the cooldown, at least 5 minutes, the
+ * policy does nothing more to that cgroup. Its other rungs stay until it clears.
+ */
+void engine_taken(struct engine *engine, uint64_t node_serial, const char *policy,
+		  unsigned int step, uint64_t now);
 /* Releases everything held (before stop, or by hand): adds to `decisions`. 0 or -ENOMEM. */
 int engine_release_all(struct engine *engine, uint64_t now, const char *reason,
 		       struct decisions *decisions);

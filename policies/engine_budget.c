@@ -15,7 +15,7 @@ static const char *const block_names[BLOCK_COUNT] = {
 	[BLOCK_RATE] = "max_per_hour",	     [BLOCK_CONCURRENT] = "max_concurrent",
 	[BLOCK_PROCESSES] = "max_processes", [BLOCK_CGROUPS] = "max_cgroups",
 	[BLOCK_SHARE] = "max_share",	     [BLOCK_UNKNOWN] = "unknown",
-	[BLOCK_FAILED] = "failed",
+	[BLOCK_FAILED] = "failed",	     [BLOCK_TAKEN] = "taken",
 };
 
 const char *engine_block_name(enum engine_block block)
@@ -254,7 +254,7 @@ static enum engine_block bound_failed(const struct moment *moment, const struct 
 {
 	(void)step;
 	*ret_until = track->retry_at;
-	return moment->now < track->retry_at ? BLOCK_FAILED : BLOCK_NOTHING;
+	return track_waits_for(track, moment->now);
 }
 
 static enum engine_block bound_rate(const struct moment *moment, const struct track *track,

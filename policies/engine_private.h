@@ -9,6 +9,7 @@ enum {
 	/* A failed attempt is made again after this, then after twice as long, … */
 	ENGINE_RETRY_USEC = 10000000,
 	ENGINE_RETRY_MOST_USEC = 300000000,
+	ENGINE_TAKEN_USEC = 300000000,
 	/* Ticks of a busy machine come late: no shorter pause of them is a gap. */
 	ENGINE_GAP_USEC = 10000000,
 };
@@ -35,7 +36,8 @@ struct track {
 	uint64_t rung_since;   /* the last rung was applied or undone */
 	uint64_t settle_until; /* rates still speak of the time when it was frozen */
 	uint64_t effect_from;  /* the highest rung is in force, and `when` held since; 0: no */
-	uint64_t retry_at;     /* the enforcer failed: not before this */
+	uint64_t retry_at;     /* the enforcer failed, or somebody took a rung: not before this */
+	bool taken;	       /* which of the two */
 	uint64_t cooldown_until;
 	uint64_t block_until;
 	enum engine_block block;
@@ -43,6 +45,14 @@ struct track {
 	int last_error;
 	bool escalate; /* the next rung is due whatever its `after` */
 };
+
+/* Why it waits until `retry_at`. */
+static inline enum engine_block track_waits_for(const struct track *track, uint64_t now)
+{
+	if (now >= track->retry_at)
+		return BLOCK_NOTHING;
+	return track->taken ? BLOCK_TAKEN : BLOCK_FAILED;
+}
 
 /* The times of what was done within the last hour, in their order. */
 struct hour {

@@ -11,7 +11,8 @@ static void report_done(struct watch *watch, struct track *track, unsigned int s
 	const struct policy *policy = watch->policy;
 
 	track->failures = 0;
-	track->retry_at = 0;
+	if (!track->taken)
+		track->retry_at = 0;
 	/* In shadow mode nothing was done, so that there is no effect to look for. */
 	if (policy->effect_after_usec && policy->mode == POLICY_ENFORCE &&
 	    step + 1 == track_height(track) && !(track->judged >> step & 1))
@@ -52,6 +53,7 @@ static void report_failed(struct engine *engine, struct watch *watch, struct tra
 	budget_return(engine, watch, track->applied_at[step]);
 	track_drop(watch, track, 1U << step);
 	track->retry_at = now + wait;
+	track->taken = false;
 	track->rung_since = now;
 	if (track->held)
 		return;
@@ -109,6 +111,28 @@ void engine_report(struct engine *engine, uint64_t node_serial, const char *poli
 		report_failed(engine, watch, track, step, now);
 	else
 		report_done(watch, track, step, now);
+}
+
+void engine_taken(struct engine *engine, uint64_t node_serial, const char *policy,
+		  unsigned int step, uint64_t now)
+{
+	struct watch *watch = engine_watch(engine, policy);
+	struct track *track = watch ? watch_find(watch, node_serial, NULL) : NULL;
+	uint64_t wait = watch && watch->policy->cooldown_usec > ENGINE_TAKEN_USEC
+				? watch->policy->cooldown_usec
+				: ENGINE_TAKEN_USEC;
+
+	/* One that is asked for again meanwhile is not the one that was taken. */
+	if (!track || step >= watch->policy->n_steps || !(track->held >> step & 1) ||
+	    track->unreported[step])
+		return;
+	track_drop(watch, track, 1U << step);
+	track->retry_at = now + wait;
+	track->taken = true;
+	track->rung_since = now;
+	track->settle_until = now + 2 * engine->interval;
+	if (!track->held)
+		track_cool_down(watch, track, now, wait);
 }
 
 /* ---- what an earlier agent left ---- */

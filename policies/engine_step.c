@@ -174,8 +174,10 @@ static int step_pending(const struct moment *moment, struct track *track)
 
 static int step_cooldown(const struct moment *moment, struct track *track)
 {
-	enum engine_block block = moment->now < track->retry_at ? BLOCK_FAILED : BLOCK_COOLDOWN;
+	enum engine_block block = track_waits_for(track, moment->now);
 
+	if (block == BLOCK_NOTHING)
+		block = BLOCK_COOLDOWN;
 	if (moment->now >= track->cooldown_until)
 		return step_pending(moment, track);
 	see_breach(moment, track);

@@ -200,6 +200,7 @@ static void sample(struct fake_engine *fake)
 static void report(struct fake_engine *fake, enum decision_op op, char *text, int error)
 {
 	char *cgroup = strchr(text, ':'), *code, *step;
+	uint64_t serial;
 
 	must(cgroup != NULL, text);
 	*cgroup++ = '\0';
@@ -211,12 +212,21 @@ static void report(struct fake_engine *fake, enum decision_op op, char *text, in
 			error = errors[i].error;
 	}
 	step = cgroup + strlen(cgroup) - 1;
-	engine_report(fake->engine,
-		      fake->tree
-			      ->nodes[tree_find(fake->tree,
-						paths[cgroup_of(cgroup, (size_t)(step - cgroup))])]
-			      ->serial,
-		      text, op, (unsigned int)(*step - '0'), error, fake->now);
+	serial = fake->tree
+			 ->nodes[tree_find(fake->tree,
+					   paths[cgroup_of(cgroup, (size_t)(step - cgroup))])]
+			 ->serial;
+	if (op == DECISION_OP_COUNT)
+		engine_taken(fake->engine, serial, text, (unsigned int)(*step - '0'), fake->now);
+	else
+		engine_report(fake->engine, serial, text, op, (unsigned int)(*step - '0'), error,
+			      fake->now);
+}
+
+/* Not a report of something that was decided. */
+static void tell_taken(struct fake_engine *fake, char *text)
+{
+	report(fake, DECISION_OP_COUNT, text, 0);
 }
 
 static void tell_done(struct fake_engine *fake, char *text)
@@ -279,6 +289,7 @@ static const struct {
 	{ "!cancelled:", tell_cancelled },
 	{ "!released:", tell_released },
 	{ "!unreleased:", tell_released },
+	{ "!taken:", tell_taken },
 	{ "!stop", tell_stop },
 	{ "!go", tell_go },
 	{ "!release-all", tell_release_all },

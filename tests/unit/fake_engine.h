@@ -14,6 +14,7 @@
  *   !event:a:oom_kill         engine_event(); '~' stands for a blank
  *   !done:p:a0 !fail:p:a0:EBUSY !cancelled:p:a0    reports of applied rungs
  *   !released:p:a0 !unreleased:p:a0:EIO            reports of releases
+ *   !taken:p:a0                                    engine_taken()
  *   !stop !go !release-all
  * Words that begin with '!' alone make no tick. Nothing here fails: the test ends instead.
  */

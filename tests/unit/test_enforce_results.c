@@ -308,6 +308,7 @@ static void test_thaw_a_policys(void **state)
 	assert_int_equal(n, 2);
 	assert_string_equal(results[0].policy, "p");
 	assert_int_equal(results[0].op, DECISION_RELEASE);
+	assert_true(results[0].taken);
 	assert_string_equal(results[1].policy, "by hand");
 	enforcer_results_free(results, n);
 	assert_string_equal(freeze_of(bench), "0");

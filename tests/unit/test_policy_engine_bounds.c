@@ -31,6 +31,24 @@ struct scenario {
 	"action = cpu.quota 20%\nmode = enforce\n" rest
 
 static const struct scenario scenarios[] = {
+	{ "taken: thawed by hand, a policy keeps its hands off for five minutes",
+	  POLICY("p", "then = freeze lease=30s after=2s\nthen = memory.max 1G after=1s\n"),
+	  { { 10, "a.cpu=60", "+p:a0", NULL },
+	    { 11, "!done:p:a0", "", NULL },
+	    { 12, "", "+p:a1", NULL },
+	    { 13, "!done:p:a1 !taken:p:a1", "", "p:a:held:1" },
+	    { 20, "", "", "p:a:held:1(taken)" },
+	    { 300, "", "", NULL }, /* a gap: the timers start anew */
+	    { 303, "", "", "p:a:held:1(taken)" },
+	    { 312, "", "", "p:a:held:1(taken)" },
+	    { 314, "", "+p:a1", NULL } } },
+	{ "taken: what somebody else changed is his, and nothing more is done there",
+	  POLICY("p", "then = freeze lease=30s after=2s\n"),
+	  { { 10, "a.cpu=60", "+p:a0", NULL },
+	    { 11, "!done:p:a0 !taken:p:a0", "", "p:a:cooldown:0" },
+	    { 12, "", "", "p:a:cooldown:0(taken)" },
+	    { 310, "", "", "p:a:cooldown:0(taken)" },
+	    { 312, "", "+p:a0", NULL } } },
 	{ "max_per_hour: a sliding window",
 	  POLICY("p", "max_per_hour = 2\n"),
 	  { { 10, "a.cpu=60", "+p:a0", NULL },
