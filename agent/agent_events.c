@@ -157,7 +157,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-/* They would be looked at with numbers from before them, and not again. */
+/* Else they would be looked at only with numbers from before them. */
 static int wait_for_sample(struct agent *agent, const struct event *list, size_t n, uint64_t age_ns)
 {
 	struct agent_events *events = agent->events;
@@ -196,10 +196,13 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *da
 	if (n == 0)
 		return 0;
 	if (needs_sample(agent, list, n)) {
-		if (age_ns < SAMPLE_AGE_NS && wait_for_sample(agent, list, n, age_ns) >= 0)
-			return 0;
-		if (agent_sample(agent) == 0)
+		/* Now, which may do, and once more with numbers from after them. */
+		if (age_ns < SAMPLE_AGE_NS)
+			r = wait_for_sample(agent, list, n, age_ns);
+		else if (agent_sample(agent) == 0)
 			publish(agent->events, agent->latest);
+		if (r < 0)
+			log_error("events: %s", strerror(-r));
 	}
 	tell_engine(agent, list, n);
 	return 0;
