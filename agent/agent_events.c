@@ -18,7 +18,8 @@
 enum {
 	EVENT_FDS_MOST = 4096,
 	SPARE_FDS = 64, /* of those that the sampler leaves, for the rest of the program */
-	/* Numbers that are younger are not read anew: rates over less say little. */
+	/* Rates over less say little: numbers that are younger are read anew when they are as old.
+	 */
 	SAMPLE_AGE_NS = 100000000,
 	/* So many wake-ups in such a time; more wait for its end, and come as one. */
 	BURST = 50,
@@ -28,6 +29,10 @@ enum {
 struct agent_events {
 	struct event_watch *watch;
 	sd_event_source *source;
+	/* Those that compare numbers and came too early after a sample, until the timer ends. */
+	sd_event_source *timer;
+	struct event *waiting;
+	size_t n_waiting;
 	pthread_mutex_t mutex;
 	struct snapshot *latest; /* for agent_recheck(), under the mutex */
 	bool failed;		 /* was said */
@@ -72,6 +77,8 @@ void agent_events_stop(struct agent *agent)
 	if (!events)
 		return;
 	sd_event_source_disable_unref(events->source);
+	sd_event_source_disable_unref(events->timer);
+	free(events->waiting);
 	event_watch_free(events->watch);
 	snapshot_unref(events->latest);
 	pthread_mutex_destroy(&events->mutex);
@@ -111,8 +118,6 @@ static struct snapshot *published(struct agent_events *events)
 
 static bool needs_sample(const struct agent *agent, const struct event *list, size_t n)
 {
-	if (clock_ns(CLOCK_BOOTTIME) - agent->latest->boottime_ns < SAMPLE_AGE_NS)
-		return false;
 	for (size_t i = 0; i < n; i++) {
 		if (engine_event_needs_sample(agent->engine, list[i].serial, &list[i].spec))
 			return true;
@@ -120,11 +125,66 @@ static bool needs_sample(const struct agent *agent, const struct event *list, si
 	return false;
 }
 
+static void tell_engine(struct agent *agent, const struct event *list, size_t n)
+{
+	struct decisions decisions = { 0 };
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		r = engine_event(agent->engine, agent->latest, list[i].serial, &list[i].spec,
+				 agent_now_usec(), &decisions);
+		if (r < 0)
+			log_error("policies: %s", strerror(-r));
+	}
+	agent_policies_submit(agent, &decisions);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct agent *agent = data;
+	struct agent_events *events = agent->events;
+	_cleanup_(freep) struct event *list = TAKE_PTR(events->waiting);
+	size_t n = events->n_waiting;
+
+	(void)source;
+	(void)usec;
+	events->n_waiting = 0;
+	/* A tick may have come meanwhile. */
+	if (n > 0 && agent->latest->boottime_ns < list[n - 1].boottime_ns &&
+	    agent_sample(agent) == 0)
+		publish(events, agent->latest);
+	tell_engine(agent, list, n);
+	return 0;
+}
+
+/* Else they would be looked at only with numbers from before them. */
+static int wait_for_sample(struct agent *agent, const struct event *list, size_t n, uint64_t age_ns)
+{
+	struct agent_events *events = agent->events;
+	uint64_t usec = (SAMPLE_AGE_NS - age_ns) / 1000;
+	struct event *all = realloc(events->waiting, (events->n_waiting + n) * sizeof(*all));
+	int r = 0;
+
+	if (!all)
+		return -ENOMEM;
+	events->waiting = all;
+	if (events->n_waiting == 0) {
+		events->timer = sd_event_source_disable_unref(events->timer);
+		r = sd_event_add_time_relative(agent->event, &events->timer, CLOCK_BOOTTIME, usec,
+					       1000, on_timer, agent);
+	}
+	if (r < 0)
+		return r;
+	memcpy(all + events->n_waiting, list, n * sizeof(*list));
+	events->n_waiting += n;
+	return 0;
+}
+
 static int on_events(sd_event_source *source, int fd, uint32_t revents, void *data)
 {
 	struct agent *agent = data;
-	struct decisions decisions = { 0 };
 	_cleanup_(freep) struct event *list = NULL;
+	uint64_t age_ns = clock_ns(CLOCK_BOOTTIME) - agent->latest->boottime_ns;
 	size_t n = 0;
 	int r = event_watch_read(agent->events->watch, &list, &n);
 
@@ -135,15 +195,16 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *da
 		log_error("events: %s", strerror(-r));
 	if (n == 0)
 		return 0;
-	if (needs_sample(agent, list, n) && agent_sample(agent) == 0)
-		publish(agent->events, agent->latest);
-	for (size_t i = 0; i < n; i++) {
-		r = engine_event(agent->engine, agent->latest, list[i].serial, &list[i].spec,
-				 agent_now_usec(), &decisions);
+	if (needs_sample(agent, list, n)) {
+		/* Now, which may do, and once more with numbers from after them. */
+		if (age_ns < SAMPLE_AGE_NS)
+			r = wait_for_sample(agent, list, n, age_ns);
+		else if (agent_sample(agent) == 0)
+			publish(agent->events, agent->latest);
 		if (r < 0)
-			log_error("policies: %s", strerror(-r));
+			log_error("events: %s", strerror(-r));
 	}
-	agent_policies_submit(agent, &decisions);
+	tell_engine(agent, list, n);
 	return 0;
 }
 

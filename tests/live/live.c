@@ -252,6 +252,18 @@ int live_write(const struct live *live, const char *controller, const char *name
 	return r;
 }
 
+/* One that works only for a moment, or is killed at once, was there all the same. */
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid != pid)
+		return false;
+	if (info.si_code == CLD_EXITED && info.si_status == 99)
+		fail_msg("process %d was not let in", (int)pid);
+	return true;
+}
+
 pid_t live_start(struct live *live, const char *name, void (*work)(void))
 {
 	double end = live_now() + LIVE_PATIENCE;
@@ -282,7 +294,7 @@ pid_t live_start(struct live *live, const char *name, void (*work)(void))
 
 		snprintf(padded, sizeof(padded), "\n%s\n", text ? text : "");
 		free(text);
-		if (strstr(padded, want))
+		if (strstr(padded, want) || has_ended(pid))
 			return pid;
 		live_wait(0.01);
 	}

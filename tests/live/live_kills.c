@@ -3,7 +3,7 @@
  * The real agent, killed by SIGKILL at random moments while it applies and releases all the time:
  * whoever cleans up (the watchdog; the next agent; release-all without an agent), no cgroup stays
  * frozen and no limit is another one than before. The number of kills: argument, or
- * CGWATCH_TEST_KILLS, or 200 (40 in an emulated machine).
+ * CGWATCH_TEST_KILLS, or 200 (20 in an emulated machine).
  */
 #define _GNU_SOURCE
 #include <stdarg.h>
@@ -24,7 +24,7 @@
 #include "core/cleanup.h"
 #include "live.h"
 
-enum { CGROUPS = 4, KILLS = 200, KILLS_V2 = 40, VALUE = 128 };
+enum { CGROUPS = 4, KILLS = 200, KILLS_V2 = 20, VALUE = 128 };
 
 /*
  * What is set before, and compared afterwards. Not the kernel's defaults, so that a restore by

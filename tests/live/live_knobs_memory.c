@@ -2,10 +2,9 @@
 /* Limits of memory and I/O on the real kernel: lowered in steps, refused, and seen to limit. */
 #define _GNU_SOURCE
 #include "live_knob_bench.h"
+#include "live_loop.h"
 
-#include <linux/loop.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
@@ -68,63 +67,6 @@ static void test_limit_below_use(void **state)
 	end(&bench);
 }
 
-/* A loop device on a file of 64 MiB; an empty path if there can be none. */
-struct loop {
-	char device[32], file[160];
-	int fd;
-};
-
-static bool loop_open(struct bench *bench, struct loop *loop)
-{
-	_cleanup_(closep) int control = -1, backing = -1;
-	int number;
-
-	memset(loop, 0, sizeof(*loop));
-	loop->fd = -1;
-	if (access("/dev/loop-control", F_OK) != 0 && system("modprobe -q loop") != 0)
-		print_message("no loop module\n");
-	snprintf(loop->file, sizeof(loop->file), "%s/disk", bench->live->state);
-	control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	backing = open(loop->file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (control < 0 || backing < 0 || ftruncate(backing, 64 * MIB) < 0)
-		return false;
-	for (int tries = 0; tries < 20; tries++) {
-		number = ioctl(control, LOOP_CTL_GET_FREE);
-		if (number < 0)
-			return false;
-		snprintf(loop->device, sizeof(loop->device), "/dev/loop%d", number);
-		loop->fd = open(loop->device, O_RDWR | O_CLOEXEC);
-		if (loop->fd >= 0 && ioctl(loop->fd, LOOP_SET_FD, backing) == 0)
-			return true;
-		if (loop->fd >= 0)
-			close(loop->fd);
-		loop->fd = -1; /* somebody else was faster */
-	}
-	return false;
-}
-
-static void loop_close(struct loop *loop)
-{
-	if (loop->fd >= 0) {
-		ioctl(loop->fd, LOOP_CLR_FD, 0);
-		close(loop->fd);
-	}
-}
-
-static char used_device[32];
-
-/* Clean page cache of its own: what reclaim takes first. */
-static void read_device(void)
-{
-	int fd = open(used_device, O_RDONLY | O_CLOEXEC);
-	static char block[MIB];
-
-	while (fd >= 0 && read(fd, block, sizeof(block)) > 0)
-		continue;
-	for (;;)
-		pause();
-}
-
 static void test_limit_in_steps(void **state)
 {
 	struct knob_request request = { .knob = KNOB_MEMORY_MAX,
@@ -141,7 +83,7 @@ static void test_limit_in_steps(void **state)
 	node = make(&bench, "s");
 	request.node = node;
 	request.data = &bench;
-	if (!loop_open(&bench, &loop)) {
+	if (!loop_open(bench.live, &loop)) {
 		print_message("no loop device can be had: lowering in steps left out\n");
 	} else {
 		snprintf(used_device, sizeof(used_device), "%s", loop.device);
@@ -264,7 +206,7 @@ static void test_throttle(void **state)
 
 	begin(&bench, state);
 	node = make(&bench, "io");
-	if (!loop_open(&bench, &loop))
+	if (!loop_open(bench.live, &loop))
 		print_message("no loop device can be had: throttling left out\n");
 	else if (set(&bench, node, "io.max=4000:1 wbps=1M", &result) == -EOPNOTSUPP)
 		print_message("%s: left out\n", result.text);

@@ -143,6 +143,9 @@ static json_t *audit_line(const struct live *live, const char *policy, const cha
 	snprintf(path, sizeof(path), "%s/audit.jsonl", live->state);
 	file = fopen(path, "re");
 	while (file && getline(&text, &size, file) > 0) {
+		/* The one that is being written now. */
+		if (!strchr(text, '\n'))
+			break;
 		line = json_loads(text, 0, NULL);
 		assert_non_null(line);
 		if (strcmp(text_at(line, "policy"), policy) == 0 &&

@@ -557,7 +557,8 @@ const char *fake_cgroupfs_get(struct fake_cgroupfs *fs, const char *path, const 
 
 struct knob_context fake_cgroupfs_context(struct fake_cgroupfs *fs)
 {
-	return (struct knob_context){
-		.root = fs->root, .hierarchies = &fs->hierarchies, .timeout_ms = 3000, .io = &fs->io
-	};
+	return (struct knob_context){ .root = fs->root,
+				      .hierarchies = &fs->hierarchies,
+				      .timeout_ms = 60000,
+				      .io = &fs->io };
 }

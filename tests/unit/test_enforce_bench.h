@@ -39,7 +39,7 @@ struct bench {
 
 static inline void start(struct bench *bench, bool dry_run)
 {
-	const struct enforcer_options options = { .timeout_ms = 3000,
+	const struct enforcer_options options = { .timeout_ms = 60000,
 						  .io = &bench->fs->io,
 						  .dry_run = dry_run };
 

@@ -318,6 +318,7 @@ static void test_freeze(void **state)
 		assert_int_equal(manual_freeze(&context, node, false, &result), 0);
 		/* It does not freeze: it must not be left freezing. */
 		fs->never_freezes = true;
+		context.timeout_ms = 500;
 		assert_int_equal(knob_write(&context, &request, &result), -ETIMEDOUT);
 		assert_non_null(strstr(result.text, "it was thawed again"));
 		assert_string_equal(fake_cgroupfs_get(fs, "/a", file), "0");

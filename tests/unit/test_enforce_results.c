@@ -120,7 +120,7 @@ static int recheck(void *data, const struct decision *decision, char *reason, si
 static void test_recheck(void **state)
 {
 	struct bench *bench = *state;
-	const struct enforcer_options options = { .timeout_ms = 3000,
+	const struct enforcer_options options = { .timeout_ms = 60000,
 						  .io = &bench->fs->io,
 						  .recheck = recheck,
 						  .recheck_data = &answer };

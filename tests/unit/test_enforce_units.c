@@ -70,7 +70,7 @@ static int freeze(void *data, const char *unit, bool on)
 
 static void start_systemd(struct systemd *systemd, struct bench *bench)
 {
-	struct enforcer_options options = { .timeout_ms = 3000, .io = &bench->fs->io };
+	struct enforcer_options options = { .timeout_ms = 60000, .io = &bench->fs->io };
 
 	*systemd = (struct systemd){ .bench = bench, .io = { find, set, get, freeze, systemd } };
 	assert_int_equal(unit_bus_new(&systemd->io, &systemd->bus), 0);

@@ -33,7 +33,7 @@ expect() {
 
 # await WHAT COMMAND…: until it is true; emulated, every step takes long.
 await() {
-	local what=$1 end=$((SECONDS + 60)) code
+	local what=$1 end=$((SECONDS + 120)) code
 	shift
 	while :; do
 		code=0

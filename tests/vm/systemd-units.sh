@@ -49,7 +49,7 @@ policies_write() {
 	{
 		policy cpu 'action = cpu.quota 20%'
 		policy mem 'action = memory.max 150M'
-		policy ice 'action = freeze lease=10s' 'cooldown = 10m' | sed '/cooldown = 1s/d'
+		policy ice 'action = freeze lease=30s' 'cooldown = 10m' | sed '/cooldown = 1s/d'
 	} >$policies
 	chmod 644 $policies
 }
