@@ -21,6 +21,9 @@ enum {
 	/* Rates over less say little: numbers that are younger are read anew when they are as old.
 	 */
 	SAMPLE_AGE_NS = 100000000,
+	/* Where a sample costs much, events may take so small a part of the time for more of them.
+	 */
+	SAMPLE_COST_FACTOR = 4,
 	/* So many wake-ups in such a time; more wait for its end, and come as one. */
 	BURST = 50,
 	BURST_USEC = 100000,
@@ -116,6 +119,14 @@ static struct snapshot *published(struct agent_events *events)
 	return latest;
 }
 
+/* How old the latest numbers are to be before an event has them read anew. */
+static uint64_t sample_age_ns(const struct agent *agent)
+{
+	uint64_t age = SAMPLE_COST_FACTOR * agent->latest->cost_ns;
+
+	return age > SAMPLE_AGE_NS ? age : SAMPLE_AGE_NS;
+}
+
 static bool needs_sample(const struct agent *agent, const struct event *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -161,7 +172,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 static int wait_for_sample(struct agent *agent, const struct event *list, size_t n, uint64_t age_ns)
 {
 	struct agent_events *events = agent->events;
-	uint64_t usec = (SAMPLE_AGE_NS - age_ns) / 1000;
+	uint64_t usec = (sample_age_ns(agent) - age_ns) / 1000;
 	struct event *all = realloc(events->waiting, (events->n_waiting + n) * sizeof(*all));
 	int r = 0;
 
@@ -197,7 +208,7 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *da
 		return 0;
 	if (needs_sample(agent, list, n)) {
 		/* Now, which may do, and once more with numbers from after them. */
-		if (age_ns < SAMPLE_AGE_NS)
+		if (age_ns < sample_age_ns(agent))
 			r = wait_for_sample(agent, list, n, age_ns);
 		else if (agent_sample(agent) == 0)
 			publish(agent->events, agent->latest);
