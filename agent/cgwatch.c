@@ -164,10 +164,8 @@ static int parse_globals(struct context *context, int argc, char **argv, bool *r
 }
 
 /* Not on a terminal, `cgwatch` alone prints one table: for scripts and for a first look. */
-static int run_default(struct context *context, char **argv)
+static int run_default(struct context *context, char **arguments)
 {
-	char *arguments[] = { argv[0], NULL };
-
 	if (CGWATCH_HAVE_TUI && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) {
 		context->verb = "terminal";
 		context->argv = arguments;
@@ -179,6 +177,7 @@ static int run_default(struct context *context, char **argv)
 int main(int argc, char **argv)
 {
 	struct context context = { .state_dir = DEFAULT_STATE_DIR };
+	char *arguments[] = { argv[0], NULL };
 	const struct verb *verb;
 	bool done = false;
 	int r;
@@ -192,7 +191,7 @@ int main(int argc, char **argv)
 	if (r != 0 || done)
 		return r;
 	if (optind == argc) {
-		r = run_default(&context, argv);
+		r = run_default(&context, arguments);
 	} else if ((verb = find_verb(argv[optind]))) {
 		r = run_verb(&context, verb, argc - optind, argv + optind);
 	} else {
