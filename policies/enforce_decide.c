@@ -177,7 +177,9 @@ static int release(struct enforcer *enforcer, struct hold *hold, struct holder *
 	hold_remove_holder(enforcer, hold, holder);
 	account.error = hold_loosen(enforcer, hold, &result);
 	account.conflict = hold_is_conflict(&result);
-	if (!result.text[0] && !result.changed)
+	if (account.error == 0 && hold_is_gone(&result))
+		account.text = "nothing to put back: the cgroup is gone";
+	else if (!result.text[0] && !result.changed)
 		account.text = decision->reason;
 	enforce_tell(enforcer, &account);
 	return account.error;

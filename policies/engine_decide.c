@@ -69,7 +69,9 @@ int engine_decide(const struct engine *engine, struct decisions *decisions,
 		.lease_until = apply ? track->lease_until[draft->step] : 0,
 		.reason = strdup(draft->why),
 		.events = apply ? track->events[draft->step] : 0,
-		.breach_usec = track->breach_since ? draft->now - track->breach_since : 0,
+		.breach_usec = track->breach_since && draft->now > track->breach_since
+				       ? draft->now - track->breach_since
+				       : 0,
 	};
 	if (!decision->policy || !decision->reason) {
 		decision_done(decision);

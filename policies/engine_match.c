@@ -183,7 +183,9 @@ static int release_lost(const struct passage *passage, const struct watch *watch
 	int r = 0;
 
 	for (uint32_t at = 0; watch->n_held > 0 && at < watch->n && r == 0; at++) {
-		struct draft draft = { .watch = watch, .track = watch->tracks[at] };
+		struct draft draft = { .watch = watch,
+				       .track = watch->tracks[at],
+				       .now = passage->engine->last_now };
 		uint32_t after = passage->after[watch->indices[at]];
 
 		if (!draft.track || !draft.track->held ||

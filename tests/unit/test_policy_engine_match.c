@@ -166,6 +166,20 @@ static void test_trees(void **state)
 	fake_engine_done(&fake);
 }
 
+/* How long the breach had lasted when it was last looked at. */
+static void test_breach_of_what_is_gone(void **state)
+{
+	struct fake_engine fake;
+
+	(void)state;
+	fake_engine_init(&fake, SIMPLE);
+	assert_string_equal(fake_engine_do(&fake, 1, "b.cpu=60"), "+p:b0");
+	assert_string_equal(fake_engine_do(&fake, 3, "b.cpu=60"), "");
+	assert_string_equal(fake_engine_keep(&fake, 4, "b=gone"), "-p:b0");
+	assert_int_equal(fake.decisions.list[0].breach_usec, 2000000);
+	fake_engine_done(&fake);
+}
+
 /* Trees that know nothing of those before them, as of recordings: found by serial. */
 static void test_strange_trees(void **state)
 {
@@ -394,9 +408,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unknown),	      cmocka_unit_test(test_known_too_late),
-		cmocka_unit_test(test_trees),	      cmocka_unit_test(test_strange_trees),
-		cmocka_unit_test(test_columns),	      cmocka_unit_test(test_explain),
-		cmocka_unit_test(test_explain_first),
+		cmocka_unit_test(test_trees),	      cmocka_unit_test(test_breach_of_what_is_gone),
+		cmocka_unit_test(test_strange_trees), cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_explain),	      cmocka_unit_test(test_explain_first),
 	};
 
 	setenv("TZ", "UTC", 1);
