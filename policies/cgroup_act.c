@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "core/units.h"
 #include "policies/guards.h"
+#include "policies/knob_private.h"
 #include "policies/ownership.h"
 
 enum { DEPTH_MAX = 512 };
@@ -89,35 +90,16 @@ int cgroup_act_check(struct cgroup_act *act, bool restore, bool allow_protected)
 	return r;
 }
 
-/* Neither O_CREAT nor O_TRUNC: a file that is not there must not come to be. */
-static int write_file(int dir_fd, const char *file, const char *text)
-{
-	_cleanup_(closep) int fd = openat(dir_fd, file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	size_t length = strlen(text);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	do
-		n = write(fd, text, length);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	return (size_t)n == length ? 0 : -EIO;
-}
-
 int cgroup_act_write(const struct cgroup_act *act, const char *file, const char *text)
 {
-	const struct knob_io *io = act->context->io;
+	const struct knob_io *io = knob_context_io(act->context);
 	bool dry_run = act->context->dry_run;
 	int r = 0;
 
 	if (!act->checked)
 		return -EPERM;
-	if (!dry_run && io)
+	if (!dry_run)
 		r = io->write(io->data, act->fd, file, text, false);
-	else if (!dry_run)
-		r = write_file(act->fd, file, text);
 	log_debug("%s: %s (%s): wrote %s: %s", act->path, file, act->hierarchy->name, text,
 		  dry_run ? "not done: dry run"
 		  : r < 0 ? strerror(-r)

@@ -87,14 +87,14 @@ static int kernel_write(void *data, int dir_fd, const char *file, const char *te
 
 static const struct knob_io kernel_io = { kernel_read, kernel_write, NULL };
 
-static const struct knob_io *access_io(const struct knob_access *access)
+const struct knob_io *knob_context_io(const struct knob_context *context)
 {
-	return access->context->io ? access->context->io : &kernel_io;
+	return context->io ? context->io : &kernel_io;
 }
 
 int knob_read_text(const struct knob_access *access, const char *file, struct strbuf *ret_text)
 {
-	const struct knob_io *io = access_io(access);
+	const struct knob_io *io = knob_context_io(access->context);
 	int r = io->read(io->data, access->fd, file, ret_text);
 
 	return r == 0 && ret_text->failed ? -ENOMEM : r;
@@ -167,7 +167,7 @@ int knob_read_key(const struct knob_access *access, const char *file, const char
 
 int knob_write_text(const struct knob_access *access, const char *file, const char *text)
 {
-	const struct knob_io *io = access_io(access);
+	const struct knob_io *io = knob_context_io(access->context);
 	bool nonblock = access->hierarchy->v2 && access->row->nonblock;
 
 	return io->write(io->data, access->fd, file, text, nonblock);

@@ -51,6 +51,8 @@ int knob_access_open(const struct knob_context *context, enum knob_id knob, cons
 		     struct knob_access *ret_access, struct knob_result *result);
 void knob_access_done(struct knob_access *access);
 
+/* How that context reaches files: its own way, or the kernel's. Never NULL. */
+const struct knob_io *knob_context_io(const struct knob_context *context);
 /* One line without its end. 0 or -errno; -EBADMSG if it does not fit or holds a NUL. */
 int knob_read_line(const struct knob_access *access, const char *file, char *line, size_t size);
 int knob_read_number(const struct knob_access *access, const char *file, uint64_t *ret_number);

@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/cleanup.h"
+
 double live_now(void)
 {
 	struct timespec now;
@@ -95,6 +97,7 @@ static const char *mount_of(const struct live *live, const char *controller)
 	return "/nonexistent";
 }
 
+/* Private, as the agent reads no configuration that others may change. */
 static void write_file(const char *path, const char *text)
 {
 	FILE *file = fopen(path, "we");
@@ -102,13 +105,14 @@ static void write_file(const char *path, const char *text)
 	assert_non_null(file);
 	assert_true(fputs(text, file) >= 0);
 	assert_int_equal(fclose(file), 0);
+	chmod(path, 0600);
 }
 
 /* In v2 the controllers must be on for the children. */
 static void enable_controllers(const char *dir)
 {
+	_cleanup_(closep) int fd = -1;
 	char path[512];
-	int fd;
 
 	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", dir);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -118,8 +122,6 @@ static void enable_controllers(const char *dir)
 		if (write(fd, *word, strlen(*word)) < 0)
 			fprintf(stderr, "%s: %s: %s\n", path, *word, strerror(errno));
 	}
-	if (fd >= 0)
-		close(fd);
 }
 
 static void make_everywhere(struct live *live, const char *name)
@@ -192,8 +194,8 @@ void live_dir(const struct live *live, const char *controller, const char *name,
 char *live_read(const struct live *live, const char *controller, const char *name, const char *file)
 {
 	char path[600], text[16384];
+	_cleanup_(closep) int fd = -1;
 	ssize_t n;
-	int fd;
 
 	live_dir(live, controller, name, path, 512);
 	strcat(path, "/");
@@ -202,7 +204,6 @@ char *live_read(const struct live *live, const char *controller, const char *nam
 	if (fd < 0)
 		return NULL;
 	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
 	if (n < 0)
 		return NULL;
 	while (n > 0 && text[n - 1] == '\n')
@@ -238,8 +239,8 @@ uint64_t live_number(const struct live *live, const char *controller, const char
 int live_write(const struct live *live, const char *controller, const char *name, const char *file,
 	       const char *text)
 {
+	_cleanup_(closep) int fd = -1;
 	char path[600];
-	int fd, r;
 
 	live_dir(live, controller, name, path, 512);
 	strcat(path, "/");
@@ -247,9 +248,7 @@ int live_write(const struct live *live, const char *controller, const char *name
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	r = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return r;
+	return write(fd, text, strlen(text)) < 0 ? -errno : 0;
 }
 
 /* One that works only for a moment, or is killed at once, was there all the same. */
@@ -501,7 +500,6 @@ void live_config(const struct live *live, const char *keys)
 	snprintf(path, sizeof(path), "%s/config.ini", live->state);
 	snprintf(text, sizeof(text), "[agent]\n%s", keys);
 	write_file(path, text);
-	chmod(path, 0600);
 }
 
 static void start_agent(struct live *live)
@@ -544,7 +542,6 @@ void live_agent(struct live *live, const char *policies)
 	double end = live_now() + LIVE_PATIENCE;
 	char path[256], text[8192];
 
-	snprintf(path, sizeof(path), "%s/policies.ini", live->state);
 	if (policies) {
 		size_t used = 0;
 
@@ -557,8 +554,8 @@ void live_agent(struct live *live, const char *policies)
 			}
 		}
 		text[used] = '\0';
+		snprintf(path, sizeof(path), "%s/policies.ini", live->state);
 		write_file(path, text);
-		chmod(path, 0600);
 	}
 	start_agent(live);
 	while (live_now() < end) {
