@@ -136,7 +136,7 @@ static int on_child(sd_event_source *source, const siginfo_t *info, void *data)
 /* Root, sampler, guards and a first look at which cgroups there are: what a check needs. */
 static int start_sampling(struct agent *agent)
 {
-	struct sampler_options options = { .max_fds = agent->config.max_fds };
+	struct sampler_options options = { .max_fds = agent->config.max_fds, .bpf = true };
 	const struct metric_set none = { 0 };
 	int r = root_new(agent->sources.prefix, &agent->root);
 

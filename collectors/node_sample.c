@@ -100,7 +100,7 @@ static int read_raw(const struct root *root, const struct hierarchies *hierarchi
 	int r = reader_new(root, hierarchies, snapshot->tree->strings, 0, &reader);
 
 	if (r == 0)
-		r = reader_plan(reader, &snapshot->wanted, NULL);
+		r = reader_plan(reader, &snapshot->wanted, NULL, NULL);
 	return r < 0 ? r : reader_read_node(reader, snapshot);
 }
 

@@ -11,6 +11,7 @@ struct plan_field {
 	const char *key;
 	size_t key_length;
 	uint32_t mul, div;
+	bool bpf; /* the sampling pass of the bpf backend has it (collectors/bpf_sample.h) */
 };
 
 /* What stood in line n of a flat file last time: the kernel keeps the order of lines. */
@@ -26,6 +27,7 @@ struct plan_file {
 	char *name; /* as in the directory: a '*' is filled in */
 	char *part; /* what stands for the '*', or NULL */
 	unsigned int hierarchy;
+	bool bpf; /* it has all fields: the file is read only where it could not tell */
 	bool any; /* more than one hierarchy may know it: the first with something counts */
 	struct plan_field *fields;
 	size_t n_fields;

@@ -27,6 +27,7 @@ struct reader {
 	size_t n_page_sizes;
 	/* Every cgroup keeps the first keep_files of the plan, the first keep_more cgroups one
 	 * more. */
+	size_t n_files; /* of the plan, read in every cgroup */
 	unsigned int max_fds, keep_files, keep_more;
 	uint64_t sample;
 	struct strbuf text;
@@ -132,19 +133,27 @@ void reader_drop(struct reader *reader, struct live *live)
 	live->fds = NULL;
 }
 
-int reader_plan(struct reader *reader, const struct metric_set *wanted, struct walk *walk)
+int reader_plan(struct reader *reader, const struct metric_set *wanted, struct walk *walk,
+		struct bpf_sample *bpf)
 {
 	struct tree *tree = walk ? walk_tree(walk) : NULL;
 	struct plan plan = { 0 };
 	int r = plan_init(&plan, reader->hierarchies, wanted, reader->page_sizes,
 			  reader->n_page_sizes);
 
-	if (r < 0)
+	if (r == 0 && bpf)
+		r = bpf_sample_plan(bpf, &plan);
+	if (r < 0) {
+		plan_done(&plan);
 		return r;
+	}
 	for (uint32_t i = 0; tree && i < tree->n; i++)
 		reader_drop(reader, walk_lives(walk)[i]);
 	plan_done(&reader->plan);
 	reader->plan = plan;
+	reader->n_files = 0;
+	for (size_t i = 0; i < plan.n; i++)
+		reader->n_files += !plan.files[i].bpf;
 	return 0;
 }
 
@@ -152,8 +161,10 @@ uint32_t reader_mask(const struct reader *reader)
 {
 	uint32_t mask = 0;
 
-	for (size_t i = 0; i < reader->plan.n; i++)
-		mask |= 1u << reader->plan.files[i].hierarchy;
+	for (size_t i = 0; i < reader->plan.n; i++) {
+		if (!reader->plan.files[i].bpf)
+			mask |= 1u << reader->plan.files[i].hierarchy;
+	}
 	return mask;
 }
 
@@ -379,7 +390,7 @@ static int read_one(struct reader *reader, struct walk *walk, struct snapshot *s
 	struct store store = { snapshot, reader->devices, live->index };
 	int r;
 
-	if (!live->node->ids[file->hierarchy] ||
+	if (!live->node->ids[file->hierarchy] || (file->bpf && !live->by_files) ||
 	    (file->any && !file->part && is_settled(snapshot, file, live->index)))
 		return 0;
 	r = fetch(reader, walk, live, at);
@@ -417,19 +428,27 @@ static void set_missing(const struct plan *plan, struct snapshot *snapshot)
 	}
 }
 
-int reader_read(struct reader *reader, struct walk *walk, struct snapshot *snapshot)
+int reader_read(struct reader *reader, struct walk *walk, struct bpf_sample *bpf,
+		struct snapshot *snapshot)
 {
 	uint32_t n = snapshot->tree->n;
 	struct live **lives = walk_lives(walk);
 	unsigned int spare;
+	int filled;
 
 	reader->sample++;
 	spare = walk_kept(walk) < reader->max_fds ? reader->max_fds - walk_kept(walk) : 0;
 	reader->keep_files = n ? spare / n : 0;
 	reader->keep_more = n ? spare % n : 0;
 	set_missing(&reader->plan, snapshot);
+	filled = bpf ? bpf_sample_fill(bpf, walk, snapshot) : 0;
+	if (filled < 0)
+		return filled;
 	for (uint32_t i = 0; i < n; i++) {
 		struct live *live = lives[i];
+
+		if (bpf && !live->by_files && reader->n_files == 0)
+			continue;
 
 		if (!live->fds && reader->plan.n > 0) {
 			live->fds = malloc(reader->plan.n * sizeof(*live->fds));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "collectors/bpf_sample.h"
 #include "collectors/walk.h"
 
 /*
@@ -18,8 +19,9 @@ struct reader_counts {
 int reader_new(const struct root *root, const struct hierarchies *hierarchies,
 	       struct strpool *strings, unsigned int max_fds, struct reader **ret_reader);
 void reader_free(struct reader *reader);
-/* Sets what is read from now on. 0 or -ENOMEM. */
-int reader_plan(struct reader *reader, const struct metric_set *wanted, struct walk *walk);
+/* Sets what is read from now on; what `bpf` (may be NULL) supplies, from there. 0 or -ENOMEM. */
+int reader_plan(struct reader *reader, const struct metric_set *wanted, struct walk *walk,
+		struct bpf_sample *bpf);
 /*
  * Without a walker (`walk` NULL in reader_plan()): fills the raw columns of a snapshot of one
  * cgroup, keeping nothing open but the directories that are opened here. -ENOENT if it is gone,
@@ -30,8 +32,10 @@ int reader_read_node(struct reader *reader, struct snapshot *snapshot);
 uint32_t reader_mask(const struct reader *reader);
 /* Of how many of `n` cgroups the walker may keep the directory open. */
 unsigned int reader_spare_dirs(const struct reader *reader, uint32_t n);
-/* Fills the raw columns of `snapshot`, whose tree is the walker's. */
-int reader_read(struct reader *reader, struct walk *walk, struct snapshot *snapshot);
+/* Fills the raw columns of `snapshot`, whose tree is the walker's, from the last pass of `bpf`
+ * (that of reader_plan()) and the files. */
+int reader_read(struct reader *reader, struct walk *walk, struct bpf_sample *bpf,
+		struct snapshot *snapshot);
 /* Lets go of what is kept for a cgroup that went away. */
 void reader_drop(struct reader *reader, struct live *live);
 const struct reader_counts *reader_counts(const struct reader *reader);

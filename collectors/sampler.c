@@ -3,6 +3,7 @@
 #include "collectors/sampler.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -27,6 +28,8 @@ struct sampler {
 	struct walk *walk;
 	struct reader *reader;
 	struct watch *watch; /* from the third sample on */
+	struct bpf_sample *bpf;
+	char bpf_reason[BPF_REASON_SIZE]; /* why there is none */
 	unsigned int max_fds;
 	struct metric_set wanted;
 	struct snapshot *previous;
@@ -60,6 +63,22 @@ static unsigned int fd_budget(unsigned int asked)
 	return asked < room ? asked : (unsigned int)room;
 }
 
+static void load_bpf(struct sampler *sampler, const struct sampler_options *options)
+{
+	if (!options || !options->bpf) {
+		snprintf(sampler->bpf_reason, sizeof(sampler->bpf_reason), "nobody asked for it");
+		return;
+	}
+	if (root_is_recorded(sampler->root)) {
+		snprintf(sampler->bpf_reason, sizeof(sampler->bpf_reason),
+			 "a recorded tree has only files");
+		return;
+	}
+	if (bpf_sample_new(sampler->hierarchies, &sampler->bpf, sampler->bpf_reason,
+			   sizeof(sampler->bpf_reason)) < 0)
+		sampler->bpf = NULL;
+}
+
 int sampler_new(const struct root *root, const struct sampler_options *options,
 		struct sampler **ret_sampler)
 {
@@ -82,6 +101,7 @@ int sampler_new(const struct root *root, const struct sampler_options *options,
 		sampler_free(sampler);
 		return r;
 	}
+	load_bpf(sampler, options);
 	*ret_sampler = sampler;
 	return 0;
 }
@@ -94,6 +114,7 @@ void sampler_free(struct sampler *sampler)
 	join_unref(sampler->join);
 	inventory_unref(sampler->inventory);
 	watch_free(sampler->watch);
+	bpf_sample_free(sampler->bpf);
 	walk_free(sampler->walk);
 	reader_free(sampler->reader);
 	hierarchies_free(sampler->hierarchies);
@@ -126,6 +147,16 @@ static int refresh(struct sampler *sampler)
 		changed = watch_changed(sampler->watch);
 		mask &= ~watch_covered(sampler->watch);
 	}
+	if (sampler->bpf) {
+		/* It meets every cgroup: no need to look at each. */
+		uint32_t met = bpf_sample_pass(sampler->bpf, changed);
+		int r = bpf_sample_compare(sampler->bpf, sampler->walk);
+
+		if (r < 0)
+			return r;
+		changed &= ~met;
+		mask &= ~met;
+	}
 	return walk_refresh(sampler->walk, changed, mask,
 			    mask ? reader_spare_dirs(sampler->reader, n) : 0);
 }
@@ -148,6 +179,7 @@ static int add_inventory(struct sampler *sampler, struct snapshot *snapshot)
 
 static int take(struct sampler *sampler, struct snapshot **ret_snapshot)
 {
+	uint64_t boottime = clock_ns(CLOCK_BOOTTIME), realtime = clock_ns(CLOCK_REALTIME);
 	struct snapshot *snapshot;
 	int r = refresh(sampler);
 
@@ -156,9 +188,10 @@ static int take(struct sampler *sampler, struct snapshot **ret_snapshot)
 	snapshot = snapshot_new(walk_tree(sampler->walk), &sampler->wanted);
 	if (!snapshot)
 		return -ENOMEM;
-	snapshot->boottime_ns = clock_ns(CLOCK_BOOTTIME);
-	snapshot->realtime_ns = clock_ns(CLOCK_REALTIME);
-	r = reader_read(sampler->reader, sampler->walk, snapshot);
+	/* When reading began: of the files after the walk, of the bpf backend's records before. */
+	snapshot->boottime_ns = sampler->bpf ? boottime : clock_ns(CLOCK_BOOTTIME);
+	snapshot->realtime_ns = sampler->bpf ? realtime : clock_ns(CLOCK_REALTIME);
+	r = reader_read(sampler->reader, sampler->walk, sampler->bpf, snapshot);
 	if (r < 0) {
 		snapshot_unref(snapshot);
 		return r;
@@ -185,7 +218,7 @@ int sampler_sample(struct sampler *sampler, const struct metric_set *wanted,
 
 	metric_set_close(&closed);
 	if (sampler->stats.samples == 0 || !metric_set_equal(&closed, &sampler->wanted)) {
-		r = reader_plan(sampler->reader, &closed, sampler->walk);
+		r = reader_plan(sampler->reader, &closed, sampler->walk, sampler->bpf);
 		if (r < 0)
 			return r;
 		sampler->wanted = closed;
@@ -229,4 +262,22 @@ void sampler_get_stats(const struct sampler *sampler, struct sampler_stats *ret_
 	ret_stats->watched = sampler->watch ? (unsigned int)__builtin_popcount(
 						      watch_covered(sampler->watch))
 					    : 0;
+	ret_stats->bpf = sampler->bpf != NULL;
+	if (sampler->bpf)
+		bpf_sample_get_stats(sampler->bpf, &ret_stats->bpf_stats);
+}
+
+const struct bpf_sample *sampler_bpf(const struct sampler *sampler, const char **ret_reason)
+{
+	*ret_reason = sampler->bpf ? "" : sampler->bpf_reason;
+	return sampler->bpf;
+}
+
+int sampler_watch(struct sampler *sampler, uint32_t kinds, const uint64_t *serials, size_t n)
+{
+	(void)sampler;
+	(void)kinds;
+	(void)serials;
+	(void)n;
+	return 0;
 }

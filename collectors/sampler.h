@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "collectors/bpf_sample.h"
 #include "collectors/hierarchy.h"
 #include "core/inventory.h"
 #include "core/snapshot.h"
@@ -13,6 +14,11 @@ struct sampler;
 
 struct sampler_options {
 	unsigned int max_fds; /* descriptors it may keep open; 0: from RLIMIT_NOFILE */
+	/*
+	 * Loads the programs of the bpf backend for those who go on sampling. What it cannot
+	 * supply, or all if it cannot be loaded, comes from the files.
+	 */
+	bool bpf;
 };
 
 /* What the agent itself cost, since the sampler was made. */
@@ -23,6 +29,8 @@ struct sampler_stats {
 	uint64_t last_cpu_ns, last_wall_ns;
 	/* Hierarchies, and those of them in which the kernel tells which cgroups came or went. */
 	unsigned int hierarchies, watched;
+	bool bpf; /* the bpf backend is in use; if not, sampler_bpf() says why */
+	struct bpf_sample_stats bpf_stats;
 };
 
 /* Borrows `root`. -errno; -ENOENT if no cgroup filesystem is mounted. */
@@ -42,3 +50,11 @@ int sampler_sample(struct sampler *sampler, const struct metric_set *wanted,
  */
 void sampler_set_inventory(struct sampler *sampler, struct inventory *inventory);
 void sampler_get_stats(const struct sampler *sampler, struct sampler_stats *ret_stats);
+/* The bpf backend, or NULL with one line about why there is none in `ret_reason`. Borrowed. */
+const struct bpf_sample *sampler_bpf(const struct sampler *sampler, const char **ret_reason);
+/*
+ * The cgroups, by serial, whose distributions (snapshot.distributions) and columns made from them
+ * are wanted from now on, and of which kinds (bits by enum distribution_kind). They need the bpf
+ * backend; without it, or beyond BPF_WATCHED_MAX, there are none. 0 or -ENOMEM.
+ */
+int sampler_watch(struct sampler *sampler, uint32_t kinds, const uint64_t *serials, size_t n);

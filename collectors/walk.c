@@ -512,6 +512,11 @@ int walk_refresh(struct walk *walk, uint32_t changed, uint32_t read_mask, unsign
 	return r < 0 ? r : rebuilt;
 }
 
+void walk_children_changed(struct live *live, unsigned int h)
+{
+	live->rescan |= 1u << h;
+}
+
 struct tree *walk_tree(const struct walk *walk)
 {
 	return walk->tree;

@@ -21,6 +21,7 @@ struct live {
 	uint32_t rescan;	 /* bits: hierarchies whose directory must be read again */
 	char *controllers;	 /* v2: cgroup.controllers when last needed, or NULL */
 	uint64_t controllers_at; /* sample number of that */
+	bool by_files;		 /* this time: also what the bpf backend supplies elsewhere */
 	int *fds;		 /* the reader's kept files */
 	struct live_dir {
 		uint32_t n_links;
@@ -50,6 +51,8 @@ struct live **walk_lives(const struct walk *walk);
 /* Tells that `live` was found dead in hierarchy `h`: its parent is read again at the next refresh.
  */
 void walk_suspect(struct live *live, unsigned int h);
+/* Tells that children of `live` came or went in hierarchy `h`: it is read at the next refresh. */
+void walk_children_changed(struct live *live, unsigned int h);
 /* True if the directory of `live` in hierarchy `h` still exists and is the same cgroup. */
 bool walk_alive(struct walk *walk, const struct live *live, unsigned int h);
 struct walk_counts *walk_counts(struct walk *walk);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/inventory.h"
+#include "core/distribution.h"
 #include "core/join.h"
 
 struct tree *tree_new(uint32_t n, uint32_t n_hierarchies, struct strpool *strings)
@@ -112,6 +113,7 @@ void snapshot_unref(struct snapshot *snapshot)
 	if (!snapshot || atomic_fetch_sub_explicit(&snapshot->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	join_unref(snapshot->join);
+	distributions_unref(snapshot->distributions);
 	inventory_unref(snapshot->inventory);
 	tree_unref(snapshot->tree);
 	free(snapshot->memory);

@@ -8,6 +8,7 @@
 #include "core/node.h"
 #include "core/strpool.h"
 
+struct distributions;
 struct inventory;
 struct join;
 
@@ -80,6 +81,8 @@ struct snapshot {
 	 */
 	struct inventory *inventory;
 	struct join *join;
+	/* Of watched cgroups; an owned reference, NULL when nobody asked or the kernel cannot. */
+	struct distributions *distributions;
 };
 
 /*

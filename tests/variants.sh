@@ -19,7 +19,8 @@ asan)
 	options+=(-DCMAKE_BUILD_TYPE=Debug
 		"-DCMAKE_C_FLAGS=-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer")
 	;;
-minimal) options+=(-DCMAKE_BUILD_TYPE=RelWithDebInfo -DCGWATCH_TUI=OFF -DCGWATCH_EXPORTER=OFF) ;;
+minimal) options+=(-DCMAKE_BUILD_TYPE=RelWithDebInfo -DCGWATCH_TUI=OFF -DCGWATCH_EXPORTER=OFF
+	-DCGWATCH_BPF=OFF) ;;
 *)
 	echo "variants.sh: $variant: no such variant" >&2
 	exit 2

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Takes samples in a loop and prints what one costs: CPU time and system calls a cgroup, resident
- * memory. Usage: bench_sampler SAMPLES COLUMNS [MAX_FDS]
+ * memory. Usage: bench_sampler SAMPLES COLUMNS [MAX_FDS [files|bpf]]
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -60,6 +60,7 @@ int main(int argc, char **argv)
 
 	if (argc > 3)
 		options.max_fds = (unsigned int)strtoul(argv[3], NULL, 10);
+	options.bpf = argc > 4 && strcmp(argv[4], "bpf") == 0;
 	if (n < 1 || metric_parse_list(columns, &set, NULL, 0, &bad, &bad_length) < 0 ||
 	    root_new(NULL, &root) < 0 || sampler_new(root, &options, &sampler) < 0)
 		return 1;
@@ -72,6 +73,13 @@ int main(int argc, char **argv)
 		return 1;
 	cpu = cpu_seconds() - cpu;
 	sampler_get_stats(sampler, &after);
+	if (options.bpf && !after.bpf) {
+		const char *reason;
+
+		sampler_bpf(sampler, &reason);
+		fprintf(stderr, "bench_sampler: no bpf: %s\n", reason);
+		return 1;
+	}
 	printf("cgroups %llu cpu_us_per_cgroup %.3f syscalls_per_cgroup %.2f kept_fds %llu rss_kb "
 	       "%ld\n",
 	       (unsigned long long)after.nodes, cpu * 1e6 / n / (double)after.nodes,

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * The kernel as our programs see it: the few types and fields they touch, found at load time by
+ * name (CO-RE), and every difference between kernels, each with where it came from. Nothing here is
+ * a copy of the kernel's layout: offsets and sizes are the running kernel's.
+ */
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __s32 s32;
+typedef __u64 u64;
+typedef __s64 s64;
+
+#include <bpf/bpf_helpers.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#include <linux/bpf.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+	int counter;
+} atomic_t;
+typedef struct {
+	s64 counter;
+} atomic64_t;
+typedef atomic64_t atomic_long_t;
+
+struct list_head {
+	struct list_head *next, *prev;
+};
+
+struct kernfs_node {
+	const char *name;
+	u64 id;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+	unsigned int flags;
+};
+
+struct task_cputime {
+	u64 stime, utime;
+	unsigned long long sum_exec_runtime;
+};
+
+struct cgroup_base_stat {
+	struct task_cputime cputime;
+	u64 ntime; /* 6.11, aefa398d93d5 */
+};
+
+struct prev_cputime {
+	u64 utime, stime;
+};
+
+struct cgroup_freezer_state {
+	bool freeze;
+	int e_freeze;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	unsigned long flags;
+	int level, max_depth, nr_descendants, nr_dying_descendants, max_descendants;
+	int nr_populated_csets, nr_populated_domain_children, nr_populated_threaded_children;
+	struct kernfs_node *kn;
+	struct cgroup_subsys_state *subsys[16];
+	struct cgroup_base_stat bstat;
+	struct prev_cputime prev_cputime;
+	struct cgroup_freezer_state freezer;
+};
+
+struct page_counter {
+	atomic_long_t usage;
+	unsigned long failcnt, watermark, min, low, high, max;
+};
+
+struct mem_cgroup {
+	struct cgroup_subsys_state css;
+	struct page_counter memory, swap, memsw, kmem, tcpmem;
+};
+
+struct cfs_bandwidth {
+	s64 period;
+	u64 quota, burst;
+	int nr_periods, nr_throttled, nr_burst;
+	u64 throttled_time, burst_time;
+};
+
+struct task_group {
+	struct cgroup_subsys_state css;
+	unsigned long shares;
+	int idle;
+	struct cfs_bandwidth cfs_bandwidth;
+};
+
+struct pids_cgroup {
+	struct cgroup_subsys_state css;
+	atomic64_t counter, limit;
+	s64 watermark;
+	atomic64_t events[1];
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+	u64 session_id, seq_num;
+};
+
+struct bpf_iter__cgroup {
+	struct bpf_iter_meta *meta;
+	struct cgroup *cgroup;
+};
+
+#pragma clang attribute pop
+
+/* The members are asked for by bpf_core_enum_value(): numbers depend on the configuration. */
+enum cgroup_subsys_id {
+	cpu_cgrp_id = 100,
+	cpuacct_cgrp_id,
+	io_cgrp_id,
+	memory_cgrp_id,
+	freezer_cgrp_id,
+	pids_cgrp_id,
+	cpuset_cgrp_id,
+};
+
+/* include/linux/cgroup-defs.h, since 4.6: the controller's files are there for this cgroup. */
+#define CSS_VISIBLE (1U << 3)
+
+/*
+ * Bringing the counters of a subtree up to date. Up to 6.15 for all subsystems at once, from 6.16
+ * on by subsystem (5da3bfa029d6, "cgroup: use separate rstat trees for each subsystem"). A weak
+ * function's address cannot be tested on 6.1 ("isn't KIND_VAR"): the loader says which there is.
+ */
+enum flush_kind { FLUSH_NONE, FLUSH_CGROUP, FLUSH_CSS };
+void cgroup_rstat_flush(struct cgroup *cgrp) __ksym __weak;
+void css_rstat_flush(struct cgroup_subsys_state *css) __ksym __weak;
+
+/* Reads a pointer of any type as another one, 6.2 (a35b9af4ec2c); before, memory is copied. */
+void *bpf_rdonly_cast(const void *obj, u32 btf_id) __ksym __weak;
+const volatile bool have_rdonly_cast = false;
+
+/*
+ * `pointer->member` of a structure that the verifier does not know the pointer for, as a u64: of a
+ * controller's own state, which is known by its first member only.
+ */
+#define READ_FIELD(type, pointer, member)                                                         \
+	({                                                                                        \
+		u64 read_value_ = 0;                                                              \
+		if (have_rdonly_cast) {                                                           \
+			const type *cast_ = bpf_rdonly_cast(pointer,                              \
+							    bpf_core_type_id_kernel(type));       \
+			read_value_ = (u64)cast_->member;                                         \
+		} else {                                                                          \
+			typeof(((type *)0)->member) copy_ = 0;                                    \
+			bpf_core_read(&copy_, sizeof(copy_), &((const type *)(pointer))->member); \
+			read_value_ = (u64)copy_;                                                 \
+		}                                                                                 \
+		read_value_;                                                                      \
+	})

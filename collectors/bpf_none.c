@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+/* Stands in for collectors/bpf_*.c in a build without the bpf backend (CGWATCH_BPF=OFF). */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "collectors/bpf_events.h"
+#include "collectors/bpf_sample.h"
+
+int bpf_sample_new(const struct hierarchies *hierarchies, struct bpf_sample **ret_sample,
+		   char *reason, size_t size)
+{
+	(void)hierarchies;
+	(void)ret_sample;
+	snprintf(reason, size, "this cgwatch was built without it");
+	return -EOPNOTSUPP;
+}
+
+void bpf_sample_free(struct bpf_sample *sample)
+{
+	(void)sample;
+}
+
+int bpf_sample_plan(struct bpf_sample *sample, struct plan *plan)
+{
+	(void)sample;
+	(void)plan;
+	return 0;
+}
+
+uint32_t bpf_sample_mask(const struct bpf_sample *sample)
+{
+	(void)sample;
+	return 0;
+}
+
+uint32_t bpf_sample_can(const struct bpf_sample *sample)
+{
+	(void)sample;
+	return 0;
+}
+
+uint32_t bpf_sample_pass(struct bpf_sample *sample, uint32_t also)
+{
+	(void)sample;
+	(void)also;
+	return 0;
+}
+
+int bpf_sample_compare(struct bpf_sample *sample, struct walk *walk)
+{
+	(void)sample;
+	(void)walk;
+	return 0;
+}
+
+int bpf_sample_fill(struct bpf_sample *sample, struct walk *walk, struct snapshot *snapshot)
+{
+	(void)sample;
+	(void)walk;
+	(void)snapshot;
+	return 0;
+}
+
+void bpf_sample_get_stats(const struct bpf_sample *sample, struct bpf_sample_stats *ret_stats)
+{
+	(void)sample;
+	memset(ret_stats, 0, sizeof(*ret_stats));
+}
+
+const struct bpf_program_status *bpf_sample_programs(const struct bpf_sample *sample, size_t *ret_n)
+{
+	(void)sample;
+	*ret_n = 0;
+	return NULL;
+}
+
+int bpf_sample_metrics(const struct bpf_sample *sample, struct bpf_metric_status **ret_list,
+		       size_t *ret_n)
+{
+	(void)sample;
+	*ret_list = NULL;
+	*ret_n = 0;
+	return 0;
+}
+
+int bpf_events_new(const struct hierarchies *hierarchies, struct bpf_events **ret_events,
+		   char *reason, size_t size)
+{
+	(void)hierarchies;
+	(void)ret_events;
+	snprintf(reason, size, "this cgwatch was built without it");
+	return -EOPNOTSUPP;
+}
+
+void bpf_events_free(struct bpf_events *events)
+{
+	(void)events;
+}
+
+uint32_t bpf_events_want(struct bpf_events *events, uint32_t kinds)
+{
+	(void)events;
+	(void)kinds;
+	return 0;
+}
+
+int bpf_events_fd(const struct bpf_events *events)
+{
+	(void)events;
+	return -1;
+}
+
+void bpf_events_set_tree(struct bpf_events *events, struct tree *tree)
+{
+	(void)events;
+	(void)tree;
+}
+
+int bpf_events_read(struct bpf_events *events, struct kernel_events **ret_events)
+{
+	(void)events;
+	(void)ret_events;
+	return -EOPNOTSUPP;
+}
+
+void bpf_events_get_stats(const struct bpf_events *events, struct bpf_events_stats *ret_stats)
+{
+	(void)events;
+	memset(ret_stats, 0, sizeof(*ret_stats));
+}
+
+const struct bpf_program_status *bpf_events_programs(const struct bpf_events *events, size_t *ret_n)
+{
+	(void)events;
+	*ret_n = 0;
+	return NULL;
+}
