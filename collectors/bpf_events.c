@@ -5,9 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-int bpf_events_new(const struct hierarchies *hierarchies, struct bpf_events **ret_events,
-		   char *reason, size_t size)
+int bpf_events_new(const struct root *root, const struct hierarchies *hierarchies,
+		   struct bpf_events **ret_events, char *reason, size_t size)
 {
+	(void)root;
 	(void)hierarchies;
 	(void)ret_events;
 	snprintf(reason, size, "not there yet");

@@ -21,9 +21,9 @@ struct bpf_events_stats {
 /* Bits by enum kernel_event_kind. */
 #define KERNEL_EVENT_BIT(kind) (UINT32_C(1) << (kind))
 
-/* 0, or -errno with one line in `reason`. Borrows the hierarchies. */
-int bpf_events_new(const struct hierarchies *hierarchies, struct bpf_events **ret_events,
-		   char *reason, size_t size);
+/* 0, or -errno with one line in `reason`. Borrows both. */
+int bpf_events_new(const struct root *root, const struct hierarchies *hierarchies,
+		   struct bpf_events **ret_events, char *reason, size_t size);
 void bpf_events_free(struct bpf_events *events);
 /* Attaches what tells of these kinds and detaches the rest. Returns the kinds that can be told. */
 uint32_t bpf_events_want(struct bpf_events *events, uint32_t kinds);

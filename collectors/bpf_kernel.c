@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collectors/keyed.h"
+#include "collectors/root.h"
+
 struct bpf_kernel {
 	struct btf *btf;
 };
@@ -122,23 +125,22 @@ bool bpf_kernel_enum(const struct bpf_kernel *kernel, const char *enumeration, c
 	return false;
 }
 
-bool bpf_kernel_has_variable(const struct bpf_kernel *kernel, const char *name)
+bool bpf_kernel_has_variable(const struct root *root, const char *name)
 {
-	FILE *file = fopen("/proc/kallsyms", "re");
-	char *line = NULL;
-	size_t size = 0, length = strlen(name);
+	struct strbuf text;
+	struct span rest, line, word;
 	bool found = false;
 
-	(void)kernel;
-	while (file && !found && getline(&line, &size, file) > 0) {
-		const char *type = strchr(line, ' '), *at = type ? type + 3 : NULL;
-
-		found = at && type[1] && strchr("dDbBrRvV", type[1]) &&
-			strncmp(at, name, length) == 0 &&
-			(at[length] == '\n' || at[length] == '\t');
+	strbuf_init(&text);
+	if (root_read(root, ROOT_PROC, "kallsyms", &text) < 0)
+		text.length = 0;
+	rest = (struct span){ text.data, text.data + text.length };
+	while (!found && span_line(&rest, &line)) {
+		/* "address type name" */
+		if (span_word(&line, &word) && span_word(&line, &word) &&
+		    strchr("dDbBrRvV", *word.at) && span_word(&line, &word))
+			found = span_is(word, name);
 	}
-	free(line);
-	if (file)
-		fclose(file);
+	strbuf_done(&text);
 	return found;
 }

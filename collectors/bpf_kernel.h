@@ -11,6 +11,7 @@
  * closed again.
  */
 struct bpf_kernel;
+struct root;
 
 /* 0, or -errno with one line about it in `reason`: no BTF, no right to use BPF. */
 int bpf_kernel_open(struct bpf_kernel **ret_kernel, char *reason, size_t size);
@@ -25,4 +26,4 @@ bool bpf_kernel_has_tracepoint(const struct bpf_kernel *kernel, const char *name
 bool bpf_kernel_enum(const struct bpf_kernel *kernel, const char *enumeration, const char *name,
 		     int64_t *ret_value);
 /* True if /proc/kallsyms has a variable of that name: a kernel with KALLSYMS_ALL. */
-bool bpf_kernel_has_variable(const struct bpf_kernel *kernel, const char *name);
+bool bpf_kernel_has_variable(const struct root *root, const char *name);

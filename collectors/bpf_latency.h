@@ -23,9 +23,9 @@ struct bpf_latency_stats {
 	uint64_t memory_bytes;
 };
 
-/* 0, or -errno with one line in `reason`. Borrows the hierarchies. */
-int bpf_latency_new(const struct hierarchies *hierarchies, struct bpf_latency **ret_latency,
-		    char *reason, size_t size);
+/* 0, or -errno with one line in `reason`. Borrows both. */
+int bpf_latency_new(const struct root *root, const struct hierarchies *hierarchies,
+		    struct bpf_latency **ret_latency, char *reason, size_t size);
 void bpf_latency_free(struct bpf_latency *latency);
 /*
  * What is asked for from now on: kinds of distributions (bits), bytes of the network, and for which

@@ -7,9 +7,10 @@
 #include "collectors/bpf_events.h"
 #include "collectors/bpf_sample.h"
 
-int bpf_sample_new(const struct hierarchies *hierarchies, struct bpf_sample **ret_sample,
-		   char *reason, size_t size)
+int bpf_sample_new(const struct root *root, const struct hierarchies *hierarchies,
+		   struct bpf_sample **ret_sample, char *reason, size_t size)
 {
+	(void)root;
 	(void)hierarchies;
 	(void)ret_sample;
 	snprintf(reason, size, "this cgwatch was built without it");
@@ -84,9 +85,10 @@ int bpf_sample_metrics(const struct bpf_sample *sample, struct bpf_metric_status
 	return 0;
 }
 
-int bpf_events_new(const struct hierarchies *hierarchies, struct bpf_events **ret_events,
-		   char *reason, size_t size)
+int bpf_events_new(const struct root *root, const struct hierarchies *hierarchies,
+		   struct bpf_events **ret_events, char *reason, size_t size)
 {
+	(void)root;
 	(void)hierarchies;
 	(void)ret_events;
 	snprintf(reason, size, "this cgwatch was built without it");

@@ -160,14 +160,15 @@ static int load(struct bpf_sample *sample, char *reason, size_t size)
 	return r;
 }
 
-int bpf_sample_new(const struct hierarchies *hierarchies, struct bpf_sample **ret_sample,
-		   char *reason, size_t size)
+int bpf_sample_new(const struct root *root, const struct hierarchies *hierarchies,
+		   struct bpf_sample **ret_sample, char *reason, size_t size)
 {
 	struct bpf_sample *sample = calloc(1, sizeof(*sample));
 	int r;
 
 	if (!sample)
 		return -ENOMEM;
+	sample->root = root;
 	sample->hierarchies = hierarchies;
 	sample->program = (struct bpf_program_status){ "sample_cgroup", "sampling of cgroups" };
 	for (unsigned int h = 0; h < HIERARCHY_MAX; h++)

@@ -26,10 +26,10 @@ struct bpf_sample_stats {
 
 /*
  * Loads the programs. 0, or -errno if there will be no pass: then bpf_sample_reason() of NULL is
- * not needed, `reason` has one line. Borrows the hierarchies.
+ * not needed, `reason` has one line. Borrows both.
  */
-int bpf_sample_new(const struct hierarchies *hierarchies, struct bpf_sample **ret_sample,
-		   char *reason, size_t size);
+int bpf_sample_new(const struct root *root, const struct hierarchies *hierarchies,
+		   struct bpf_sample **ret_sample, char *reason, size_t size);
 void bpf_sample_free(struct bpf_sample *sample);
 /* Marks the fields and files of the plan that the pass supplies from now on. 0 or -ENOMEM. */
 int bpf_sample_plan(struct bpf_sample *sample, struct plan *plan);

@@ -41,6 +41,7 @@ struct bpf_index {
 };
 
 struct bpf_sample {
+	const struct root *root;
 	const struct hierarchies *hierarchies;
 	struct sample_bpf *skeleton;
 	struct bpf_program_status program;

@@ -74,7 +74,7 @@ static void load_bpf(struct sampler *sampler, const struct sampler_options *opti
 			 "a recorded tree has only files");
 		return;
 	}
-	if (bpf_sample_new(sampler->hierarchies, &sampler->bpf, sampler->bpf_reason,
+	if (bpf_sample_new(sampler->root, sampler->hierarchies, &sampler->bpf, sampler->bpf_reason,
 			   sizeof(sampler->bpf_reason)) < 0)
 		sampler->bpf = NULL;
 }
