@@ -114,16 +114,14 @@ static void drop_map(struct bpf_sample *sample, unsigned int h)
 /* A map with room for that many cgroups in place of the one there was. */
 static int grow(struct bpf_sample *sample, unsigned int h, uint32_t capacity)
 {
-	DECLARE_LIBBPF_OPTS(bpf_map_create_opts, options,
-			    .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), size = (sizeof(struct cg_record) + 7) & ~7UL;
 	struct bpf_records records = { .fd = -1, .capacity = capacity };
 	int outer = bpf_map__fd(sample->skeleton->maps.records);
 
-	records.fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "cgw_records", sizeof(uint32_t),
-				    sizeof(struct cg_record), capacity, &options);
+	records.fd = bpf_load_map(BPF_MAP_TYPE_ARRAY, "cgw_records", sizeof(struct cg_record),
+				  capacity, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	if (records.fd < 0)
-		return -errno;
+		return records.fd;
 	records.bytes = (capacity * size + page - 1) / page * page;
 	records.list = mmap(NULL, records.bytes, PROT_READ, MAP_SHARED, records.fd, 0);
 	if (records.list == MAP_FAILED ||
