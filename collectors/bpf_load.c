@@ -125,6 +125,20 @@ struct bpf_programs {
 
 static const size_t ALL = SIZE_MAX;
 
+static const char *why(int error)
+{
+	uint32_t id;
+
+	/*
+	 * libbpf 1.1 (Debian 12) looks for what the kernel itself lacks in its modules, may it be
+	 * missing or not, and gives up if it is refused to.
+	 */
+	if (bpf_btf_get_next_id(0, &id) < 0 && errno == EPERM)
+		return "libbpf looks for types and functions in modules, too, which needs "
+		       "CAP_SYS_ADMIN";
+	return error == -ESRCH ? "what it attaches to is not in this kernel" : strerror(-error);
+}
+
 /* Blames the programs that the verifier wrote something about; true if there is one. */
 static bool blame(const struct bpf_programs *list)
 {
@@ -150,7 +164,7 @@ static void give_up(const struct bpf_programs *list, int error)
 
 		if (!status->reason[0])
 			snprintf(status->reason, sizeof(status->reason), "loading failed: %s",
-				 strerror(-error));
+				 why(error));
 	}
 }
 
@@ -207,8 +221,7 @@ static int try_each(const struct bpf_loader *loader, struct bpf_programs *list, 
 			loader->close(loader->data);
 		if (r < 0 && !status->reason[0])
 			snprintf(status->reason, sizeof(status->reason), "loading failed: %s",
-				 r == -ESRCH ? "what it attaches to is not in this kernel"
-					     : strerror(-r));
+				 why(r));
 		n_good += r == 0;
 		n_bad += r < 0;
 	}
