@@ -87,7 +87,7 @@ bool bpf_kernel_has_member(const struct bpf_kernel *kernel, const char *path)
 	const struct btf_type *type;
 	int id;
 
-	if (length >= sizeof(name))
+	if (length == 0 || length >= sizeof(name))
 		return false;
 	memcpy(name, path, length);
 	name[length] = '\0';
@@ -97,6 +97,8 @@ bool bpf_kernel_has_member(const struct bpf_kernel *kernel, const char *path)
 		path += length + 1;
 		length = strcspn(path, ".");
 		if (!btf_is_composite(type))
+			return false;
+		if (length == 0)
 			return false;
 		/* "events[0]" is a member "events". */
 		type = find_member(kernel->btf, type, path, strcspn(path, ".["));
