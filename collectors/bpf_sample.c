@@ -18,6 +18,7 @@
 #include "collectors/bpf_sample_private.h"
 #include "core/cleanup.h"
 #include "core/clock.h"
+#include "core/log.h"
 
 #include "sample.skel.h"
 
@@ -250,8 +251,22 @@ static int pass(struct bpf_sample *sample, unsigned int h)
 	}
 }
 
+/* Once, and not for each sample. */
+static void tell(struct bpf_sample *sample, unsigned int h, int r)
+{
+	if (r == sample->error[h])
+		return;
+	sample->error[h] = r;
+	if (r < 0)
+		log_warning("sampling of %s by bpf: %s: files take over",
+			    sample->hierarchies->list[h].name, strerror(-r));
+	else
+		log_info("sampling of %s by bpf works again", sample->hierarchies->list[h].name);
+}
+
 uint32_t bpf_sample_pass(struct bpf_sample *sample, uint32_t also)
 {
+	int r;
 	uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 
 	sample->read = 0;
@@ -260,7 +275,9 @@ uint32_t bpf_sample_pass(struct bpf_sample *sample, uint32_t also)
 		if (!((sample->mask | also) & sample->can & 1U << h))
 			continue;
 		sample->stats.passes++;
-		if (pass(sample, h) < 0) {
+		r = pass(sample, h);
+		tell(sample, h, r);
+		if (r < 0) {
 			sample->stats.failures++;
 			continue;
 		}

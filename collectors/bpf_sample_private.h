@@ -62,5 +62,6 @@ struct bpf_sample {
 		uint32_t n, capacity;
 		uint64_t generation;
 	} at[HIERARCHY_MAX];
+	int error[HIERARCHY_MAX]; /* of the last pass, told already */
 	struct bpf_sample_stats stats;
 };
