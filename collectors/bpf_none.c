@@ -5,7 +5,15 @@
 #include <string.h>
 
 #include "collectors/bpf_events.h"
+#include "collectors/bpf_kernel.h"
 #include "collectors/bpf_sample.h"
+
+bool bpf_kernel_has_variable(const struct root *root, const char *name)
+{
+	(void)root;
+	(void)name;
+	return false;
+}
 
 int bpf_sample_new(const struct root *root, const struct hierarchies *hierarchies,
 		   struct bpf_sample **ret_sample, char *reason, size_t size)

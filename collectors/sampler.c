@@ -27,9 +27,10 @@ struct sampler {
 	struct strpool *strings; /* one pool: snapshots keep it alive through their tree */
 	struct walk *walk;
 	struct reader *reader;
-	struct watch *watch;  /* from the third sample on, */
-	uint32_t watched_for; /* while these hierarchies are gone through anyway */
-	struct bpf_sample *bpf;
+	struct watch *watch;		     /* from the third sample on, */
+	uint32_t watched_for;		     /* while these hierarchies are gone through anyway */
+	struct bpf_sample *bpf, *loaded_bpf; /* the one in use, and the same also while it is not */
+	bool replan;
 	char bpf_reason[BPF_REASON_SIZE]; /* why there is none */
 	unsigned int max_fds;
 	struct metric_set wanted;
@@ -64,20 +65,26 @@ static unsigned int fd_budget(unsigned int asked)
 	return asked < room ? asked : (unsigned int)room;
 }
 
-static void load_bpf(struct sampler *sampler, const struct sampler_options *options)
+static struct bpf_sample *load_bpf(struct sampler *sampler)
 {
-	if (!options || !options->bpf) {
-		snprintf(sampler->bpf_reason, sizeof(sampler->bpf_reason), "nobody asked for it");
-		return;
-	}
-	if (root_is_recorded(sampler->root)) {
+	if (root_is_recorded(sampler->root))
 		snprintf(sampler->bpf_reason, sizeof(sampler->bpf_reason),
 			 "a recorded tree has only files");
-		return;
-	}
-	if (bpf_sample_new(sampler->root, sampler->hierarchies, &sampler->bpf, sampler->bpf_reason,
-			   sizeof(sampler->bpf_reason)) < 0)
-		sampler->bpf = NULL;
+	else if (!sampler->loaded_bpf &&
+		 bpf_sample_new(sampler->root, sampler->hierarchies, &sampler->loaded_bpf,
+				sampler->bpf_reason, sizeof(sampler->bpf_reason)) < 0)
+		sampler->loaded_bpf = NULL;
+	return sampler->loaded_bpf;
+}
+
+bool sampler_use_bpf(struct sampler *sampler, bool bpf)
+{
+	/* Kept while it is not in use: what it took to load it may be gone by now. */
+	sampler->bpf = bpf ? load_bpf(sampler) : NULL;
+	if (!bpf)
+		snprintf(sampler->bpf_reason, sizeof(sampler->bpf_reason), "it is switched off");
+	sampler->replan = true;
+	return sampler->bpf != NULL;
 }
 
 int sampler_new(const struct root *root, const struct sampler_options *options,
@@ -102,7 +109,7 @@ int sampler_new(const struct root *root, const struct sampler_options *options,
 		sampler_free(sampler);
 		return r;
 	}
-	load_bpf(sampler, options);
+	sampler_use_bpf(sampler, options && options->bpf);
 	*ret_sampler = sampler;
 	return 0;
 }
@@ -115,7 +122,7 @@ void sampler_free(struct sampler *sampler)
 	join_unref(sampler->join);
 	inventory_unref(sampler->inventory);
 	watch_free(sampler->watch);
-	bpf_sample_free(sampler->bpf);
+	bpf_sample_free(sampler->loaded_bpf);
 	walk_free(sampler->walk);
 	reader_free(sampler->reader);
 	hierarchies_free(sampler->hierarchies);
@@ -226,11 +233,12 @@ int sampler_sample(struct sampler *sampler, const struct metric_set *wanted,
 	int r;
 
 	metric_set_close(&closed);
-	if (sampler->stats.samples == 0 || !metric_set_equal(&closed, &sampler->wanted)) {
+	if (sampler->replan || !metric_set_equal(&closed, &sampler->wanted)) {
 		r = reader_plan(sampler->reader, &closed, sampler->walk, sampler->bpf);
 		if (r < 0)
 			return r;
 		sampler->wanted = closed;
+		sampler->replan = false;
 	}
 	r = take(sampler, &snapshot);
 	if (r < 0)

@@ -50,6 +50,11 @@ int sampler_sample(struct sampler *sampler, const struct metric_set *wanted,
  */
 void sampler_set_inventory(struct sampler *sampler, struct inventory *inventory);
 void sampler_get_stats(const struct sampler *sampler, struct sampler_stats *ret_stats);
+/*
+ * Uses the bpf backend from now on, or no more; its programs are loaded if they are not yet.
+ * Whether it is in use then.
+ */
+bool sampler_use_bpf(struct sampler *sampler, bool bpf);
 /* The bpf backend, or NULL with one line about why there is none in `ret_reason`. Borrowed. */
 const struct bpf_sample *sampler_bpf(const struct sampler *sampler, const char **ret_reason);
 /*

@@ -369,10 +369,12 @@ int verb_terminal(struct context *context, int argc, char **argv)
 {
 	struct terminal terminal = { .context = context, .interval_usec = DEFAULT_INTERVAL_USEC };
 	pthread_t thread;
-	int r = context_sampler(context, &terminal.sampler);
+	int r;
 
 	(void)argc;
 	(void)argv;
+	context->goes_on = true;
+	r = context_sampler(context, &terminal.sampler);
 	if (r != 0)
 		return r;
 	/* A log line would land in the middle of the screen. */
