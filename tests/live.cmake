@@ -26,6 +26,7 @@ endfunction()
 
 # One line a program.
 live_program(live_actions)
+live_program(live_bpf_tasks)
 live_program(live_deep)
 live_program(live_guards)
 live_program(live_events)
@@ -55,6 +56,15 @@ live_program(live_tree)
 live_program(live_verbs)
 
 target_link_libraries(live_guards PRIVATE cgw_policies)
+
+# The scanner of namespaces on the kernel's records of tasks: the same programs once more.
+if(CGWATCH_BPF)
+	foreach(name live_namespaces live_namespaces_change live_namespaces_held)
+		add_test(NAME live.${name}_records COMMAND ${name})
+		set_tests_properties(live.${name}_records PROPERTIES TIMEOUT 1800 RUN_SERIAL ON LABELS live
+			SKIP_RETURN_CODE 77 ENVIRONMENT "${live_environment};LIVE_RECORDS=1")
+	endforeach()
+endif()
 
 # What the scanner of container runtimes sees, as lines for shell tests.
 add_executable(runtime_dump live/runtime_dump.c)
