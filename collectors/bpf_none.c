@@ -6,6 +6,7 @@
 
 #include "collectors/bpf_events.h"
 #include "collectors/bpf_kernel.h"
+#include "collectors/bpf_latency.h"
 #include "collectors/bpf_sample.h"
 #include "collectors/bpf_tasks.h"
 
@@ -195,6 +196,54 @@ void bpf_tasks_get_stats(const struct bpf_tasks *tasks, struct bpf_tasks_stats *
 const struct bpf_program_status *bpf_tasks_programs(const struct bpf_tasks *tasks, size_t *ret_n)
 {
 	(void)tasks;
+	*ret_n = 0;
+	return NULL;
+}
+
+int bpf_latency_new(const struct root *root, const struct hierarchies *hierarchies,
+		    struct bpf_latency **ret_latency, char *reason, size_t size)
+{
+	(void)root;
+	(void)hierarchies;
+	(void)ret_latency;
+	snprintf(reason, size, "this cgwatch was built without it");
+	return -EOPNOTSUPP;
+}
+
+void bpf_latency_free(struct bpf_latency *latency)
+{
+	(void)latency;
+}
+
+int bpf_latency_want(struct bpf_latency *latency, uint32_t kinds, bool net, const uint64_t *serials,
+		     size_t n)
+{
+	(void)latency;
+	(void)kinds;
+	(void)net;
+	(void)serials;
+	(void)n;
+	return 0;
+}
+
+int bpf_latency_fill(struct bpf_latency *latency, struct walk *walk, struct snapshot *snapshot)
+{
+	(void)latency;
+	(void)walk;
+	(void)snapshot;
+	return 0;
+}
+
+void bpf_latency_get_stats(const struct bpf_latency *latency, struct bpf_latency_stats *ret_stats)
+{
+	(void)latency;
+	memset(ret_stats, 0, sizeof(*ret_stats));
+}
+
+const struct bpf_program_status *bpf_latency_programs(const struct bpf_latency *latency,
+						      size_t *ret_n)
+{
+	(void)latency;
 	*ret_n = 0;
 	return NULL;
 }

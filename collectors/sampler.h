@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "collectors/bpf_latency.h"
 #include "collectors/bpf_sample.h"
 #include "collectors/hierarchy.h"
 #include "core/inventory.h"
@@ -63,3 +64,5 @@ const struct bpf_sample *sampler_bpf(const struct sampler *sampler, const char *
  * backend; without it, or beyond BPF_WATCHED_MAX, there are none. 0 or -ENOMEM.
  */
 int sampler_watch(struct sampler *sampler, uint32_t kinds, const uint64_t *serials, size_t n);
+/* What counts in watched cgroups; NULL with a line why ("" while nobody watched). Borrowed. */
+const struct bpf_latency *sampler_latency(const struct sampler *sampler, const char **ret_reason);
