@@ -97,3 +97,36 @@ bool distribution_quantile(const struct distribution *distribution, double share
 	*ret_ns = (double)distribution_bound_ns(DISTRIBUTION_BUCKETS - 2);
 	return true;
 }
+
+int distribution_last(const struct distribution *distribution)
+{
+	int last = DISTRIBUTION_BUCKETS - 1;
+
+	while (last >= 0 && distribution->buckets[last] == 0)
+		last--;
+	return last;
+}
+
+void distribution_add_time(struct strbuf *buffer, double ns)
+{
+	static const struct {
+		double ns;
+		const char *unit;
+	} units[] = { { 60e9, "m" }, { 1e9, "s" }, { 1e6, "ms" }, { 1e3, "us" }, { 1, "ns" } };
+	size_t i = 0;
+
+	while (i + 1 < sizeof(units) / sizeof(units[0]) && ns < units[i].ns)
+		i++;
+	ns /= units[i].ns;
+	/* One digit where there would be one figure only; none behind a whole number. */
+	strbuf_printf(buffer, "%.*f%s", ns < 9.95 && ns - (double)(uint64_t)ns > 0.05 ? 1 : 0, ns,
+		      units[i].unit);
+}
+
+void distribution_add_bound(struct strbuf *buffer, unsigned int bucket)
+{
+	bool last = distribution_bound_ns(bucket) == UINT64_MAX;
+
+	strbuf_add_string(buffer, last ? "> " : "<= ");
+	distribution_add_time(buffer, (double)distribution_bound_ns(last ? bucket - 1 : bucket));
+}

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/strbuf.h"
+
 /*
  * How long something took in one cgroup, counted by the kernel in buckets (collectors/bpf/). Only
  * of cgroups that somebody asked for: "watched". A kind is a row of a table (distribution.c).
@@ -62,3 +64,9 @@ uint64_t distribution_bound_ns(unsigned int bucket);
  * False if there were none.
  */
 bool distribution_quantile(const struct distribution *distribution, double share, double *ret_ns);
+/* The last bucket with anything in it, or -1. */
+int distribution_last(const struct distribution *distribution);
+/* "1us", "3.1us", "33ms", "1.2s", "18m": a time for people. */
+void distribution_add_time(struct strbuf *buffer, double ns);
+/* The bound of a bucket: "<= 8us", "> 18m". */
+void distribution_add_bound(struct strbuf *buffer, unsigned int bucket);
