@@ -347,14 +347,10 @@ static void test_identity(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_golden),
-		cmocka_unit_test(test_golden_hostile),
-		cmocka_unit_test(test_golden_reason),
-		cmocka_unit_test(test_asks_only_while_open),
-		cmocka_unit_test(test_follows),
-		cmocka_unit_test(test_bound),
-		cmocka_unit_test(test_pause),
-		cmocka_unit_test(test_jumps),
+		cmocka_unit_test(test_golden),	      cmocka_unit_test(test_golden_hostile),
+		cmocka_unit_test(test_golden_reason), cmocka_unit_test(test_asks_only_while_open),
+		cmocka_unit_test(test_follows),	      cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_pause),	      cmocka_unit_test(test_jumps),
 		cmocka_unit_test(test_identity),
 	};
 
