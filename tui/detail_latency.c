@@ -15,42 +15,15 @@
 /* From that width on the total stands beside the interval. */
 #define BOTH_FROM 60
 
-/* Why there is no such distribution, or NULL. */
 static const char *why_not(const struct detail *detail, const struct snapshot *snapshot,
 			   const struct distribution_entry *entry, enum distribution_kind kind)
 {
-	const struct distributions *all = snapshot->distributions;
-
-	if (all && (all->missing & (UINT32_C(1) << kind)))
-		return "this kernel cannot tell";
-	if (!all && detail->no_latency && *detail->no_latency)
-		return detail->no_latency;
-	return entry ? NULL : "not yet: counted from now on";
+	return distributions_why(snapshot->distributions, entry, kind, detail->no_latency);
 }
 
 static void add_count(struct strbuf *text, uint64_t count)
 {
 	format_human(text, UNIT_NONE, (double)count, false);
-}
-
-/* "632 times, half within 3.1us, 90 % 4us, 99 % 5.9ms, longest <= 8.2ms" */
-static void add_quantiles(struct strbuf *text, const struct distribution *distribution)
-{
-	static const struct {
-		double share;
-		const char *name;
-	} shares[] = { { 0.5, "p50" }, { 0.9, "p90" }, { 0.99, "p99" } };
-	double ns;
-
-	add_count(text, distribution->count);
-	for (size_t i = 0; i < ARRAY_SIZE(shares); i++) {
-		if (!distribution_quantile(distribution, shares[i].share, &ns))
-			continue;
-		strbuf_printf(text, "  %s ", shares[i].name);
-		distribution_add_time(text, ns);
-	}
-	strbuf_add_string(text, "  max ");
-	distribution_add_bound(text, (unsigned int)distribution_last(distribution));
 }
 
 static void add_summary(struct detail *detail, const struct snapshot *snapshot,
@@ -64,7 +37,7 @@ static void add_summary(struct detail *detail, const struct snapshot *snapshot,
 		strbuf_add_string(&text, why);
 		role = ROLE_MISSING;
 	} else if (entry->interval.count > 0) {
-		add_quantiles(&text, &entry->interval);
+		distribution_add_summary(&text, &entry->interval);
 	} else {
 		strbuf_add_string(&text, "none");
 		role = ROLE_ZERO;
