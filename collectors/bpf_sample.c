@@ -259,11 +259,15 @@ uint32_t bpf_sample_pass(struct bpf_sample *sample, uint32_t also)
 	sample->read = 0;
 	sample->stats.records = 0;
 	for (unsigned int h = 0; h < sample->hierarchies->n; h++) {
+		int r;
+
 		if (!((sample->mask | also) & sample->can & 1U << h))
 			continue;
 		sample->stats.passes++;
-		if (pass(sample, h) < 0) {
+		r = pass(sample, h);
+		if (r < 0) {
 			sample->stats.failures++;
+			sample->stats.last_error = r;
 			continue;
 		}
 		sample->read |= 1U << h;

@@ -22,6 +22,7 @@ struct bpf_sample_stats {
 	uint64_t memory_bytes;		  /* of the maps */
 	uint64_t unknown, vanished;	  /* cgroups by which the tree was found to have changed */
 	uint64_t last_pass_ns;		  /* CPU time of the last pass */
+	int last_error;			  /* -errno of the last pass that failed */
 };
 
 /*

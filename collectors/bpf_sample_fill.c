@@ -350,6 +350,22 @@ int bpf_sample_fill(struct bpf_sample *sample, struct walk *walk, struct snapsho
 	return r;
 }
 
+static bool has_source(const struct metric *metric, const struct hierarchy *hierarchy)
+{
+	if (hierarchy->v2)
+		return metric->v2.file != NULL;
+	return metric->v1.file && (strcmp(metric->v1.controller, ANY_CONTROLLER) == 0 ||
+				   hierarchy_has(hierarchy, metric->v1.controller));
+}
+
+/* On a hybrid host the v2 tree has only the controllers that v1 has not. */
+static bool has_part(enum bpf_part part, const struct hierarchy *hierarchy)
+{
+	const char *controller = bpf_part_controller(part);
+
+	return !hierarchy->v2 || !*controller || hierarchy_has(hierarchy, controller);
+}
+
 int bpf_sample_metrics(const struct bpf_sample *sample, struct bpf_metric_status **ret_list,
 		       size_t *ret_n)
 {
@@ -366,11 +382,8 @@ int bpf_sample_metrics(const struct bpf_sample *sample, struct bpf_metric_status
 			const struct hierarchy *hierarchy = &sample->hierarchies->list[h];
 			struct bpf_metric_status *status = &list[n];
 
-			if (!part_fits(field->part, hierarchy) ||
-			    (hierarchy->v2
-				     ? !metric->v2.file
-				     : !metric->v1.file ||
-					       !hierarchy_has(hierarchy, metric->v1.controller)))
+			if (!part_fits(field->part, hierarchy) || !has_source(metric, hierarchy) ||
+			    !has_part(field->part, hierarchy))
 				continue;
 			*status = (struct bpf_metric_status){ field->id, h };
 			status->bpf = sample->has_field[slot] && sample->can >> h & 1;
