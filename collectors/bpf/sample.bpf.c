@@ -27,8 +27,12 @@ struct record_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct cg_record);
+	/*
+	 * Sizes and no types: up to 6.2 the maps that take this one's place, which have none, would
+	 * not be like it (bpf_map_meta_equal() compared where a timer would be).
+	 */
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(struct cg_record));
 };
 
 /* By hierarchy, so that each grows alone and all stay until they are read. */
