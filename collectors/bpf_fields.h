@@ -22,7 +22,7 @@ struct bpf_field {
 	enum bpf_slot slot;
 	enum bpf_part part;
 	enum bpf_op op;
-	const char *needs; /* a member of the kernel's structures without which there is none */
+	const char *needs; /* what the kernel must have (bpf_kernel_has()): else there is none */
 };
 
 /* In the order of slots: SLOT_COUNT rows. */

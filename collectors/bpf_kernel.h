@@ -25,5 +25,10 @@ bool bpf_kernel_has_tracepoint(const struct bpf_kernel *kernel, const char *name
 /* The number of an enumerator of any enum of that name; false if there is none. */
 bool bpf_kernel_enum(const struct bpf_kernel *kernel, const char *enumeration, const char *name,
 		     int64_t *ret_value);
+/*
+ * Any of what is named, separated by '|': "cgroup.bstat" a member, "swap_peak_show()" a function,
+ * "memcg_memory_event:MEMCG_LOW" an enumerator.
+ */
+bool bpf_kernel_has(const struct bpf_kernel *kernel, const char *needs);
 /* True if /proc/kallsyms has a variable of that name: a kernel with KALLSYMS_ALL. */
 bool bpf_kernel_has_variable(const struct root *root, const char *name);

@@ -46,7 +46,7 @@ static void ask_kernel(struct bpf_sample *sample, const struct bpf_kernel *kerne
 		sample->built |= 1U << part;
 	}
 	for (size_t i = 0; i < SLOT_COUNT; i++)
-		sample->has_field[i] = bpf_kernel_has_member(kernel, bpf_fields[i].needs) &&
+		sample->has_field[i] = bpf_kernel_has(kernel, bpf_fields[i].needs) &&
 				       sample->built >> bpf_fields[i].part & 1;
 	if (bpf_kernel_has_function(kernel, "css_rstat_flush"))
 		sample->flush = 2;

@@ -202,8 +202,11 @@ static bool part_fits(enum bpf_part part, const struct hierarchy *hierarchy)
 	switch (part) {
 	case BPF_PART_CGROUP:
 	case BPF_PART_CPUTIME:
+	case BPF_PART_MEMORY2:
+	case BPF_PART_MEMLOCAL:
 		return hierarchy->v2;
 	case BPF_PART_CPUACCT:
+	case BPF_PART_MEMORY1:
 	case BPF_PART_FREEZER:
 		return !hierarchy->v2;
 	default:

@@ -86,9 +86,16 @@ struct page_counter {
 	unsigned long failcnt, watermark, min, low, high, max;
 };
 
+/* Some of it depends on CONFIG_MEMCG_V1 (6.12, e93d4166b40a), CONFIG_ZSWAP, CONFIG_SWAP. */
 struct mem_cgroup {
 	struct cgroup_subsys_state css;
 	struct page_counter memory, swap, memsw, kmem, tcpmem;
+	unsigned long soft_limit, move_charge_at_immigrate, zswap_max;
+	bool oom_group;
+	bool zswap_writeback; /* 6.8, 501a06fe8e4c */
+	int under_oom, oom_kill_disable, swappiness;
+	struct memcg_vmstats *vmstats;
+	atomic_long_t memory_events[16], memory_events_local[16];
 };
 
 struct cfs_bandwidth {
@@ -135,6 +142,19 @@ enum cgroup_subsys_id {
 	freezer_cgrp_id,
 	pids_cgrp_id,
 	cpuset_cgrp_id,
+};
+
+enum memcg_memory_event {
+	MEMCG_LOW = 100,
+	MEMCG_HIGH,
+	MEMCG_MAX,
+	MEMCG_OOM,
+	MEMCG_OOM_KILL,
+	MEMCG_OOM_GROUP_KILL,
+	MEMCG_SWAP_HIGH,
+	MEMCG_SWAP_MAX,
+	MEMCG_SWAP_FAIL,
+	MEMCG_SOCK_THROTTLED, /* 6.19 */
 };
 
 /* include/linux/cgroup-defs.h, since 4.6: the controller's files are there for this cgroup. */

@@ -104,10 +104,9 @@ int sample_cgroup(struct bpf_iter__cgroup *ctx)
 		read_cpu(css, record);
 		record->parts |= 1U << BPF_PART_CPU;
 	}
-	if (wanted(BPF_PART_MEMORY) && (css = css_of(cgrp, subsys_id[BPF_PART_MEMORY]))) {
-		read_memory(css, record);
-		record->parts |= 1U << BPF_PART_MEMORY;
-	}
+	css = parts_built >> BPF_PART_MEMORY & 1 ? css_of(cgrp, subsys_id[BPF_PART_MEMORY]) : NULL;
+	if (css)
+		record->parts |= read_memory_parts(css, record, control.want & parts_built);
 	if (wanted(BPF_PART_PIDS) && (css = css_of(cgrp, subsys_id[BPF_PART_PIDS]))) {
 		read_pids(css, record);
 		record->parts |= 1U << BPF_PART_PIDS;
