@@ -88,6 +88,7 @@ static const struct {
 	[BPF_OP_NSEC] = { 1, 1000 },
 	[BPF_OP_NSEC_LIMIT] = { 1, 1000, UINT64_MAX },
 	[BPF_OP_PAGES] = { 1, 1, .pages = true },
+	[BPF_OP_KIB] = { 1024, 1 },
 	[BPF_OP_PAGES_LIMIT] = { 1, 1, LONG_MAX, .pages = true },
 	[BPF_OP_INT_LIMIT] = { 1, 1, INT_MAX },
 	[BPF_OP_PIDS_LIMIT] = { 1, 1, 4 * UINT64_C(1024) * 1024 + 1 },

@@ -10,6 +10,7 @@ enum bpf_op {
 	BPF_OP_NSEC,	    /* ns to us */
 	BPF_OP_NSEC_LIMIT,  /* the same; all ones: unlimited (RUNTIME_INF) */
 	BPF_OP_PAGES,	    /* pages to bytes */
+	BPF_OP_KIB,	    /* KiB to bytes */
 	BPF_OP_PAGES_LIMIT, /* the same; PAGE_COUNTER_MAX: unlimited */
 	BPF_OP_INT_LIMIT,   /* INT_MAX: unlimited */
 	BPF_OP_PIDS_LIMIT,  /* PIDS_MAX (pids.c): unlimited */

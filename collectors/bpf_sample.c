@@ -67,6 +67,12 @@ static struct bpf_object *open_skeleton(void *data)
 	sample->skeleton->rodata->have_rdonly_cast = sample->rdonly_cast;
 	for (int part = 0; part < BPF_PART_COUNT; part++)
 		sample->skeleton->rodata->subsys_id[part] = sample->subsys[part];
+	if (sample->memstat_kind.size) {
+		sample->skeleton->rodata->memstat_at = bpf_memstat_at(sample->memstat);
+		sample->skeleton->rodata->memstat_size = sample->memstat_kind.size;
+		bpf_map__set_value_size(bpf_map__inner_map(sample->skeleton->maps.memstats),
+					sample->memstat_kind.size);
+	}
 	return sample->skeleton->obj;
 }
 
@@ -140,6 +146,19 @@ static int grow(struct bpf_sample *sample, unsigned int h, uint32_t capacity)
 	return 0;
 }
 
+static int learn_memstat(struct bpf_sample *sample, const struct bpf_kernel *kernel)
+{
+	int r = bpf_memstat_new(kernel, &sample->memstat);
+
+	if (r < 0)
+		return r;
+	sample->memstat_kind.name = "cgw_memstats";
+	sample->memstat_kind.size = bpf_memstat_size(sample->memstat);
+	if (!sample->memstat_kind.size)
+		sample->built &= ~(1U << BPF_PART_MEMSTAT);
+	return 0;
+}
+
 static int load(struct bpf_sample *sample, char *reason, size_t size)
 {
 	struct bpf_loader loader = { open_skeleton, load_skeleton, close_skeleton, sample };
@@ -153,10 +172,15 @@ static int load(struct bpf_sample *sample, char *reason, size_t size)
 	if (r < 0)
 		return r;
 	ask_kernel(sample, kernel);
+	r = learn_memstat(sample, kernel);
 	bpf_kernel_close(kernel);
+	if (r < 0)
+		return r;
 	r = bpf_load(&loader, &sample->program, 1);
 	if (r < 0)
 		snprintf(reason, size, "%s", sample->program.reason);
+	else
+		sample->memstat_kind.outer = bpf_map__fd(sample->skeleton->maps.memstats);
 	return r;
 }
 
@@ -197,12 +221,14 @@ void bpf_sample_free(struct bpf_sample *sample)
 		return;
 	for (unsigned int h = 0; h < HIERARCHY_MAX; h++) {
 		drop_map(sample, h);
+		bpf_area_done(&sample->memstats[h]);
 		bpf_link__destroy(sample->links[h]);
 		free(sample->rows[h]);
 		free(sample->index[h].buckets);
 		free(sample->at[h].list);
 	}
 	sample_bpf__destroy(sample->skeleton);
+	bpf_memstat_free(sample->memstat);
 	free(sample);
 }
 
@@ -226,6 +252,15 @@ static int64_t pass_once(struct bpf_sample *sample, unsigned int h)
 	return control->n;
 }
 
+/* Room for what lies beside the records. */
+static int beside(struct bpf_sample *sample, unsigned int h)
+{
+	if (!(sample->want[h] >> BPF_PART_MEMSTAT & 1))
+		return 0;
+	return bpf_area_room(&sample->memstats[h], &sample->memstat_kind, h,
+			     sample->records[h].capacity);
+}
+
 static int pass(struct bpf_sample *sample, unsigned int h)
 {
 	struct bpf_records *records = &sample->records[h];
@@ -237,8 +272,8 @@ static int pass(struct bpf_sample *sample, unsigned int h)
 			return r;
 	}
 	for (;;) {
-		int64_t n = pass_once(sample, h);
-		int r;
+		int r = beside(sample, h);
+		int64_t n = r < 0 ? r : pass_once(sample, h);
 
 		if (n < 0)
 			return (int)n;
@@ -288,7 +323,7 @@ void bpf_sample_get_stats(const struct bpf_sample *sample, struct bpf_sample_sta
 	*ret_stats = sample->stats;
 	ret_stats->memory_bytes = 0;
 	for (unsigned int h = 0; h < sample->hierarchies->n; h++)
-		ret_stats->memory_bytes += sample->records[h].bytes;
+		ret_stats->memory_bytes += sample->records[h].bytes + sample->memstats[h].bytes;
 }
 
 const struct bpf_program_status *bpf_sample_programs(const struct bpf_sample *sample, size_t *ret_n)

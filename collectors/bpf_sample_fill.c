@@ -240,6 +240,19 @@ static int add_row(struct bpf_sample *sample, const struct plan_file *file,
 	return 0;
 }
 
+static bool plan_memstat(struct bpf_sample *sample, const struct plan_file *file,
+			 const struct plan_field *field)
+{
+	unsigned int h = file->hierarchy;
+
+	if (!(sample->can >> h & 1) ||
+	    !bpf_memstat_plan(sample->memstat, &sample->hierarchies->list[h], file, field))
+		return false;
+	sample->want[h] |= 1U << BPF_PART_MEMSTAT;
+	sample->mask |= 1U << h;
+	return true;
+}
+
 static int plan_file(struct bpf_sample *sample, struct plan *plan, struct plan_file *file)
 {
 	bool v2 = sample->hierarchies->list[file->hierarchy].v2;
@@ -250,9 +263,12 @@ static int plan_file(struct bpf_sample *sample, struct plan *plan, struct plan_f
 		const struct bpf_field *row = supplied(sample, file->hierarchy, field);
 		int r;
 
-		field->bpf = row && !(v2 && v1_by_files(sample, plan, field->id));
+		if (!row && !(v2 && v1_by_files(sample, plan, field->id)))
+			field->bpf = plan_memstat(sample, file, field);
+		else
+			field->bpf = row && !(v2 && v1_by_files(sample, plan, field->id));
 		file->bpf &= field->bpf;
-		r = field->bpf ? add_row(sample, file, row) : 0;
+		r = field->bpf && row ? add_row(sample, file, row) : 0;
 		if (r < 0)
 			return r;
 	}
@@ -264,6 +280,7 @@ int bpf_sample_plan(struct bpf_sample *sample, struct plan *plan)
 	sample->mask = 0;
 	memset(sample->want, 0, sizeof(sample->want));
 	memset(sample->n_rows, 0, sizeof(sample->n_rows));
+	bpf_memstat_plan_begin(sample->memstat);
 	for (int v2 = 0; v2 <= 1; v2++) {
 		for (size_t i = 0; i < plan->n; i++) {
 			struct plan_file *file = &plan->files[i];
@@ -310,6 +327,7 @@ static int fill_hierarchy(struct bpf_sample *sample, struct walk *walk, unsigned
 	const struct bpf_records *records = &sample->records[h];
 	uint32_t found, n_rows = sample->n_rows[h];
 	const struct bpf_row *rows = sample->rows[h];
+	bool memstat = sample->want[h] >> BPF_PART_MEMSTAT & 1;
 	int r = locate(sample, walk, h, &found);
 
 	if (r < 0)
@@ -327,6 +345,12 @@ static int fill_hierarchy(struct bpf_sample *sample, struct walk *walk, unsigned
 			if (!(record->ask >> rows[k].field->part & 1))
 				fill_cell(&rows[k], record, snapshot, live->index);
 		}
+		if (memstat && record->parent && !(record->ask >> BPF_PART_MEMSTAT & 1))
+			bpf_memstat_fill(sample->memstat, h,
+					 record->parts >> BPF_PART_MEMSTAT & 1
+						 ? bpf_area_entry(&sample->memstats[h], i)
+						 : NULL,
+					 snapshot, live->index);
 	}
 	return found == sample->index[h].n ? 0 : each_missing(sample, walk, h, by_files);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "collectors/bpf_area.h"
 #include "collectors/bpf_fields.h"
+#include "collectors/bpf_memstat.h"
 #include "collectors/bpf_sample.h"
 #include "collectors/plan.h"
 #include "collectors/walk.h"
@@ -53,6 +55,9 @@ struct bpf_sample {
 	uint32_t can, mask, read;
 	uint32_t want[HIERARCHY_MAX]; /* parts by hierarchy */
 	struct bpf_records records[HIERARCHY_MAX];
+	struct bpf_memstat *memstat;
+	struct bpf_area_kind memstat_kind;
+	struct bpf_area memstats[HIERARCHY_MAX]; /* beside the records */
 	struct bpf_row *rows[HIERARCHY_MAX];
 	uint32_t n_rows[HIERARCHY_MAX];
 	struct bpf_index index[HIERARCHY_MAX];

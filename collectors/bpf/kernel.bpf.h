@@ -86,6 +86,16 @@ struct page_counter {
 	unsigned long failcnt, watermark, min, low, high, max;
 };
 
+/*
+ * Sums over the subtree, as of the last flush. Up to 6.9 by enum node_stat_item and
+ * memcg_stat_item; from 6.10 on (ff48c71c26aa) state[], and from 6.1 on (8278f1c7b44d) events[],
+ * have only what memory.stat prints, at places that a table says.
+ */
+struct memcg_vmstats {
+	long state[64];
+	unsigned long events[64];
+};
+
 /* Some of it depends on CONFIG_MEMCG_V1 (6.12, e93d4166b40a), CONFIG_ZSWAP, CONFIG_SWAP. */
 struct mem_cgroup {
 	struct cgroup_subsys_state css;

@@ -45,6 +45,8 @@ static __always_inline void read_memory2(struct cgroup_subsys_state *css, struct
 	READ_IF_THERE(struct mem_cgroup, css, MEMORY_SWAP_HIGH, swap.high)
 	READ_IF_THERE(struct mem_cgroup, css, MEMORY_SWAP_MAX, swap.max)
 	READ_IF_THERE(struct mem_cgroup, css, MEMORY_SWAP_PEAK, swap.watermark)
+	READ_IF_THERE(struct mem_cgroup, css, MEMORY_ZSWAP_MAX, zswap_max)
+	READ_IF_THERE(struct mem_cgroup, css, MEMORY_ZSWAP_WRITEBACK, zswap_writeback)
 }
 #undef BPF_READ_memory2
 #define BPF_READ_memory2(id, member)

@@ -17,6 +17,8 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 const volatile __u32 parts_built = 0;
 const volatile __u32 subsys_id[BPF_PART_COUNT] = {};
 const volatile int flush_kind = FLUSH_NONE;
+/* What is copied of struct memcg_vmstats. */
+const volatile __u32 memstat_at = 0, memstat_size = 0;
 
 struct cg_control control = {};
 
@@ -27,8 +29,9 @@ struct record_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct cg_record);
+	/* Of no type: on 6.1 only maps that both have one, or none, can stand for each other. */
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(struct cg_record));
 };
 
 /* By hierarchy, so that each grows alone and all stay until they are read. */
@@ -38,6 +41,23 @@ struct {
 	__type(key, u32);
 	__array(values, struct record_map);
 } records SEC(".maps");
+
+/* The loader sets the size of a value: that of this kernel's arrays. */
+struct memstat_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__uint(key_size, 4);
+	__uint(value_size, 8);
+};
+
+/* Beside the records, for hierarchies of which memory.stat is wanted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, CG_HIERARCHIES);
+	__type(key, u32);
+	__array(values, struct memstat_map);
+} memstats SEC(".maps");
 
 /* The controller's state of this cgroup, or NULL where it is off. */
 static __always_inline struct cgroup_subsys_state *css_of(struct cgroup *cgrp, u32 id)
@@ -54,6 +74,14 @@ static __always_inline bool wanted(enum bpf_part part)
 	return parts_built >> part & 1 && control.want >> part & 1;
 }
 
+static __always_inline void flush_part(struct cgroup *cgrp, enum bpf_part part)
+{
+	struct cgroup_subsys_state *css = css_of(cgrp, subsys_id[part]);
+
+	if (css)
+		css_rstat_flush(css);
+}
+
 /* Once at the root, for the whole tree below it. */
 static __always_inline void flush(struct cgroup *cgrp)
 {
@@ -62,7 +90,22 @@ static __always_inline void flush(struct cgroup *cgrp)
 	} else if (flush_kind == FLUSH_CSS) {
 		if (wanted(BPF_PART_CPUTIME))
 			css_rstat_flush(&cgrp->self);
+		if (wanted(BPF_PART_MEMSTAT))
+			flush_part(cgrp, BPF_PART_MEMSTAT);
 	}
+}
+
+/* False: it could not be read. */
+static __always_inline bool read_memstat(struct cgroup_subsys_state *css, u32 hierarchy, u32 at)
+{
+	void *map = bpf_map_lookup_elem(&memstats, &hierarchy), *copy;
+	u64 vmstats;
+
+	copy = map ? bpf_map_lookup_elem(map, &at) : NULL;
+	if (!copy)
+		return false;
+	vmstats = READ_FIELD(struct mem_cgroup, css, vmstats);
+	return bpf_probe_read_kernel(copy, memstat_size, (void *)(vmstats + memstat_at)) == 0;
 }
 
 SEC("iter.s/cgroup")
@@ -107,6 +150,12 @@ int sample_cgroup(struct bpf_iter__cgroup *ctx)
 	css = parts_built >> BPF_PART_MEMORY & 1 ? css_of(cgrp, subsys_id[BPF_PART_MEMORY]) : NULL;
 	if (css)
 		record->parts |= read_memory_parts(css, record, control.want & parts_built);
+	if (css && wanted(BPF_PART_MEMSTAT)) {
+		if (read_memstat(css, hierarchy, at))
+			record->parts |= 1U << BPF_PART_MEMSTAT;
+		else
+			record->ask |= 1U << BPF_PART_MEMSTAT;
+	}
 	if (wanted(BPF_PART_PIDS) && (css = css_of(cgrp, subsys_id[BPF_PART_PIDS]))) {
 		read_pids(css, record);
 		record->parts |= 1U << BPF_PART_PIDS;
