@@ -23,7 +23,11 @@ struct bpf_field {
 	enum bpf_slot slot;
 	enum bpf_part part;
 	enum bpf_op op;
-	const char *needs; /* what the kernel must have (bpf_kernel_has()): else there is none */
+	/*
+	 * What the kernel must have (bpf_kernel_has()). Without a function or an enumerator its
+	 * files do not have the number either; without a member they may.
+	 */
+	const char *needs;
 };
 
 /* In the order of slots: SLOT_COUNT rows. */

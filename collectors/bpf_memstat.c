@@ -52,6 +52,7 @@ struct bpf_memstat {
 	struct memstat_layout layout;
 	struct stat_place places[ARRAY_SIZE(stat_rows)];
 	char reason[BPF_REASON_SIZE];
+	bool has_zswap_current; /* the file memory.zswap.current */
 	/* Which keys the root's file had, per hierarchy; NULL: not looked yet. */
 	char *keys[HIERARCHY_MAX];
 	struct stat_want *wants[HIERARCHY_MAX];
@@ -235,6 +236,7 @@ int bpf_memstat_new(const struct bpf_kernel *kernel, struct bpf_memstat **ret_me
 		free(memstat);
 		return -ENOMEM;
 	}
+	memstat->has_zswap_current = bpf_kernel_has_function(kernel, "zswap_current_read");
 	r = learn(memstat);
 	if (r < 0)
 		snprintf(memstat->reason, sizeof(memstat->reason),
@@ -360,7 +362,7 @@ bool bpf_memstat_plan(struct bpf_memstat *memstat, const struct hierarchy *hiera
 		memstat->keys[h] = read_keys(hierarchy);
 	if (flat && !memstat->keys[h])
 		return false;
-	if (!flat || prints(memstat->keys[h], field)) {
+	if (flat ? prints(memstat->keys[h], field) : memstat->has_zswap_current) {
 		want.place = memstat->places[row - stat_rows];
 		if (want.place.n == 0)
 			return false;

@@ -48,6 +48,9 @@ static void ask_kernel(struct bpf_sample *sample, const struct bpf_kernel *kerne
 	for (size_t i = 0; i < SLOT_COUNT; i++)
 		sample->has_field[i] = bpf_kernel_has(kernel, bpf_fields[i].needs) &&
 				       sample->built >> bpf_fields[i].part & 1;
+	for (size_t i = 0; i < SLOT_COUNT; i++)
+		sample->absent[i] = sample->built >> bpf_fields[i].part & 1 &&
+				    !sample->has_field[i] && strpbrk(bpf_fields[i].needs, "(:");
 	if (bpf_kernel_has_function(kernel, "css_rstat_flush"))
 		sample->flush = 2;
 	else if (bpf_kernel_has_function(kernel, "cgroup_rstat_flush"))

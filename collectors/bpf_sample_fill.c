@@ -219,7 +219,8 @@ static const struct bpf_field *supplied(const struct bpf_sample *sample, unsigne
 {
 	const struct bpf_field *row = bpf_field_of(field->id);
 
-	if (!row || !(sample->can >> h & 1) || !sample->has_field[row->slot] ||
+	if (!row || !(sample->can >> h & 1) ||
+	    !(sample->has_field[row->slot] || sample->absent[row->slot]) ||
 	    !part_fits(row->part, &sample->hierarchies->list[h]))
 		return NULL;
 	return row;
@@ -234,7 +235,8 @@ static int add_row(struct bpf_sample *sample, const struct plan_file *file,
 	if (!rows)
 		return -ENOMEM;
 	sample->rows[h] = rows;
-	rows[sample->n_rows[h]++] = (struct bpf_row){ field, bpf_op_scale(field->op), file->any };
+	rows[sample->n_rows[h]++] = (struct bpf_row){ field, bpf_op_scale(field->op), file->any,
+						      sample->absent[field->slot] };
 	sample->want[h] |= 1U << field->part;
 	sample->mask |= 1U << h;
 	return 0;
@@ -308,6 +310,8 @@ static void fill_cell(const struct bpf_row *row, const struct cg_record *record,
 		return;
 	if (!(record->parts >> row->field->part & 1))
 		snapshot_set_state(snapshot, id, index, VALUE_DISABLED);
+	else if (row->absent)
+		snapshot_set_state(snapshot, id, index, VALUE_ABSENT);
 	else if (row->scale.unlimited && raw >= row->scale.unlimited)
 		snapshot_set_state(snapshot, id, index, VALUE_UNLIMITED);
 	else
@@ -377,38 +381,56 @@ int bpf_sample_fill(struct bpf_sample *sample, struct walk *walk, struct snapsho
 	return r;
 }
 
+static bool could_have(const struct metric *metric, const struct hierarchy *hierarchy)
+{
+	return hierarchy->v2 ? metric->v2.file != NULL
+			     : metric->v1.file && hierarchy_has(hierarchy, metric->v1.controller);
+}
+
+/* False if no row says that the hierarchy's pass could tell it. */
+static bool metric_status(const struct bpf_sample *sample, enum metric_id id, unsigned int h,
+			  struct bpf_metric_status *ret_status)
+{
+	const struct hierarchy *hierarchy = &sample->hierarchies->list[h];
+	const struct bpf_field *field = bpf_field_of(id);
+	struct bpf_metric_status status = { id, h };
+	const char *reason = NULL;
+
+	if (field && !part_fits(field->part, hierarchy))
+		field = NULL;
+	if (!could_have(metric_get(id), hierarchy))
+		return false;
+	if (field)
+		status.bpf = sample->has_field[field->slot];
+	else if (bpf_memstat_knows(id))
+		status.bpf = bpf_memstat_can(sample->memstat, id, &reason);
+	else
+		return false;
+	if (status.bpf && !(sample->can >> h & 1)) {
+		status.bpf = false;
+		snprintf(status.reason, sizeof(status.reason), "no iterator over %s",
+			 hierarchy->name);
+	} else if (!status.bpf && field) {
+		snprintf(status.reason, sizeof(status.reason), "this kernel has no %s",
+			 field->needs);
+	} else if (!status.bpf) {
+		snprintf(status.reason, sizeof(status.reason), "%s", reason);
+	}
+	*ret_status = status;
+	return true;
+}
+
 int bpf_sample_metrics(const struct bpf_sample *sample, struct bpf_metric_status **ret_list,
 		       size_t *ret_n)
 {
-	size_t n = 0, room = (size_t)SLOT_COUNT * sample->hierarchies->n;
+	size_t n = 0, room = (size_t)METRIC_COUNT * sample->hierarchies->n;
 	struct bpf_metric_status *list = calloc(room ? room : 1, sizeof(*list));
 
 	if (!list)
 		return -ENOMEM;
-	for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
-		const struct bpf_field *field = &bpf_fields[slot];
-		const struct metric *metric = metric_get(field->id);
-
-		for (unsigned int h = 0; h < sample->hierarchies->n; h++) {
-			const struct hierarchy *hierarchy = &sample->hierarchies->list[h];
-			struct bpf_metric_status *status = &list[n];
-
-			if (!part_fits(field->part, hierarchy) ||
-			    (hierarchy->v2
-				     ? !metric->v2.file
-				     : !metric->v1.file ||
-					       !hierarchy_has(hierarchy, metric->v1.controller)))
-				continue;
-			*status = (struct bpf_metric_status){ field->id, h };
-			status->bpf = sample->has_field[slot] && sample->can >> h & 1;
-			if (!sample->has_field[slot])
-				snprintf(status->reason, sizeof(status->reason),
-					 "this kernel has no %s", field->needs);
-			else if (!status->bpf)
-				snprintf(status->reason, sizeof(status->reason),
-					 "no iterator over %s", hierarchy->name);
-			n++;
-		}
+	for (int id = M_NONE + 1; id < METRIC_COUNT; id++) {
+		for (unsigned int h = 0; h < sample->hierarchies->n; h++)
+			n += metric_status(sample, (enum metric_id)id, h, &list[n]);
 	}
 	*ret_list = list;
 	*ret_n = n;

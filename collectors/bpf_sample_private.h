@@ -22,6 +22,7 @@ struct bpf_row {
 	const struct bpf_field *field;
 	struct bpf_scale scale;
 	bool second; /* another hierarchy may have told already */
+	bool absent; /* no file of this kernel has it */
 };
 
 struct bpf_place {
@@ -50,7 +51,7 @@ struct bpf_sample {
 	uint32_t built, subsys[BPF_PART_COUNT];
 	int flush;
 	bool rdonly_cast;
-	bool has_field[SLOT_COUNT];
+	bool has_field[SLOT_COUNT], absent[SLOT_COUNT];
 	struct bpf_link *links[HIERARCHY_MAX];
 	uint32_t can, mask, read;
 	uint32_t want[HIERARCHY_MAX]; /* parts by hierarchy */
