@@ -63,6 +63,15 @@ int bpf_sample_fill(struct bpf_sample *sample, struct walk *walk, struct snapsho
 	return 0;
 }
 
+void bpf_sample_put_parts(struct bpf_sample *sample, struct devices *devices,
+			  struct snapshot *snapshot, uint32_t node)
+{
+	(void)sample;
+	(void)devices;
+	(void)snapshot;
+	(void)node;
+}
+
 void bpf_sample_get_stats(const struct bpf_sample *sample, struct bpf_sample_stats *ret_stats)
 {
 	(void)sample;

@@ -55,6 +55,7 @@ static void ask_kernel(struct bpf_sample *sample, const struct bpf_kernel *kerne
 		sample->flush = 2;
 	else if (bpf_kernel_has_function(kernel, "cgroup_rstat_flush"))
 		sample->flush = 1;
+	sample->rcu = bpf_kernel_has_function(kernel, "bpf_rcu_read_lock");
 	sample->rdonly_cast = bpf_kernel_has_function(kernel, "bpf_rdonly_cast");
 }
 
@@ -68,6 +69,7 @@ static struct bpf_object *open_skeleton(void *data)
 	sample->skeleton->rodata->parts_built = sample->built;
 	sample->skeleton->rodata->flush_kind = sample->flush;
 	sample->skeleton->rodata->have_rdonly_cast = sample->rdonly_cast;
+	sample->skeleton->rodata->have_rcu = sample->rcu;
 	for (int part = 0; part < BPF_PART_COUNT; part++)
 		sample->skeleton->rodata->subsys_id[part] = sample->subsys[part];
 	if (sample->memstat_kind.size) {
@@ -149,12 +151,19 @@ static int grow(struct bpf_sample *sample, unsigned int h, uint32_t capacity)
 	return 0;
 }
 
-static int learn_memstat(struct bpf_sample *sample, const struct bpf_kernel *kernel)
+/* Parts that lie beside the records: how this kernel keeps them. */
+static int learn(struct bpf_sample *sample, const struct bpf_kernel *kernel)
 {
 	int r = bpf_memstat_new(kernel, &sample->memstat);
+	const char *reason;
 
+	if (r == 0)
+		r = bpf_io_new(kernel, &sample->io);
 	if (r < 0)
 		return r;
+	sample->io_kind = (struct bpf_area_kind){ "cgw_ios", sizeof(struct cg_io), -1 };
+	if (!bpf_io_can(sample->io, true, &reason))
+		sample->built &= ~(1U << BPF_PART_IO);
 	sample->memstat_kind.name = "cgw_memstats";
 	sample->memstat_kind.size = bpf_memstat_size(sample->memstat);
 	if (!sample->memstat_kind.size)
@@ -175,16 +184,18 @@ static int load(struct bpf_sample *sample, char *reason, size_t size)
 	if (r < 0)
 		return r;
 	ask_kernel(sample, kernel);
-	r = learn_memstat(sample, kernel);
+	r = learn(sample, kernel);
 	bpf_kernel_close(kernel);
 	if (r < 0)
 		return r;
 	r = bpf_load(&loader, &sample->program, 1);
-	if (r < 0)
+	if (r < 0) {
 		snprintf(reason, size, "%s", sample->program.reason);
-	else
-		sample->memstat_kind.outer = bpf_map__fd(sample->skeleton->maps.memstats);
-	return r;
+		return r;
+	}
+	sample->memstat_kind.outer = bpf_map__fd(sample->skeleton->maps.memstats);
+	sample->io_kind.outer = bpf_map__fd(sample->skeleton->maps.ios);
+	return 0;
 }
 
 int bpf_sample_new(const struct root *root, const struct hierarchies *hierarchies,
@@ -225,6 +236,7 @@ void bpf_sample_free(struct bpf_sample *sample)
 	for (unsigned int h = 0; h < HIERARCHY_MAX; h++) {
 		drop_map(sample, h);
 		bpf_area_done(&sample->memstats[h]);
+		bpf_area_done(&sample->ios[h]);
 		bpf_link__destroy(sample->links[h]);
 		free(sample->rows[h]);
 		free(sample->index[h].buckets);
@@ -232,6 +244,7 @@ void bpf_sample_free(struct bpf_sample *sample)
 	}
 	sample_bpf__destroy(sample->skeleton);
 	bpf_memstat_free(sample->memstat);
+	bpf_io_free(sample->io);
 	free(sample);
 }
 
@@ -248,6 +261,7 @@ static int64_t pass_once(struct bpf_sample *sample, unsigned int h)
 	control->hierarchy = h;
 	control->want = sample->want[h];
 	control->n = 0;
+	control->n_io = 0;
 	while ((n = read(fd, none, sizeof(none))) != 0) {
 		if (n < 0 && errno != EINTR && errno != EAGAIN)
 			return -errno;
@@ -258,10 +272,24 @@ static int64_t pass_once(struct bpf_sample *sample, unsigned int h)
 /* Room for what lies beside the records. */
 static int beside(struct bpf_sample *sample, unsigned int h)
 {
-	if (!(sample->want[h] >> BPF_PART_MEMSTAT & 1))
+	int r = 0;
+
+	if (sample->want[h] >> BPF_PART_MEMSTAT & 1)
+		r = bpf_area_room(&sample->memstats[h], &sample->memstat_kind, h,
+				  sample->records[h].capacity);
+	if (r == 0 && sample->want[h] >> BPF_PART_IO & 1 && !sample->ios[h].memory)
+		r = bpf_area_room(&sample->ios[h], &sample->io_kind, h, CAPACITY_FIRST);
+	return r;
+}
+
+/* 1 if the pass has to be repeated: there were more devices than there was room for. */
+static int grow_ios(struct bpf_sample *sample, unsigned int h)
+{
+	uint32_t n = sample->skeleton->bss->control.n_io;
+
+	if (n <= sample->ios[h].capacity)
 		return 0;
-	return bpf_area_room(&sample->memstats[h], &sample->memstat_kind, h,
-			     sample->records[h].capacity);
+	return bpf_area_room(&sample->ios[h], &sample->io_kind, h, n + n / 2) < 0 ? -ENOMEM : 1;
 }
 
 static int pass(struct bpf_sample *sample, unsigned int h)
@@ -281,9 +309,14 @@ static int pass(struct bpf_sample *sample, unsigned int h)
 		if (n < 0)
 			return (int)n;
 		records->n = (uint32_t)n;
-		if (records->n <= records->capacity)
+		r = grow_ios(sample, h);
+		if (r < 0)
+			return r;
+		if (r == 0 && records->n <= records->capacity)
 			return 0;
 		sample->stats.grown++;
+		if (records->n <= records->capacity)
+			continue;
 		r = grow(sample, h, records->n + records->n / 2);
 		if (r < 0)
 			return r;
@@ -326,7 +359,8 @@ void bpf_sample_get_stats(const struct bpf_sample *sample, struct bpf_sample_sta
 	*ret_stats = sample->stats;
 	ret_stats->memory_bytes = 0;
 	for (unsigned int h = 0; h < sample->hierarchies->n; h++)
-		ret_stats->memory_bytes += sample->records[h].bytes + sample->memstats[h].bytes;
+		ret_stats->memory_bytes += sample->records[h].bytes + sample->memstats[h].bytes +
+					   sample->ios[h].bytes;
 }
 
 const struct bpf_program_status *bpf_sample_programs(const struct bpf_sample *sample, size_t *ret_n)

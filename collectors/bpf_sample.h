@@ -5,6 +5,7 @@
 #include "collectors/hierarchy.h"
 #include "core/snapshot.h"
 
+struct devices;
 struct live;
 struct plan;
 struct walk;
@@ -49,6 +50,12 @@ int bpf_sample_compare(struct bpf_sample *sample, struct walk *walk);
  * pass did not meet or could not tell all about. 0 or -ENOMEM.
  */
 int bpf_sample_fill(struct bpf_sample *sample, struct walk *walk, struct snapshot *snapshot);
+/*
+ * After that, and for nodes in rising order as snapshot_add_part() wants it: the parts of keyed
+ * metrics. Not for a cgroup that is read by files.
+ */
+void bpf_sample_put_parts(struct bpf_sample *sample, struct devices *devices,
+			  struct snapshot *snapshot, uint32_t node);
 void bpf_sample_get_stats(const struct bpf_sample *sample, struct bpf_sample_stats *ret_stats);
 /* The programs, `*ret_n` of them; borrowed. */
 const struct bpf_program_status *bpf_sample_programs(const struct bpf_sample *sample,

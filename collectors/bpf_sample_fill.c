@@ -204,6 +204,7 @@ static bool part_fits(enum bpf_part part, const struct hierarchy *hierarchy)
 	case BPF_PART_CPUTIME:
 	case BPF_PART_MEMORY2:
 	case BPF_PART_MEMLOCAL:
+	case BPF_PART_IO:
 		return hierarchy->v2;
 	case BPF_PART_CPUACCT:
 	case BPF_PART_MEMORY1:
@@ -255,10 +256,29 @@ static bool plan_memstat(struct bpf_sample *sample, const struct plan_file *file
 	return true;
 }
 
+static bool plan_io(struct bpf_sample *sample, const struct plan *plan, struct plan_file *file)
+{
+	unsigned int h = file->hierarchy;
+	bool v2 = sample->hierarchies->list[h].v2;
+
+	if (file->n_fields == 0 || !(sample->can >> h & 1) ||
+	    (v2 && v1_by_files(sample, plan, file->fields[0].id)) ||
+	    !bpf_io_plan(sample->io, v2, file))
+		return false;
+	for (size_t i = 0; i < file->n_fields; i++)
+		file->fields[i].bpf = true;
+	file->bpf = true;
+	sample->want[h] |= 1U << BPF_PART_IO;
+	sample->mask |= 1U << h;
+	return true;
+}
+
 static int plan_file(struct bpf_sample *sample, struct plan *plan, struct plan_file *file)
 {
 	bool v2 = sample->hierarchies->list[file->hierarchy].v2;
 
+	if (plan_io(sample, plan, file))
+		return 0;
 	file->bpf = file->n_fields > 0;
 	for (size_t i = 0; i < file->n_fields; i++) {
 		struct plan_field *field = &file->fields[i];
@@ -283,6 +303,7 @@ int bpf_sample_plan(struct bpf_sample *sample, struct plan *plan)
 	memset(sample->want, 0, sizeof(sample->want));
 	memset(sample->n_rows, 0, sizeof(sample->n_rows));
 	bpf_memstat_plan_begin(sample->memstat);
+	bpf_io_plan_begin(sample->io);
 	for (int v2 = 0; v2 <= 1; v2++) {
 		for (size_t i = 0; i < plan->n; i++) {
 			struct plan_file *file = &plan->files[i];
@@ -332,6 +353,7 @@ static int fill_hierarchy(struct bpf_sample *sample, struct walk *walk, unsigned
 	uint32_t found, n_rows = sample->n_rows[h];
 	const struct bpf_row *rows = sample->rows[h];
 	bool memstat = sample->want[h] >> BPF_PART_MEMSTAT & 1;
+	bool io = sample->want[h] >> BPF_PART_IO & 1;
 	int r = locate(sample, walk, h, &found);
 
 	if (r < 0)
@@ -349,6 +371,12 @@ static int fill_hierarchy(struct bpf_sample *sample, struct walk *walk, unsigned
 			if (!(record->ask >> rows[k].field->part & 1))
 				fill_cell(&rows[k], record, snapshot, live->index);
 		}
+		if (io && record->parent && !(record->ask >> BPF_PART_IO & 1))
+			bpf_io_found(sample->io, live->index,
+				     record->parts >> BPF_PART_IO & 1
+					     ? bpf_area_entry(&sample->ios[h], record->first_io)
+					     : NULL,
+				     record->n_io);
 		if (memstat && record->parent && !(record->ask >> BPF_PART_MEMSTAT & 1))
 			bpf_memstat_fill(sample->memstat, h,
 					 record->parts >> BPF_PART_MEMSTAT & 1
@@ -365,6 +393,9 @@ int bpf_sample_fill(struct bpf_sample *sample, struct walk *walk, struct snapsho
 	bool all = (sample->mask & ~sample->read) != 0;
 	int r = 0;
 
+	r = bpf_io_begin(sample->io, n);
+	if (r < 0)
+		return r;
 	for (uint32_t i = 0; i < n; i++)
 		walk_lives(walk)[i]->by_files = all;
 	/* v1 before v2, which comes first in the list. */
@@ -379,6 +410,12 @@ int bpf_sample_fill(struct bpf_sample *sample, struct walk *walk, struct snapsho
 	for (uint32_t i = 0; i < n; i++)
 		sample->stats.by_files += walk_lives(walk)[i]->by_files;
 	return r;
+}
+
+void bpf_sample_put_parts(struct bpf_sample *sample, struct devices *devices,
+			  struct snapshot *snapshot, uint32_t node)
+{
+	bpf_io_put(sample->io, devices, snapshot, node);
 }
 
 static bool could_have(const struct metric *metric, const struct hierarchy *hierarchy)
@@ -404,6 +441,8 @@ static bool metric_status(const struct bpf_sample *sample, enum metric_id id, un
 		status.bpf = sample->has_field[field->slot];
 	else if (bpf_memstat_knows(id))
 		status.bpf = bpf_memstat_can(sample->memstat, id, &reason);
+	else if (bpf_io_knows(id))
+		status.bpf = bpf_io_can(sample->io, hierarchy->v2, &reason);
 	else
 		return false;
 	if (status.bpf && !(sample->can >> h & 1)) {

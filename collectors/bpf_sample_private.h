@@ -3,6 +3,7 @@
 
 #include "collectors/bpf_area.h"
 #include "collectors/bpf_fields.h"
+#include "collectors/bpf_io.h"
 #include "collectors/bpf_memstat.h"
 #include "collectors/bpf_sample.h"
 #include "collectors/plan.h"
@@ -50,7 +51,7 @@ struct bpf_sample {
 	struct bpf_program_status program;
 	uint32_t built, subsys[BPF_PART_COUNT];
 	int flush;
-	bool rdonly_cast;
+	bool rdonly_cast, rcu;
 	bool has_field[SLOT_COUNT], absent[SLOT_COUNT];
 	struct bpf_link *links[HIERARCHY_MAX];
 	uint32_t can, mask, read;
@@ -59,6 +60,9 @@ struct bpf_sample {
 	struct bpf_memstat *memstat;
 	struct bpf_area_kind memstat_kind;
 	struct bpf_area memstats[HIERARCHY_MAX]; /* beside the records */
+	struct bpf_io *io;
+	struct bpf_area_kind io_kind;
+	struct bpf_area ios[HIERARCHY_MAX]; /* devices, in the order of the records */
 	struct bpf_row *rows[HIERARCHY_MAX];
 	uint32_t n_rows[HIERARCHY_MAX];
 	struct bpf_index index[HIERARCHY_MAX];

@@ -447,9 +447,11 @@ int reader_read(struct reader *reader, struct walk *walk, struct bpf_sample *bpf
 	for (uint32_t i = 0; i < n; i++) {
 		struct live *live = lives[i];
 
-		if (bpf && !live->by_files && reader->n_files == 0)
-			continue;
-
+		if (bpf && !live->by_files) {
+			bpf_sample_put_parts(bpf, reader->devices, snapshot, i);
+			if (reader->n_files == 0)
+				continue;
+		}
 		if (!live->fds && reader->plan.n > 0) {
 			live->fds = malloc(reader->plan.n * sizeof(*live->fds));
 			if (!live->fds)

@@ -129,6 +129,50 @@ struct pids_cgroup {
 	atomic64_t events[1];
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct blkg_iostat {
+	u64 bytes[3], ios[3];
+};
+
+struct blkg_iostat_set {
+	struct blkg_iostat cur;
+};
+
+struct blkcg {
+	struct cgroup_subsys_state css;
+	struct hlist_head blkg_list;
+};
+
+struct device;
+
+struct backing_dev_info {
+	struct device *dev;
+};
+
+struct gendisk {
+	int major, first_minor;
+	struct backing_dev_info *bdi;
+};
+
+struct request_queue {
+	struct gendisk *disk;
+};
+
+struct blkcg_gq {
+	struct request_queue *q;
+	struct hlist_node blkcg_node;
+	struct blkcg *blkcg;
+	bool online;
+	struct blkg_iostat_set iostat;
+};
+
 struct seq_file;
 
 struct bpf_iter_meta {
@@ -178,6 +222,11 @@ enum memcg_memory_event {
 enum flush_kind { FLUSH_NONE, FLUSH_CGROUP, FLUSH_CSS };
 void cgroup_rstat_flush(struct cgroup *cgrp) __ksym __weak;
 void css_rstat_flush(struct cgroup_subsys_state *css) __ksym __weak;
+
+/* Programs that may sleep are not within RCU by themselves: 6.2 (9bb00b2895cb). */
+void bpf_rcu_read_lock(void) __ksym __weak;
+void bpf_rcu_read_unlock(void) __ksym __weak;
+const volatile bool have_rcu = false;
 
 /* Reads a pointer of any type as another one, 6.2 (a35b9af4ec2c); before, memory is copied. */
 void *bpf_rdonly_cast(const void *obj, u32 btf_id) __ksym __weak;

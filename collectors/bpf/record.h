@@ -57,7 +57,14 @@ struct cg_record {
 	__u32 parts;	  /* bits by enum bpf_part: what was filled in */
 	/* Bits by enum bpf_part: what only the files can tell about this one at this moment. */
 	__u32 ask;
+	__u32 first_io, n_io; /* its entries struct cg_io */
 	__u64 values[SLOT_COUNT];
+};
+
+/* What one cgroup did to one device, by enum blkg_iostat_type. */
+struct cg_io {
+	__u32 major, minor;
+	__u64 bytes[3], ios[3];
 };
 
 /* The .bss of the programs, shared with the agent, which sets what is before `n`. */
@@ -66,6 +73,7 @@ struct cg_control {
 	__u32 want;	 /* bits by enum bpf_part */
 	__u32 capacity;	 /* of that map */
 	__u32 n;	 /* cgroups met, also beyond the capacity */
+	__u32 n_io;	 /* entries struct cg_io, also beyond the capacity of theirs */
 };
 
 /* As many as HIERARCHY_MAX. */

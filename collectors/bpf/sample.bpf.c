@@ -59,6 +59,24 @@ struct {
 	__array(values, struct memstat_map);
 } memstats SEC(".maps");
 
+struct io_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(struct cg_io));
+};
+
+/* Devices, for hierarchies of which io.stat is wanted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, CG_HIERARCHIES);
+	__type(key, u32);
+	__array(values, struct io_map);
+} ios SEC(".maps");
+
+#include "collectors/bpf/part_io.bpf.h"
+
 /* The controller's state of this cgroup, or NULL where it is off. */
 static __always_inline struct cgroup_subsys_state *css_of(struct cgroup *cgrp, u32 id)
 {
@@ -74,10 +92,17 @@ static __always_inline bool wanted(enum bpf_part part)
 	return parts_built >> part & 1 && control.want >> part & 1;
 }
 
+/*
+ * The iterator holds cgroup_mutex, so the controller stays on. The verifier does not know: it takes
+ * a pointer found within RCU for a function that may sleep, one found outside for none at all.
+ */
 static __always_inline void flush_part(struct cgroup *cgrp, enum bpf_part part)
 {
-	struct cgroup_subsys_state *css = css_of(cgrp, subsys_id[part]);
+	struct cgroup_subsys_state *css;
 
+	bpf_rcu_read_lock();
+	css = css_of(cgrp, subsys_id[part]);
+	bpf_rcu_read_unlock();
 	if (css)
 		css_rstat_flush(css);
 }
@@ -86,12 +111,15 @@ static __always_inline void flush_part(struct cgroup *cgrp, enum bpf_part part)
 static __always_inline void flush(struct cgroup *cgrp)
 {
 	if (flush_kind == FLUSH_CGROUP) {
-		cgroup_rstat_flush(cgrp);
+		if (wanted(BPF_PART_CPUTIME) || wanted(BPF_PART_MEMSTAT) || wanted(BPF_PART_IO))
+			cgroup_rstat_flush(cgrp);
 	} else if (flush_kind == FLUSH_CSS) {
 		if (wanted(BPF_PART_CPUTIME))
 			css_rstat_flush(&cgrp->self);
 		if (wanted(BPF_PART_MEMSTAT))
 			flush_part(cgrp, BPF_PART_MEMSTAT);
+		if (wanted(BPF_PART_IO))
+			flush_part(cgrp, BPF_PART_IO);
 	}
 }
 
@@ -155,6 +183,12 @@ int sample_cgroup(struct bpf_iter__cgroup *ctx)
 			record->parts |= 1U << BPF_PART_MEMSTAT;
 		else
 			record->ask |= 1U << BPF_PART_MEMSTAT;
+	}
+	if (wanted(BPF_PART_IO) && (css = css_of(cgrp, subsys_id[BPF_PART_IO]))) {
+		if (read_io(css, hierarchy, record))
+			record->parts |= 1U << BPF_PART_IO;
+		else
+			record->ask |= 1U << BPF_PART_IO;
 	}
 	if (wanted(BPF_PART_PIDS) && (css = css_of(cgrp, subsys_id[BPF_PART_PIDS]))) {
 		read_pids(css, record);
