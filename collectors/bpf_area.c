@@ -7,33 +7,38 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "collectors/bpf_load.h"
+
 void bpf_area_done(struct bpf_area *area)
 {
 	if (area->memory) {
 		munmap((void *)area->memory, area->bytes);
 		close(area->fd);
 	}
-	*area = (struct bpf_area){ .fd = -1 };
+	area->memory = NULL;
+	area->capacity = 0;
+	area->bytes = 0;
 }
 
-int bpf_area_room(struct bpf_area *area, const struct bpf_area_kind *kind, unsigned int h,
-		  uint32_t capacity)
+int bpf_area_room(struct bpf_area *area, uint32_t capacity)
 {
-	DECLARE_LIBBPF_OPTS(bpf_map_create_opts, options,
-			    .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	struct bpf_area grown = { .capacity = capacity, .stride = (kind->size + 7) & ~7UL };
+	struct bpf_area grown = *area;
+	uint32_t key = 0;
 	void *memory;
 
-	if (area->memory && area->capacity >= capacity)
+	if (area->memory && area->capacity >= capacity && area->capacity / 4 <= capacity)
 		return 0;
-	grown.fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, kind->name, sizeof(uint32_t), kind->size,
-				  capacity, &options);
-	if (grown.fd < 0)
-		return -errno;
+	grown.capacity = capacity;
+	grown.stride = (area->size + 7) & ~7UL;
 	grown.bytes = (capacity * grown.stride + page - 1) / page * page;
-	memory = mmap(NULL, grown.bytes, PROT_READ, MAP_SHARED, grown.fd, 0);
-	if (memory == MAP_FAILED || bpf_map_update_elem(kind->outer, &h, &grown.fd, BPF_ANY) < 0) {
+	grown.fd = bpf_load_map(BPF_MAP_TYPE_ARRAY, area->name, area->size, capacity,
+				BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	if (grown.fd < 0)
+		return grown.fd;
+	memory = mmap(NULL, grown.bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, grown.fd, 0);
+	if (memory == MAP_FAILED ||
+	    bpf_map_update_elem(area->outer, &key, &grown.fd, BPF_ANY) < 0) {
 		int r = -errno;
 
 		if (memory != MAP_FAILED)

@@ -4,19 +4,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A memory-mapped array that the sampling pass fills for one hierarchy: grows, is never copied. */
+/*
+ * A memory-mapped array beside the records of the sampling pass (collectors/bpf/sample.bpf.c). What
+ * it holds is only of one hierarchy, the one that has the controller, and stays until its next
+ * pass.
+ */
 struct bpf_area {
+	const char *name;
+	uint32_t size; /* of an entry */
+	int outer;     /* the map of maps that it is put into */
 	int fd;
 	uint32_t capacity; /* entries */
 	size_t bytes, stride;
 	const char *memory; /* NULL: none yet */
-};
-
-/* What the maps of one kind have in common. */
-struct bpf_area_kind {
-	const char *name;
-	uint32_t size; /* of an entry */
-	int outer;     /* the map of maps, by hierarchy */
 };
 
 static inline const void *bpf_area_entry(const struct bpf_area *area, uint32_t at)
@@ -25,9 +25,8 @@ static inline const void *bpf_area_entry(const struct bpf_area *area, uint32_t a
 }
 
 /*
- * Puts a map with room for `capacity` entries in place of what hierarchy `h` had, if that had less.
- * What was in it is lost. 0 or -errno, with the old one still in place.
+ * Makes it anew, for `capacity` entries, if it has fewer or many times as many: what was in it is
+ * lost. 0 or -errno, with the old one still in place.
  */
-int bpf_area_room(struct bpf_area *area, const struct bpf_area_kind *kind, unsigned int h,
-		  uint32_t capacity);
+int bpf_area_room(struct bpf_area *area, uint32_t capacity);
 void bpf_area_done(struct bpf_area *area);

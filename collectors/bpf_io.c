@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "collectors/bpf/record.h"
+#include "collectors/bpf_area.h"
 #include "core/cleanup.h"
 
 enum { IO_ROWS_MAX = 6, IO_KINDS = 3 };
@@ -34,9 +35,13 @@ struct io_want {
 	uint8_t at;
 };
 
+/* The devices of a record in the area. */
+struct io_span {
+	uint32_t first, n;
+};
+
 struct io_place {
-	const struct cg_io *list;
-	uint32_t n;
+	uint32_t record;
 	bool met, off;
 };
 
@@ -45,6 +50,9 @@ struct bpf_io {
 	int8_t at[ARRAY_SIZE(io_rows)]; /* which of the numbers; -1: none */
 	struct io_want wants[IO_ROWS_MAX];
 	uint32_t n_wants;
+	const struct bpf_area *area;
+	struct io_span *spans; /* by record */
+	uint32_t n_spans, spans_capacity;
 	struct io_place *places; /* by node */
 	uint32_t n, capacity;
 	/* Names of devices, as few as there are. */
@@ -87,6 +95,7 @@ void bpf_io_free(struct bpf_io *io)
 {
 	if (!io)
 		return;
+	free(io->spans);
 	free(io->places);
 	free(io->devices);
 	free(io);
@@ -138,15 +147,46 @@ bool bpf_io_plan(struct bpf_io *io, bool v2, const struct plan_file *file)
 	return io->n_wants > 0;
 }
 
+int bpf_io_keep(struct bpf_io *io, const struct bpf_area *area, const struct cg_record *records,
+		uint32_t n)
+{
+	io->area = area;
+	io->n_spans = 0;
+	if (n > io->spans_capacity) {
+		uint32_t capacity = n + n / 4;
+		struct io_span *spans = realloc(io->spans, capacity * sizeof(*spans));
+
+		if (!spans)
+			return -ENOMEM;
+		io->spans = spans;
+		io->spans_capacity = capacity;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		io->spans[i] = records[i].parts >> BPF_PART_IO & 1
+				       ? (struct io_span){ records[i].first_io, records[i].n_io }
+				       : (struct io_span){ 0, 0 };
+	io->n_spans = n;
+	return 0;
+}
+
+bool bpf_io_is_whole(const struct bpf_io *io, uint32_t record)
+{
+	const struct io_span *span = &io->spans[record];
+
+	return record < io->n_spans &&
+	       (span->n == 0 || (uint64_t)span->first + span->n <= io->area->capacity);
+}
+
 int bpf_io_begin(struct bpf_io *io, uint32_t n)
 {
 	if (n > io->capacity) {
-		struct io_place *places = realloc(io->places, n * sizeof(*places));
+		uint32_t capacity = n + n / 4;
+		struct io_place *places = realloc(io->places, capacity * sizeof(*places));
 
 		if (!places)
 			return -ENOMEM;
 		io->places = places;
-		io->capacity = n;
+		io->capacity = capacity;
 	}
 	io->n = n;
 	if (n > 0)
@@ -154,10 +194,10 @@ int bpf_io_begin(struct bpf_io *io, uint32_t n)
 	return 0;
 }
 
-void bpf_io_found(struct bpf_io *io, uint32_t node, const struct cg_io *list, uint32_t n)
+void bpf_io_found(struct bpf_io *io, uint32_t node, uint32_t record, bool off)
 {
-	if (node < io->n)
-		io->places[node] = (struct io_place){ list, n, true, !list };
+	if (node < io->n && record < io->n_spans)
+		io->places[node] = (struct io_place){ record, true, off };
 }
 
 static const char *name_of(struct bpf_io *io, struct devices *devices, const struct cg_io *entry)
@@ -207,9 +247,11 @@ void bpf_io_put(struct bpf_io *io, struct devices *devices, struct snapshot *sna
 		uint32_t node)
 {
 	const struct io_place *place = node < io->n ? &io->places[node] : NULL;
+	struct io_span span;
 
 	if (!place || !place->met)
 		return;
+	span = io->spans[place->record];
 	for (uint32_t i = 0; i < io->n_wants; i++) {
 		enum metric_id id = io->wants[i].id;
 
@@ -219,6 +261,6 @@ void bpf_io_put(struct bpf_io *io, struct devices *devices, struct snapshot *sna
 		else
 			snapshot_set(snapshot, id, node, (union value){ .u64 = 0 });
 	}
-	for (uint32_t i = 0; i < place->n; i++)
-		put_device(io, devices, snapshot, node, &place->list[i]);
+	for (uint32_t i = 0; i < span.n; i++)
+		put_device(io, devices, snapshot, node, bpf_area_entry(io->area, span.first + i));
 }

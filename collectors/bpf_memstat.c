@@ -53,10 +53,11 @@ struct bpf_memstat {
 	struct stat_place places[ARRAY_SIZE(stat_rows)];
 	char reason[BPF_REASON_SIZE];
 	bool has_zswap_current; /* the file memory.zswap.current */
-	/* Which keys the root's file had, per hierarchy; NULL: not looked yet. */
-	char *keys[HIERARCHY_MAX];
-	struct stat_want *wants[HIERARCHY_MAX];
-	uint32_t n_wants[HIERARCHY_MAX];
+	/* Which keys the root's file had; NULL: not looked yet. */
+	char *keys;
+	unsigned int keys_of; /* hierarchy */
+	struct stat_want *wants;
+	uint32_t n_wants;
 };
 
 /* ---- where the kernel keeps them ------------------------------------------------------- */
@@ -262,10 +263,8 @@ void bpf_memstat_free(struct bpf_memstat *memstat)
 {
 	if (!memstat)
 		return;
-	for (unsigned int h = 0; h < HIERARCHY_MAX; h++) {
-		free(memstat->keys[h]);
-		free(memstat->wants[h]);
-	}
+	free(memstat->keys);
+	free(memstat->wants);
 	free(memstat);
 }
 
@@ -339,67 +338,98 @@ static bool prints(const char *keys, const struct plan_field *field)
 
 void bpf_memstat_plan_begin(struct bpf_memstat *memstat)
 {
-	memset(memstat->n_wants, 0, sizeof(memstat->n_wants));
-	for (unsigned int h = 0; h < HIERARCHY_MAX; h++) {
-		free(memstat->keys[h]);
-		memstat->keys[h] = NULL;
-	}
+	memstat->n_wants = 0;
+	free(memstat->keys);
+	memstat->keys = NULL;
 }
 
-bool bpf_memstat_plan(struct bpf_memstat *memstat, const struct hierarchy *hierarchy,
-		      const struct plan_file *file, const struct plan_field *field)
+/* memory.swap.current of v2 is a counter of its own, which is no row of ours. */
+static bool is_ours(const struct plan_file *file, bool *ret_flat)
+{
+	*ret_flat = strcmp(file->name, "memory.stat") == 0;
+	return *ret_flat || strcmp(file->name, "memory.zswap.current") == 0;
+}
+
+static bool is_printed(const struct bpf_memstat *memstat, bool flat, const struct plan_field *field)
+{
+	return flat ? prints(memstat->keys, field) : memstat->has_zswap_current;
+}
+
+bool bpf_memstat_has(struct bpf_memstat *memstat, const struct hierarchy *hierarchy,
+		     const struct plan_file *file, const struct plan_field *field)
 {
 	const struct stat_row *row = row_of(field->id);
-	unsigned int h = file->hierarchy;
-	bool flat = strcmp(file->name, "memory.stat") == 0;
-	struct stat_want want = { .row = row, .second = file->any }, *grown;
+	bool flat;
 
-	/* memory.swap.current of v2 is a counter of its own, which is no row of ours. */
-	if (!row || !bpf_memstat_size(memstat) ||
-	    (!flat && strcmp(file->name, "memory.zswap.current") != 0))
+	if (!row || !bpf_memstat_size(memstat) || !is_ours(file, &flat))
 		return false;
-	if (flat && !memstat->keys[h])
-		memstat->keys[h] = read_keys(hierarchy);
-	if (flat && !memstat->keys[h])
-		return false;
-	if (flat ? prints(memstat->keys[h], field) : memstat->has_zswap_current) {
-		want.place = memstat->places[row - stat_rows];
-		if (want.place.n == 0)
+	if (flat && (!memstat->keys || memstat->keys_of != file->hierarchy)) {
+		free(memstat->keys);
+		memstat->keys = read_keys(hierarchy);
+		memstat->keys_of = file->hierarchy;
+		if (!memstat->keys)
 			return false;
 	}
+	return !is_printed(memstat, flat, field) || memstat->places[row - stat_rows].n > 0;
+}
+
+int bpf_memstat_plan(struct bpf_memstat *memstat, const struct plan_file *file,
+		     const struct plan_field *field)
+{
+	const struct stat_row *row = row_of(field->id);
+	struct stat_want want = { .row = row, .second = file->any }, *grown;
+	bool flat;
+
+	if (is_ours(file, &flat) && is_printed(memstat, flat, field))
+		want.place = memstat->places[row - stat_rows];
 	want.mul = bpf_op_scale(row->op).mul;
-	grown = realloc(memstat->wants[h], (memstat->n_wants[h] + 1) * sizeof(*grown));
+	grown = realloc(memstat->wants, (memstat->n_wants + 1) * sizeof(*grown));
 	if (!grown)
-		return false;
-	memstat->wants[h] = grown;
-	grown[memstat->n_wants[h]++] = want;
-	return true;
+		return -ENOMEM;
+	memstat->wants = grown;
+	grown[memstat->n_wants++] = want;
+	return 0;
 }
 
 /* ---- columns --------------------------------------------------------------------------- */
 
-void bpf_memstat_fill(const struct bpf_memstat *memstat, unsigned int h, const uint64_t *copy,
-		      struct snapshot *snapshot, uint32_t index)
+/*
+ * Sums over CPUs that were flushed one after the other can be below 0 for a moment: the kernel
+ * prints 0 then.
+ */
+static uint64_t sum_of(const struct stat_place *place, const uint64_t *copy)
 {
-	for (uint32_t i = 0; i < memstat->n_wants[h]; i++) {
-		const struct stat_want *want = &memstat->wants[h][i];
-		enum metric_id id = want->row->id;
-		uint64_t sum = 0;
+	uint64_t sum = 0;
 
-		if (want->second && snapshot_state(snapshot, id, index) == VALUE_OK)
-			continue;
-		if (!copy || want->place.n == 0) {
-			snapshot_set_state(snapshot, id, index,
-					   copy ? VALUE_ABSENT : VALUE_DISABLED);
-			continue;
-		}
-		/* Sums over CPUs that were flushed one after the other can be below 0 for a moment:
-		 * the kernel prints 0 then. */
-		for (uint8_t k = 0; k < want->place.n; k++) {
-			int64_t value = (int64_t)copy[want->place.at[k]];
+	for (uint8_t k = 0; k < place->n; k++) {
+		int64_t value = (int64_t)copy[place->at[k]];
 
-			sum += value > 0 ? (uint64_t)value : 0;
+		sum += value > 0 ? (uint64_t)value : 0;
+	}
+	return sum;
+}
+
+void bpf_memstat_fill(const struct bpf_memstat *memstat, const struct memstat_block *block,
+		      struct snapshot *snapshot)
+{
+	for (uint32_t k = 0; k < memstat->n_wants; k++) {
+		const struct stat_want *want = &memstat->wants[k];
+		const struct column *column = &snapshot->columns[want->row->id];
+
+		for (uint32_t i = 0; i < block->n; i++) {
+			uint32_t at = block->index[i];
+
+			if (want->second && column->states[at] == VALUE_OK)
+				continue;
+			if (!block->copies[i]) {
+				column->states[at] = VALUE_DISABLED;
+			} else if (want->place.n == 0) {
+				column->states[at] = VALUE_ABSENT;
+			} else {
+				column->values[at].u64 = sum_of(&want->place, block->copies[i]) *
+							 want->mul;
+				column->states[at] = VALUE_OK;
+			}
 		}
-		snapshot_set(snapshot, id, index, (union value){ .u64 = sum * want->mul });
 	}
 }

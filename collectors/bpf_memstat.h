@@ -13,7 +13,6 @@
  * depends on its configuration: what its own file for the root has decides.
  */
 struct bpf_memstat;
-struct bpf_area_kind;
 
 /*
  * Finds out where this kernel keeps the numbers. 0 or -ENOMEM; if it does not say where, there is
@@ -33,11 +32,23 @@ bool bpf_memstat_knows(enum metric_id id);
 /* Forgets the plan. */
 void bpf_memstat_plan_begin(struct bpf_memstat *memstat);
 /*
- * True if the field of that file of the plan comes from the pass from now on: as a number, or as
- * one that this kernel does not print. False: it stays with the file. -ENOMEM is taken as false.
+ * Whether the field of that file of the plan can come from the pass: as a number, or as one that
+ * this kernel does not print.
  */
-bool bpf_memstat_plan(struct bpf_memstat *memstat, const struct hierarchy *hierarchy,
-		      const struct plan_file *file, const struct plan_field *field);
-/* One cgroup's columns from its copy; NULL: the controller is off. */
-void bpf_memstat_fill(const struct bpf_memstat *memstat, unsigned int h, const uint64_t *copy,
-		      struct snapshot *snapshot, uint32_t index);
+bool bpf_memstat_has(struct bpf_memstat *memstat, const struct hierarchy *hierarchy,
+		     const struct plan_file *file, const struct plan_field *field);
+/* The same that it does so from now on. 0 or -ENOMEM. */
+int bpf_memstat_plan(struct bpf_memstat *memstat, const struct plan_file *file,
+		     const struct plan_field *field);
+
+enum { MEMSTAT_BLOCK = 32 };
+
+/* Cgroups whose columns are filled together. */
+struct memstat_block {
+	uint32_t n;
+	uint32_t index[MEMSTAT_BLOCK];
+	const uint64_t *copies[MEMSTAT_BLOCK]; /* NULL: the controller is off */
+};
+
+void bpf_memstat_fill(const struct bpf_memstat *memstat, const struct memstat_block *block,
+		      struct snapshot *snapshot);
