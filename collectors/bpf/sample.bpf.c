@@ -20,15 +20,16 @@ const volatile int flush_kind = FLUSH_NONE;
 
 struct cg_control control = {};
 
-/* Makes clang describe the type, which the maps only name. */
-const struct cg_record *described __attribute__((unused));
-
 struct record_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct cg_record);
+	/*
+	 * Sizes and no types: the maps that are put in have none, and up to 6.2 one with BTF is not
+	 * equal to one without (bpf_map_meta_equal(), timer_off; db559117828d).
+	 */
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(struct cg_record));
 };
 
 /* By hierarchy, so that each grows alone and all stay until they are read. */
