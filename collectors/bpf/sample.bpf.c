@@ -22,9 +22,6 @@ const volatile __u32 memstat_at = 0, memstat_size = 0;
 
 struct cg_control control = {};
 
-/* Makes clang describe the type, which the maps only name. */
-const struct cg_record *described __attribute__((unused));
-
 struct record_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
