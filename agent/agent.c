@@ -17,6 +17,7 @@
 #include "agent/agent_policies.h"
 #include "agent/context.h"
 #include "agent/control.h"
+#include "agent/privileges.h"
 #include "agent/self.h"
 #include "core/cleanup.h"
 
@@ -136,7 +137,8 @@ static int on_child(sd_event_source *source, const siginfo_t *info, void *data)
 /* Root, sampler, guards and a first look at which cgroups there are: what a check needs. */
 static int start_sampling(struct agent *agent)
 {
-	struct sampler_options options = { .max_fds = agent->config.max_fds, .bpf = true };
+	struct sampler_options options = { .max_fds = agent->config.max_fds,
+					   .bpf = agent->config.backend != BACKEND_FILES };
 	const struct metric_set none = { 0 };
 	int r = root_new(agent->sources.prefix, &agent->root);
 
@@ -155,6 +157,17 @@ static int start_sampling(struct agent *agent)
 		r = unit_bus_new(NULL, &agent->units);
 	if (r == 0)
 		r = unit_bus_new(NULL, &agent->watchdog_units);
+	return r;
+}
+
+/* All programs for the kernel are loaded, and there is no second thread yet. */
+static int drop_privileges(struct agent *agent)
+{
+	const char *reason;
+	int r = privileges_drop(agent->root, sampler_bpf(agent->sampler, &reason) != NULL);
+
+	if (r < 0)
+		log_error("giving up capabilities: %s", strerror(-r));
 	return r;
 }
 
@@ -178,6 +191,8 @@ static int start_parts(struct agent *agent)
 	struct decisions decisions = { 0 };
 	int r = start_sampling(agent);
 
+	if (r == 0)
+		r = drop_privileges(agent);
 	if (r == 0)
 		r = agent_policies_load(agent, &agent->config, &agent->policies);
 	if (r == 0)
@@ -304,6 +319,7 @@ int agent_run(const struct agent_sources *sources)
 			 policy_set_size(agent.policies),
 			 policy_set_size(agent.policies) == 1 ? "y" : "ies",
 			 (double)agent.config.interval_usec / 1e6);
+		backend_log(agent.sampler, agent.config.backend);
 		rights_ask(agent.rights);
 		rights_log(agent.rights);
 		sd_notify(0, "READY=1");
