@@ -54,6 +54,15 @@ static __always_inline void fence(void)
 	asm volatile("" ::: "memory");
 }
 
+/* A pid's numbers stand in an array, from the outermost namespace on: where that of a level is. */
+static __always_inline u64 offset_of(u32 level)
+{
+	u64 offset = (u64)level * bpf_core_type_size(struct upid___at);
+
+	/* The mask is for the verifier: it holds more than all levels (MAX_PID_NS_LEVEL). */
+	return bpf_core_field_offset(struct pid___at, numbers) + (offset & 1023);
+}
+
 /* A process's or thread's number in the reader's pid namespace; 0 if it has none there. */
 static __always_inline u32 number_of(struct pid___at *pid, u32 level)
 {
@@ -63,10 +72,8 @@ static __always_inline u32 number_of(struct pid___at *pid, u32 level)
 		return 0;
 	if (level == 0)
 		return (u32)pid->numbers[0].nr;
-	level &= PID_LEVELS - 1; /* for the verifier */
 	bpf_core_read(&nr, sizeof(nr),
-		      (void *)pid + bpf_core_field_offset(struct pid___at, numbers) +
-			      (u64)level * bpf_core_type_size(struct upid___at) +
+		      (void *)pid + offset_of(level) +
 			      bpf_core_field_offset(struct upid___at, nr));
 	return (u32)nr;
 }
@@ -88,17 +95,15 @@ static __always_inline void set_pid_ns(struct task_record *record, struct pid___
 {
 	struct pid_namespace___at *ns = NULL;
 	unsigned int inode = 0;
-	u64 id = 0, level;
+	u64 id = 0;
 
 	if (pid && pid->level == 0) {
 		SET_NS(TASK_NS_PID, pid->numbers[0].ns);
 		return;
 	}
-	level = pid ? pid->level & (PID_LEVELS - 1) : 0;
 	if (pid)
 		bpf_core_read(&ns, sizeof(ns),
-			      (void *)pid + bpf_core_field_offset(struct pid___at, numbers) +
-				      level * bpf_core_type_size(struct upid___at) +
+			      (void *)pid + offset_of(pid->level) +
 				      bpf_core_field_offset(struct upid___at, ns));
 	if (ns) {
 		bpf_core_read(&inode, sizeof(inode), &ns->ns.inum);
