@@ -139,11 +139,6 @@ void sampler_free(struct sampler *sampler)
 	free(sampler);
 }
 
-int sampler_load_bpf(struct sampler *sampler)
-{
-	return sampler->bpf || sampler_use_bpf(sampler, true) ? 0 : -EOPNOTSUPP;
-}
-
 const struct hierarchies *sampler_hierarchies(const struct sampler *sampler)
 {
 	return sampler->hierarchies;
