@@ -123,14 +123,16 @@ void doctor_check_programs(const struct examination *examination, struct finding
 	programs_ask(examination, &programs);
 	for (size_t i = 0; i < programs.n; i++)
 		n_loaded += programs.list[i].loaded;
-	strbuf_printf(&finding->why, "%zu of %zu are accepted by the kernel", n_loaded, programs.n);
+	if (programs.n > 0)
+		strbuf_printf(&finding->why, "%zu of %zu are accepted by the kernel", n_loaded,
+			      programs.n);
 	for (size_t i = 0; i < programs.n; i++) {
 		if (!programs.list[i].loaded)
 			strbuf_printf(&finding->why, "; %s: %s", programs.list[i].name,
 				      programs.list[i].reason);
 	}
 	if (programs.missing.length)
-		strbuf_printf(&finding->why, "; %s", programs.missing.data);
+		strbuf_printf(&finding->why, "%s%s", programs.n ? "; " : "", programs.missing.data);
 	if (n_loaded < programs.n || programs.missing.length)
 		finding->verdict = n_loaded ? VERDICT_PART : VERDICT_NO;
 	programs_done(&programs);
