@@ -49,17 +49,11 @@ uint32_t bpf_sample_can(const struct bpf_sample *sample)
 	return 0;
 }
 
-uint32_t bpf_sample_pass(struct bpf_sample *sample, uint32_t also)
-{
-	(void)sample;
-	(void)also;
-	return 0;
-}
-
-int bpf_sample_compare(struct bpf_sample *sample, struct walk *walk)
+uint32_t bpf_sample_pass(struct bpf_sample *sample, struct walk *walk, uint32_t also)
 {
 	(void)sample;
 	(void)walk;
+	(void)also;
 	return 0;
 }
 
@@ -69,6 +63,12 @@ int bpf_sample_fill(struct bpf_sample *sample, struct walk *walk, struct snapsho
 	(void)walk;
 	(void)snapshot;
 	return 0;
+}
+
+const uint32_t *bpf_sample_asks(const struct bpf_sample *sample)
+{
+	(void)sample;
+	return NULL;
 }
 
 void bpf_sample_get_stats(const struct bpf_sample *sample, struct bpf_sample_stats *ret_stats)

@@ -27,7 +27,8 @@ struct sampler {
 	struct strpool *strings; /* one pool: snapshots keep it alive through their tree */
 	struct walk *walk;
 	struct reader *reader;
-	struct watch *watch;		     /* from the third sample on */
+	struct watch *watch;		     /* from the third sample on, */
+	uint32_t watched_for;		     /* while these hierarchies are gone through anyway */
 	struct bpf_sample *bpf, *loaded_bpf; /* the one in use, and the same also while it is not */
 	bool replan;
 	char bpf_reason[BPF_REASON_SIZE]; /* why there is none */
@@ -136,31 +137,36 @@ const struct hierarchies *sampler_hierarchies(const struct sampler *sampler)
 
 /*
  * A watch is worth its while only for those who go on sampling: ending one waits for a grace period
- * of the kernel, which a single `cgwatch ls` should not.
+ * of the kernel, which a single `cgwatch ls` should not. The bpf backend meets every cgroup of the
+ * hierarchies that it goes through anyway.
  */
+static int watch(struct sampler *sampler)
+{
+	uint32_t passed = sampler->bpf ? bpf_sample_mask(sampler->bpf) : 0;
+
+	if (sampler->stats.samples < 2 || root_is_recorded(sampler->root))
+		return 0;
+	if (sampler->watch && sampler->watched_for == passed)
+		return 0;
+	watch_free(sampler->watch);
+	sampler->watch = NULL;
+	sampler->watched_for = passed;
+	return watch_new(sampler->hierarchies, ~passed, &sampler->watch);
+}
+
 static int refresh(struct sampler *sampler)
 {
-	uint32_t n = walk_tree(sampler->walk) ? walk_tree(sampler->walk)->n : 0,
-		 changed = UINT32_MAX;
-	uint32_t mask = reader_mask(sampler->reader);
+	uint32_t n = walk_tree(sampler->walk) ? walk_tree(sampler->walk)->n : 0;
+	uint32_t changed = UINT32_MAX, mask = reader_mask(sampler->reader);
 
-	if (!sampler->watch && sampler->stats.samples >= 2 && !root_is_recorded(sampler->root)) {
-		int r = watch_new(sampler->hierarchies, &sampler->watch);
-
-		if (r < 0)
-			return r;
-	}
 	if (sampler->watch) {
 		changed = watch_changed(sampler->watch);
 		mask &= ~watch_covered(sampler->watch);
 	}
 	if (sampler->bpf) {
 		/* It meets every cgroup: no need to look at each. */
-		uint32_t met = bpf_sample_pass(sampler->bpf, changed);
-		int r = bpf_sample_compare(sampler->bpf, sampler->walk);
+		uint32_t met = bpf_sample_pass(sampler->bpf, sampler->walk, changed);
 
-		if (r < 0)
-			return r;
 		changed &= ~met;
 		mask &= ~met;
 	}
@@ -186,16 +192,19 @@ static int add_inventory(struct sampler *sampler, struct snapshot *snapshot)
 
 static int take(struct sampler *sampler, struct snapshot **ret_snapshot)
 {
-	uint64_t boottime = clock_ns(CLOCK_BOOTTIME), realtime = clock_ns(CLOCK_REALTIME);
+	uint64_t boottime, realtime;
 	struct snapshot *snapshot;
-	int r = refresh(sampler);
+	int r = watch(sampler);
 
+	/* When reading began: of the bpf backend's records before the walk, of the files after. */
+	boottime = clock_ns(CLOCK_BOOTTIME);
+	realtime = clock_ns(CLOCK_REALTIME);
+	r = r < 0 ? r : refresh(sampler);
 	if (r < 0)
 		return r;
 	snapshot = snapshot_new(walk_tree(sampler->walk), &sampler->wanted);
 	if (!snapshot)
 		return -ENOMEM;
-	/* When reading began: of the files after the walk, of the bpf backend's records before. */
 	snapshot->boottime_ns = sampler->bpf ? boottime : clock_ns(CLOCK_BOOTTIME);
 	snapshot->realtime_ns = sampler->bpf ? realtime : clock_ns(CLOCK_REALTIME);
 	r = reader_read(sampler->reader, sampler->walk, sampler->bpf, snapshot);

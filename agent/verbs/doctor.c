@@ -124,7 +124,7 @@ static void check_watch(const struct examination *examination, struct finding *f
 	unsigned int n = 0;
 
 	if (root_is_recorded(examination->context->root) ||
-	    watch_new(examination->hierarchies, &watch) < 0) {
+	    watch_new(examination->hierarchies, UINT32_MAX, &watch) < 0) {
 		finding->verdict = VERDICT_NO;
 		strbuf_add_string(&finding->why, "this is a recorded tree");
 		return;
