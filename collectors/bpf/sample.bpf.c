@@ -27,8 +27,9 @@ struct record_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct cg_record);
+	/* Of no type: on 6.1 only maps that both have one, or none, can stand for each other. */
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(struct cg_record));
 };
 
 /* By hierarchy, so that each grows alone and all stay until they are read. */
