@@ -8,9 +8,12 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -156,12 +159,119 @@ static void agent_without_admin(void **state)
 	assert_int_equal(in_child(without_admin), PASSES);
 }
 
+/* ---- a tree that outgrows its map when there can be no larger one ---- */
+
+enum { MANY = 1500 };
+
+static char top[128];
+
+static void find_top(void)
+{
+	bool v1 = access("/sys/fs/cgroup/pids/cgroup.procs", F_OK) == 0;
+
+	snprintf(top, sizeof(top), "/sys/fs/cgroup%s/cgwatch-test-%d", v1 ? "/pids" : "",
+		 (int)getpid());
+}
+
+static int many_teardown(void **state)
+{
+	char command[256];
+
+	(void)state;
+	snprintf(command, sizeof(command), "find %s -depth -type d -exec rmdir {} +", top);
+	return access(top, F_OK) == 0 ? system(command) : 0;
+}
+
+static int many_make(void)
+{
+	char path[256];
+	int fd;
+
+	if (mkdir(top, 0755) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", top);
+	fd = open(path, O_WRONLY);
+	if (fd >= 0 && write(fd, "+pids", 5) < 0)
+		perror(path);
+	if (fd >= 0)
+		close(fd);
+	for (int i = 0; i < MANY; i++) {
+		snprintf(path, sizeof(path), "%s/%d", top, i);
+		if (mkdir(path, 0755) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Cgroups of ours that have a value; -1 if the sample failed. */
+static int count_ours(struct sampler *sampler)
+{
+	const char *name = strrchr(top, '/');
+	struct metric_set set = { 0 };
+	struct snapshot *snapshot;
+	int n = 0;
+
+	metric_set_add(&set, M_PIDS_CURRENT);
+	if (sampler_sample(sampler, &set, &snapshot) < 0)
+		return -1;
+	for (uint32_t i = 0; i < snapshot->tree->n; i++) {
+		const char *path = snapshot->tree->nodes[i]->path;
+
+		union value value;
+
+		n += strncmp(path, name, strlen(name)) == 0 && path[strlen(name)] == '/' &&
+		     snapshot_get(snapshot, M_PIDS_CURRENT, i, &value) == VALUE_OK &&
+		     value.u64 == 0;
+	}
+	snapshot_unref(snapshot);
+	return n;
+}
+
+static int outgrow(void)
+{
+	const struct sampler_options options = { .bpf = true };
+	struct sampler_stats stats;
+	struct sampler *sampler;
+	struct root *root;
+
+	if (root_new(NULL, &root) < 0 || sampler_new(root, &options, &sampler) < 0)
+		return 100;
+	if (count_ours(sampler) != 0 || give_up_all(root) < 0 || many_make() < 0)
+		return 101;
+	for (int i = 0; i < 3; i++) {
+		if (count_ours(sampler) != MANY)
+			return 102;
+	}
+	sampler_get_stats(sampler, &stats);
+	return free_for_all() || (stats.bpf_stats.failures > 0 && stats.bpf_stats.grown == 0)
+		       ? PASSES
+		       : 103;
+}
+
+static void no_room(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0)
+		_exit(outgrow());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), PASSES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_rights),	       cmocka_unit_test(maps_by_admin),
-		cmocka_unit_test(no_rights),	       cmocka_unit_test(agent_with_admin),
+		cmocka_unit_test(all_rights),
+		cmocka_unit_test(maps_by_admin),
+		cmocka_unit_test(no_rights),
+		cmocka_unit_test(agent_with_admin),
 		cmocka_unit_test(agent_without_admin),
+		cmocka_unit_test_teardown(no_room, many_teardown),
 	};
 	uint64_t wanted = admin | bpf | CAPABILITY_BIT(CAP_PERFMON);
 
@@ -169,5 +279,6 @@ int main(void)
 		printf("skipped: needs CAP_SYS_ADMIN, CAP_BPF and CAP_PERFMON\n");
 		return 77;
 	}
+	find_top();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
