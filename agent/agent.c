@@ -151,6 +151,7 @@ static int start_sampling(struct agent *agent)
 			  r == -ENOENT ? "no cgroup filesystem is mounted" : strerror(-r));
 		return r == -ENOENT ? -ENODEV : r;
 	}
+	agent_inventory_load(agent);
 	r = guards_new(agent->root, sampler_hierarchies(agent->sampler), &agent->guards);
 	if (r == 0)
 		r = unit_bus_new(NULL, &agent->units);
@@ -248,6 +249,7 @@ static void free_sampling(struct agent *agent)
 	unit_bus_free(agent->units);
 	guards_free(agent->guards);
 	snapshot_unref(agent->latest);
+	bpf_tasks_free(agent->tasks);
 	sampler_free(agent->sampler);
 	root_free(agent->root);
 }

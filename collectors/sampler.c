@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "collectors/read.h"
@@ -32,6 +33,12 @@ struct sampler {
 	struct bpf_sample *bpf, *loaded_bpf; /* the one in use, and the same also while it is not */
 	bool replan;
 	char bpf_reason[BPF_REASON_SIZE]; /* why there is none */
+	struct bpf_latency *latency;	  /* once somebody watched */
+	bool latency_failed;
+	char latency_reason[BPF_REASON_SIZE];
+	uint32_t watch_kinds;
+	uint64_t *watch_serials;
+	size_t n_watched;
 	unsigned int max_fds;
 	struct metric_set wanted;
 	struct snapshot *previous;
@@ -122,12 +129,24 @@ void sampler_free(struct sampler *sampler)
 	join_unref(sampler->join);
 	inventory_unref(sampler->inventory);
 	watch_free(sampler->watch);
+	bpf_latency_free(sampler->latency);
+	free(sampler->watch_serials);
 	bpf_sample_free(sampler->loaded_bpf);
 	walk_free(sampler->walk);
 	reader_free(sampler->reader);
 	hierarchies_free(sampler->hierarchies);
 	strpool_unref(sampler->strings);
 	free(sampler);
+}
+
+int sampler_load_bpf(struct sampler *sampler)
+{
+	if (!sampler->bpf)
+		load_bpf(sampler, &(struct sampler_options){ .bpf = true });
+	/* Who supplies what is planned anew. */
+	if (sampler->bpf)
+		sampler->wanted = (struct metric_set){ 0 };
+	return sampler->bpf ? 0 : -EOPNOTSUPP;
 }
 
 const struct hierarchies *sampler_hierarchies(const struct sampler *sampler)
@@ -190,6 +209,30 @@ static int add_inventory(struct sampler *sampler, struct snapshot *snapshot)
 	return r;
 }
 
+/* Kinds that the caller names, and those that the wanted columns are made of. */
+static int want_latency(struct sampler *sampler)
+{
+	unsigned int kinds = metric_set_watched(&sampler->wanted) | sampler->watch_kinds;
+
+	if (!sampler->latency)
+		return 0;
+	return bpf_latency_want(sampler->latency, kinds, kinds & DISTRIBUTION_NET,
+				sampler->watch_serials, sampler->n_watched);
+}
+
+static int add_distributions(struct sampler *sampler, struct snapshot *snapshot)
+{
+	int r = want_latency(sampler);
+
+	if (r < 0)
+		return r;
+	if (sampler->latency)
+		return bpf_latency_fill(sampler->latency, sampler->walk, snapshot);
+	distributions_fill(snapshot, sampler->bpf && !sampler->latency_failed ? VALUE_UNWATCHED
+									      : VALUE_ABSENT);
+	return 0;
+}
+
 static int take(struct sampler *sampler, struct snapshot **ret_snapshot)
 {
 	uint64_t boottime, realtime;
@@ -213,6 +256,11 @@ static int take(struct sampler *sampler, struct snapshot **ret_snapshot)
 		return r;
 	}
 	r = add_inventory(sampler, snapshot);
+	if (r < 0) {
+		snapshot_unref(snapshot);
+		return r;
+	}
+	r = add_distributions(sampler, snapshot);
 	if (r < 0) {
 		snapshot_unref(snapshot);
 		return r;
@@ -290,11 +338,31 @@ const struct bpf_sample *sampler_bpf(const struct sampler *sampler, const char *
 	return sampler->bpf;
 }
 
+const struct bpf_latency *sampler_latency(const struct sampler *sampler, const char **ret_reason)
+{
+	*ret_reason = sampler->latency ? "" : sampler->latency_reason;
+	return sampler->latency;
+}
+
 int sampler_watch(struct sampler *sampler, uint32_t kinds, const uint64_t *serials, size_t n)
 {
-	(void)sampler;
-	(void)kinds;
-	(void)serials;
-	(void)n;
-	return 0;
+	uint64_t *copy = malloc((n ? n : 1) * sizeof(*copy));
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, serials, n * sizeof(*copy));
+	free(sampler->watch_serials);
+	sampler->watch_serials = copy;
+	sampler->n_watched = n;
+	sampler->watch_kinds = kinds;
+	/* Loaded by the first who asks: most never do. */
+	if (n > 0 && !sampler->latency && sampler->bpf && !sampler->latency_failed) {
+		sampler->latency_failed = bpf_latency_new(sampler->root, sampler->hierarchies,
+							  &sampler->latency,
+							  sampler->latency_reason,
+							  sizeof(sampler->latency_reason)) < 0;
+		if (sampler->latency_failed)
+			sampler->latency = NULL;
+	}
+	return want_latency(sampler);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "collectors/bpf_latency.h"
 #include "collectors/bpf_sample.h"
 #include "collectors/hierarchy.h"
 #include "core/inventory.h"
@@ -39,6 +40,11 @@ int sampler_new(const struct root *root, const struct sampler_options *options,
 void sampler_free(struct sampler *sampler);
 const struct hierarchies *sampler_hierarchies(const struct sampler *sampler);
 /*
+ * Loads the bpf backend now, if it was not asked for when the sampler was made: for those whose
+ * first sample should not wait for it. 0, or -errno with the reason for sampler_bpf().
+ */
+int sampler_load_bpf(struct sampler *sampler);
+/*
  * One sample of the `wanted` columns (it is closed over what they need). Rates refer to the sample
  * before. The caller owns the reference in `ret_snapshot`. 0 or -errno.
  */
@@ -63,3 +69,5 @@ const struct bpf_sample *sampler_bpf(const struct sampler *sampler, const char *
  * backend; without it, or beyond BPF_WATCHED_MAX, there are none. 0 or -ENOMEM.
  */
 int sampler_watch(struct sampler *sampler, uint32_t kinds, const uint64_t *serials, size_t n);
+/* What counts in watched cgroups; NULL with a line why ("" while nobody watched). Borrowed. */
+const struct bpf_latency *sampler_latency(const struct sampler *sampler, const char **ret_reason);

@@ -27,6 +27,7 @@ endfunction()
 # One line a program.
 live_program(live_actions)
 live_program(live_bpf_parity)
+live_program(live_bpf_tasks)
 live_program(live_deep)
 live_program(live_guards)
 live_program(live_events)
@@ -70,6 +71,15 @@ if(CGWATCH_BPF)
 	bpf_skeleton(${CMAKE_CURRENT_SOURCE_DIR}/bpf/refused.bpf.c test_skeletons)
 	target_sources(live_bpf_load PRIVATE ${test_skeletons})
 	target_include_directories(live_bpf_load SYSTEM PRIVATE ${BPF_DIR})
+endif()
+
+# The scanner of namespaces on the kernel's records of tasks: the same programs once more.
+if(CGWATCH_BPF)
+	foreach(name live_namespaces live_namespaces_change live_namespaces_held)
+		add_test(NAME live.${name}_records COMMAND ${name})
+		set_tests_properties(live.${name}_records PROPERTIES TIMEOUT 1800 RUN_SERIAL ON LABELS live
+			SKIP_RETURN_CODE 77 ENVIRONMENT "${live_environment};LIVE_RECORDS=1")
+	endforeach()
 endif()
 
 # What the scanner of container runtimes sees, as lines for shell tests.
