@@ -20,6 +20,7 @@ struct sampler_options {
 	 * supply, or all if it cannot be loaded, comes from the files.
 	 */
 	bool bpf;
+	bool no_bpf; /* nor later, by sampler_load_bpf() */
 };
 
 /* What the agent itself cost, since the sampler was made. */
