@@ -18,6 +18,7 @@
 #include "collectors/bpf_sample_private.h"
 #include "core/cleanup.h"
 #include "core/clock.h"
+#include "core/log.h"
 
 #include "sample.skel.h"
 
@@ -121,17 +122,15 @@ static void drop_map(struct bpf_records *records)
  */
 static int resize(struct bpf_sample *sample, uint32_t capacity)
 {
-	DECLARE_LIBBPF_OPTS(bpf_map_create_opts, options,
-			    .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), size = (sizeof(struct cg_record) + 7) & ~7UL;
 	struct bpf_records records = { .fd = -1, .capacity = capacity };
 	int outer = bpf_map__fd(sample->skeleton->maps.records);
 	uint32_t key = 0;
 
-	records.fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "cgw_records", sizeof(uint32_t),
-				    sizeof(struct cg_record), capacity, &options);
+	records.fd = bpf_load_map(BPF_MAP_TYPE_ARRAY, "cgw_records", sizeof(struct cg_record),
+				  capacity, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	if (records.fd < 0)
-		return -errno;
+		return records.fd;
 	records.bytes = (capacity * size + page - 1) / page * page;
 	records.list = mmap(NULL, records.bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, records.fd,
 			    0);
@@ -296,6 +295,19 @@ static void shrink(struct bpf_sample *sample)
 	records->largest = 0;
 }
 
+/* Once, and not for each sample. */
+static void tell(struct bpf_sample *sample, unsigned int h, int r)
+{
+	if (r == sample->error[h])
+		return;
+	sample->error[h] = r;
+	if (r < 0)
+		log_warning("sampling of %s by bpf: %s: files take over",
+			    sample->hierarchies->list[h].name, strerror(-r));
+	else
+		log_info("sampling of %s by bpf works again", sample->hierarchies->list[h].name);
+}
+
 /*
  * What stands in the map after the last pass is read there; of the others what is wanted is copied.
  * A hierarchy that was not read to its end counts as one that was not read, but what was met of it
@@ -325,6 +337,7 @@ uint32_t bpf_sample_pass(struct bpf_sample *sample, struct walk *walk, uint32_t 
 		r = pass(sample, walk, h);
 		if ((r == 0 || r == -E2BIG) && todo && bpf_sample_copy(sample, h) < 0)
 			r = -ENOMEM;
+		tell(sample, h, r);
 		if (r == 0)
 			sample->read |= 1U << h;
 		else

@@ -91,6 +91,7 @@ struct bpf_sample {
 	unsigned int order[HIERARCHY_MAX]; /* of passes */
 	uint32_t *asks;			   /* parts by index of the tree */
 	uint32_t asks_capacity;
+	int error[HIERARCHY_MAX]; /* of the last pass, told already */
 	struct bpf_sample_stats stats;
 };
 

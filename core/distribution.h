@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/metric.h"
+
+struct snapshot;
+
 /*
  * How long something took in one cgroup, counted by the kernel in buckets (collectors/bpf/). Only
  * of cgroups that somebody asked for: "watched". A kind is a row of a table (distribution.c).
@@ -18,6 +22,12 @@ enum distribution_kind {
 	DISTRIBUTION_RECLAIM,	  /* direct reclaim by a task */
 	DISTRIBUTION_KIND_COUNT,
 };
+
+/* Beside the bits of kinds: bytes of TCP and UDP. */
+enum { DISTRIBUTION_NET = 1 << DISTRIBUTION_KIND_COUNT };
+
+/* What the rows of bytes are of: METRIC rows with WATCHED_BYTES. */
+enum traffic_kind { TRAFFIC_TCP_RX, TRAFFIC_TCP_TX, TRAFFIC_UDP_RX, TRAFFIC_UDP_TX, TRAFFIC_COUNT };
 
 /* Bucket i counts what took at most distribution_bound_ns(i): 1 us, 2 us, … 2^30 us, and the rest.
  */
@@ -32,6 +42,7 @@ struct distribution {
 struct distribution_entry {
 	uint32_t node; /* index in the snapshot's tree */
 	enum distribution_kind kind;
+	bool first; /* watched since now: there is no interval yet */
 	struct distribution total, interval;
 };
 
@@ -62,3 +73,11 @@ uint64_t distribution_bound_ns(unsigned int bucket);
  * False if there were none.
  */
 bool distribution_quantile(const struct distribution *distribution, double share, double *ret_ns);
+/* What was added from `before` to `now`. */
+void distribution_difference(const struct distribution *now, const struct distribution *before,
+			     struct distribution *ret_difference);
+/*
+ * Fills the wanted columns of waiting times from snapshot->distributions. Where nobody watches, and
+ * in the columns of traffic, the state is `otherwise`.
+ */
+void distributions_fill(struct snapshot *snapshot, enum value_state otherwise);

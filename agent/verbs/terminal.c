@@ -35,6 +35,7 @@
 struct terminal {
 	struct context *context;
 	struct sampler *sampler;	 /* of the sampling thread alone */
+	struct bpf_tasks *tasks;	 /* of the keeper; NULL: it reads /proc */
 	struct inventory_keeper *keeper; /* has a thread of its own; NULL: a recorded tree */
 	struct terminal_agent *agent;	 /* likewise */
 	struct policy_report *nobody;	 /* without it: says so */
@@ -417,9 +418,10 @@ static int run(struct terminal *terminal)
 
 static int start(struct terminal *terminal, pthread_t *ret_thread)
 {
-	const struct inventory_options inventory = { .period_ns = INVENTORY_PERIOD_NS,
-						     .thread = true };
+	struct inventory_options inventory = { .period_ns = INVENTORY_PERIOD_NS, .thread = true };
+	char reason[BPF_REASON_SIZE];
 	pthread_condattr_t attributes;
+	const char *none;
 	int r = 0;
 
 	pthread_mutex_init(&terminal->mutex, NULL);
@@ -430,6 +432,11 @@ static int start(struct terminal *terminal, pthread_t *ret_thread)
 	for (const enum metric_id *id = metric_default_columns; *id != M_NONE; id++)
 		metric_set_add(&terminal->wanted, *id);
 	terminal->now = true;
+	/* Without it the keeper reads /proc, and nobody need be told. */
+	if (sampler_bpf(terminal->sampler, &none))
+		bpf_tasks_new(terminal->context->root, sampler_hierarchies(terminal->sampler),
+			      &terminal->tasks, reason, sizeof(reason));
+	inventory.tasks = terminal->tasks;
 	/* A recorded tree has neither of both. */
 	if (!root_is_recorded(terminal->context->root)) {
 		r = inventory_keeper_new(terminal->context->root,
@@ -450,10 +457,12 @@ int verb_terminal(struct context *context, int argc, char **argv)
 {
 	struct terminal terminal = { .context = context, .interval_usec = DEFAULT_INTERVAL_USEC };
 	pthread_t thread;
-	int r = context_sampler(context, &terminal.sampler);
+	int r;
 
 	(void)argc;
 	(void)argv;
+	context->goes_on = true;
+	r = context_sampler(context, &terminal.sampler);
 	if (r != 0)
 		return r;
 	/* A log line would land in the middle of the screen. */
@@ -474,6 +483,7 @@ int verb_terminal(struct context *context, int argc, char **argv)
 	if (terminal.event_fd >= 0)
 		close(terminal.event_fd);
 	inventory_keeper_free(terminal.keeper);
+	bpf_tasks_free(terminal.tasks);
 	snapshot_unref(terminal.latest);
 	sampler_free(terminal.sampler);
 	if (r < 0)

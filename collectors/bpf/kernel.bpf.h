@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
 #pragma once
 
 /*
@@ -172,3 +172,93 @@ const volatile bool have_rdonly_cast = false;
 		}                                                                                 \
 		read_value_;                                                                      \
 	})
+
+/*
+ * ---- waiting times and bytes (latency.bpf.c) ---------------------------------------------
+ * Only what those programs look at: a name's part behind "___" is ours, the rest the kernel's.
+ */
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct cgroup_root___wait {
+	int hierarchy_id;
+};
+
+struct cgroup___wait {
+	struct cgroup_subsys_state___wait {
+		struct cgroup___wait *cgroup;
+		struct cgroup_subsys_state___wait *parent;
+	} self;
+	struct kernfs_node *kn;
+	struct cgroup_root___wait *root;
+};
+
+struct css_set___wait {
+	struct cgroup_subsys_state___wait *subsys[16];
+	struct cgroup___wait *dfl_cgrp;
+};
+
+/* The scheduler's own account of waiting (CONFIG_SCHED_INFO), as in /proc/PID/schedstat. */
+struct sched_info___wait {
+	unsigned long pcount;
+	unsigned long long run_delay, last_arrival, last_queued;
+};
+
+struct rq___wait {
+	u64 clock;
+};
+
+struct task_group___wait {
+	struct cgroup_subsys_state___wait css;
+};
+
+struct cfs_rq___wait {
+	struct rq___wait *rq;
+	u64 throttled_clock;
+	struct task_group___wait *tg;
+};
+
+struct sched_entity___wait {
+	struct cfs_rq___wait *cfs_rq;
+};
+
+struct task_struct___wait {
+	int pid;
+	struct css_set___wait *cgroups;
+	struct sched_info___wait sched_info;
+	struct sched_entity___wait se;
+	unsigned int memcg_nr_pages_over_high;
+};
+
+struct blkcg___wait {
+	struct cgroup_subsys_state___wait css;
+};
+
+struct blkcg_gq___wait {
+	struct blkcg___wait *blkcg;
+};
+
+struct bio___wait {
+	struct blkcg_gq___wait *bi_blkg;
+};
+
+struct request___wait {
+	struct bio___wait *bio;
+	unsigned int __data_len;
+};
+
+struct sock_common___wait {
+	unsigned short skc_family;
+};
+
+struct sock___wait {
+	struct sock_common___wait __sk_common;
+	u16 sk_protocol; /* 5.6, bf9765145b85 */
+};
+
+#pragma clang attribute pop
+
+/*
+ * Held back above memory.high: mem_cgroup_handle_over_high(void) up to 6.7; from 6.8 on
+ * (c5f4de74e2a2 and what followed) an inline wrapper, whose test is ours too, around
+ * __mem_cgroup_handle_over_high(gfp_t). The loader picks the function.
+ */
