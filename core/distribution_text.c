@@ -71,5 +71,5 @@ const char *distributions_why(const struct distributions *distributions,
 		return "this kernel cannot tell";
 	if (!distributions && none && *none)
 		return none;
-	return entry ? NULL : "not yet: counted from now on";
+	return entry && !entry->first ? NULL : "not yet: counted from now on";
 }
