@@ -20,6 +20,13 @@ void bpf_load_init(void);
 bool bpf_load_allowed(char *reason, size_t size);
 
 /*
+ * Whether programs may be attached to functions (fentry, fexit), tried with one; the reason if not.
+ * A kernel that does not allow it says nothing to the verifier's log, so bpf_load() could not tell
+ * whom to blame.
+ */
+bool bpf_load_functions_allowed(const char *function, char *reason, size_t size);
+
+/*
  * `open` makes the skeleton with its rodata set and returns its object (NULL: no memory); `close`
  * undoes that. Programs whose row in `status` already has a reason are left out; those that fail
  * get one. 0, or -errno if none could be loaded: then it is closed and every row has a reason.

@@ -138,3 +138,10 @@ const struct bpf_program_status *bpf_events_programs(const struct bpf_events *ev
 	*ret_n = 0;
 	return NULL;
 }
+
+const char *bpf_events_reason(const struct bpf_events *events, enum kernel_event_kind kind)
+{
+	(void)events;
+	(void)kind;
+	return "this cgwatch was built without it";
+}
