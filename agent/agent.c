@@ -14,6 +14,7 @@
 #include "agent/agent_exporter.h"
 #include "agent/agent_inventory.h"
 #include "agent/agent_events.h"
+#include "agent/agent_kernel_events.h"
 #include "agent/agent_policies.h"
 #include "agent/context.h"
 #include "agent/control.h"
@@ -80,6 +81,7 @@ static void tick(struct agent *agent)
 		return;
 	agent_policies_tick(agent);
 	agent_events_tick(agent);
+	agent_kernel_events_tick(agent);
 	self_publish(agent);
 }
 
@@ -190,6 +192,8 @@ static int start_parts(struct agent *agent)
 	if (r == 0)
 		r = agent_events_start(agent);
 	if (r == 0)
+		agent_kernel_events_start(agent);
+	if (r == 0)
 		r = start_accounts(agent);
 	if (r == 0)
 		r = agent_enforce_start(agent);
@@ -253,6 +257,7 @@ static int stop_parts(struct agent *agent)
 	agent_exporter_stop(agent);
 	agent_inventory_stop(agent);
 	enforcer_free(agent->enforcer);
+	agent_kernel_events_stop(agent);
 	agent_events_stop(agent);
 	audit_free(agent->audit);
 	tally_free(agent->tally);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "core/kernel_event.h"
 #include "core/log.h"
 #include "core/metric.h"
 #include "policies/ini_file.h"
@@ -18,6 +19,7 @@ struct config {
 	enum log_level log_level;
 	unsigned int max_fds;
 	bool dry_run;
+	uint32_t events; /* kinds of events from the kernel to count and to log (kernel_event.h) */
 	char *audit_log; /* NULL: DEFAULT_AUDIT_LOG if its directory is there; empty: none */
 	uint64_t audit_size;
 	struct texts policies; /* files and directories */

@@ -156,7 +156,7 @@ static void fill_write(struct bpf_events *events, const void *data, struct kerne
 {
 	const struct ke_write *record = data;
 	char text[sizeof(record->text)];
-	size_t n = record->length < sizeof(text) ? record->length : sizeof(text);
+	size_t n = record->length < sizeof(text) - 1 ? record->length : sizeof(text) - 1;
 
 	for (size_t i = 0; i < n; i++)
 		text[i] = record->text[i] ? record->text[i] : ' ';

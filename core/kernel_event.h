@@ -60,5 +60,7 @@ const char *kernel_event_name(enum kernel_event_kind kind);
 enum kernel_event_kind kernel_event_find(const char *name);
 /* One line for people without time, kind and path: "memory.max 512M, by systemd (1)". */
 void kernel_event_describe(const struct kernel_event *event, struct strbuf *buffer);
+/* One line of JSON with its end (cgwatch(1), "events"). */
+void kernel_event_json(const struct kernel_event *event, struct strbuf *out);
 /* "oom_kill,write" as bits (1 << kind). 0, or -EINVAL: an unknown name, or none at all. */
 int kernel_events_parse_kinds(const char *text, uint32_t *ret_kinds);

@@ -12,11 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/event_format.h"
 #include "agent/output.h"
 #include "collectors/bpf_events.h"
 #include "core/cleanup.h"
 #include "core/clock.h"
+#include "core/escape.h"
 #include "core/glob.h"
 #include "core/units.h"
 
@@ -147,6 +147,33 @@ static bool selected(const struct run *run, const struct kernel_event *event)
 		glob_match(glob, event->text));
 }
 
+/* Time, kind, cgroup, what happened. */
+static void add_line(const struct kernel_event *event, struct strbuf *out)
+{
+	time_t seconds = (time_t)(event->realtime_ns / 1000000000);
+	struct tm tm;
+	char text[16] = "";
+
+	if (localtime_r(&seconds, &tm))
+		strftime(text, sizeof(text), "%H:%M:%S", &tm);
+	strbuf_printf(out, "%s.%03u ", text, (unsigned int)(event->realtime_ns / 1000000 % 1000));
+	output_pad(out, kernel_event_name(event->kind), 12, false);
+	strbuf_add_char(out, ' ');
+	if (event->path)
+		escape_terminal_append(out, event->path, strlen(event->path));
+	else
+		strbuf_printf(out, "(cgroup %llu)", (unsigned long long)event->cgroup);
+	/* On v1 the same happens in several hierarchies. */
+	if (event->hierarchy && strcmp(event->hierarchy, "unified") != 0) {
+		strbuf_add_string(out, " [");
+		escape_terminal_append(out, event->hierarchy, strlen(event->hierarchy));
+		strbuf_add_char(out, ']');
+	}
+	strbuf_add_string(out, "  ");
+	kernel_event_describe(event, out);
+	strbuf_add_char(out, '\n');
+}
+
 static bool enough(const struct run *run)
 {
 	return run->options.count && run->printed >= run->options.count;
@@ -165,9 +192,9 @@ static int print(struct run *run)
 		if (!selected(run, &events->list[i]))
 			continue;
 		if (run->options.json)
-			event_format_json(&events->list[i], &out);
+			kernel_event_json(&events->list[i], &out);
 		else
-			event_format_line(&events->list[i], &out);
+			add_line(&events->list[i], &out);
 		run->printed++;
 	}
 	if (events->lost > run->lost)

@@ -381,7 +381,7 @@ static __always_inline int begin_exit(struct task_struct___ev *task, bool group_
 	record.parent_pid = BPF_CORE_READ(leader, real_parent, tgid);
 	code = task->signal->group_exit_code;
 	record.status = code ? code : BPF_CORE_READ(leader, exit_code);
-	record.lifetime = bpf_ktime_get_ns() - leader->start_time;
+	record.lifetime = leader->start_time;
 	record.cpu = cpu_of(task) - task->se.sum_exec_runtime;
 	if (bpf_map_update_elem(&ending, &key, &record, BPF_ANY) < 0)
 		__sync_fetch_and_add(&lost[KERNEL_EVENT_EXIT], 1);
@@ -402,6 +402,7 @@ int BPF_PROG(on_gone, bool preempt, struct task_struct___ev *task)
 	record = RESERVE(struct ke_exit, KERNEL_EVENT_EXIT);
 	if (record) {
 		__builtin_memcpy(record, known, sizeof(*record));
+		record->lifetime = bpf_ktime_get_ns() - record->lifetime;
 		record->cpu += task->se.sum_exec_runtime;
 		submit_frequent(record);
 	}
@@ -511,6 +512,7 @@ SEC("fexit/cgroup_file_write")
 int BPF_PROG(on_write, struct kernfs_open_file___ev *of, char *text, size_t n, s64 offset, s64 ret)
 {
 	struct kernfs_node___ev *kn = BPF_CORE_READ(of, kn);
+	u32 size = n < KE_WRITTEN - 1 ? (u32)n : KE_WRITTEN - 1;
 	char file[KE_FILE] = {};
 	struct ke_write *record;
 
@@ -526,7 +528,10 @@ int BPF_PROG(on_write, struct kernfs_open_file___ev *of, char *text, size_t n, s
 	__builtin_memset(record->text, 0, sizeof(record->text));
 	record->result = (s32)ret;
 	record->length = (u32)n;
-	bpf_probe_read_kernel(record->text, n < KE_WRITTEN ? (u32)n : KE_WRITTEN, text);
+	/* The verifier of 6.1 does not follow the comparison above: the mask says it again. */
+	asm volatile("" : "+r"(size));
+	size &= KE_WRITTEN - 1;
+	bpf_probe_read_kernel(record->text, size, text);
 	submit(record);
 	return 0;
 }

@@ -1,41 +1,12 @@
 // SPDX-License-Identifier: MIT
 #define _GNU_SOURCE
-#include "agent/event_format.h"
-
 #include <string.h>
-#include <time.h>
 
-#include "agent/output.h"
-#include "core/escape.h"
+#include "core/jsonw.h"
+#include "core/kernel_event.h"
 #include "core/namespaces.h"
 
 enum { NS_DIGITS = 9 };
-
-void event_format_line(const struct kernel_event *event, struct strbuf *out)
-{
-	time_t seconds = (time_t)(event->realtime_ns / 1000000000);
-	struct tm tm;
-	char text[16] = "";
-
-	if (localtime_r(&seconds, &tm))
-		strftime(text, sizeof(text), "%H:%M:%S", &tm);
-	strbuf_printf(out, "%s.%03u ", text, (unsigned int)(event->realtime_ns / 1000000 % 1000));
-	output_pad(out, kernel_event_name(event->kind), 12, false);
-	strbuf_add_char(out, ' ');
-	if (event->path)
-		escape_terminal_append(out, event->path, strlen(event->path));
-	else
-		strbuf_printf(out, "(cgroup %llu)", (unsigned long long)event->cgroup);
-	/* On v1 the same happens in several hierarchies. */
-	if (event->hierarchy && strcmp(event->hierarchy, "unified") != 0) {
-		strbuf_add_string(out, " [");
-		escape_terminal_append(out, event->hierarchy, strlen(event->hierarchy));
-		strbuf_add_char(out, ']');
-	}
-	strbuf_add_string(out, "  ");
-	kernel_event_describe(event, out);
-	strbuf_add_char(out, '\n');
-}
 
 static void add_string(struct jsonw *json, const char *name, const char *text)
 {
@@ -101,7 +72,7 @@ static void (*const kinds[KERNEL_EVENT_KIND_COUNT])(struct jsonw *json,
 	[KERNEL_EVENT_WRITE] = add_write,
 };
 
-void event_format_json(const struct kernel_event *event, struct strbuf *out)
+void kernel_event_json(const struct kernel_event *event, struct strbuf *out)
 {
 	struct jsonw json;
 
