@@ -92,8 +92,8 @@ static void ask_kernel(struct bpf_events *events, const struct bpf_kernel *kerne
 	}
 	choose_oom(events, functions && bpf_kernel_has_function(kernel, "__oom_kill_process"),
 		   bpf_kernel_tracepoint_arguments(kernel, "mark_victim") >= 2);
-	events->exit_tells_group =
-		bpf_kernel_tracepoint_arguments(kernel, "sched_process_exit") >= 2;
+	events->exit_tells_group = bpf_kernel_tracepoint_arguments(kernel, "sched_process_exit") >=
+				   2;
 }
 
 static int fill_files(struct bpf_events *events)
@@ -227,8 +227,8 @@ void bpf_events_free(struct bpf_events *events)
 static void attach(struct bpf_events *events, size_t i)
 {
 	struct bpf_program_status *status = &events->programs[i];
-	struct bpf_program *program =
-		bpf_object__find_program_by_name(events->skeleton->obj, status->name);
+	struct bpf_program *program = bpf_object__find_program_by_name(events->skeleton->obj,
+								       status->name);
 
 	events->links[i] = program ? bpf_program__attach(program) : NULL;
 	status->attached = events->links[i] != NULL;
@@ -251,8 +251,8 @@ uint32_t bpf_events_want(struct bpf_events *events, uint32_t kinds)
 
 		if (wanted && !events->links[i]) {
 			attach(events, i);
-			seed |= status->attached && row->kinds & KERNEL_EVENT_BIT(
-							    KERNEL_EVENT_NS_DESTROYED);
+			seed |= status->attached &&
+				row->kinds & KERNEL_EVENT_BIT(KERNEL_EVENT_NS_DESTROYED);
 		} else if (!wanted && events->links[i]) {
 			bpf_link__destroy(events->links[i]);
 			events->links[i] = NULL;

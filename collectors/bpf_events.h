@@ -13,10 +13,10 @@
 struct bpf_events;
 
 struct bpf_events_stats {
-	uint64_t events[KERNEL_EVENT_KIND_COUNT]; /* told so far */
-	uint64_t lost;				  /* the ring buffer was full, or no memory */
+	uint64_t events[KERNEL_EVENT_KIND_COUNT];  /* told so far */
+	uint64_t lost;				   /* the ring buffer was full, or no memory */
 	uint64_t lost_of[KERNEL_EVENT_KIND_COUNT]; /* of these by the ring buffer, by kind */
-	uint64_t lost_here;			  /* no memory to decode it */
+	uint64_t lost_here;			   /* no memory to decode it */
 	uint64_t namespaces_unknown; /* created beyond what can be remembered: no end is told */
 	uint64_t memory_bytes;
 };

@@ -255,14 +255,15 @@ int bpf_events_finish(struct event_batch *batch, struct kernel_events **ret_even
 	strbuf_done(&batch->texts);
 	for (size_t i = 0; i < events->n; i++) {
 		struct kernel_event *event = &events->list[i];
-		const char **texts[] = { &event->hierarchy,   &event->path, &event->comm,
-					 &event->text,	      &event->file, &event->victim_comm,
+		const char **texts[] = { &event->hierarchy,  &event->path, &event->comm,
+					 &event->text,	     &event->file, &event->victim_comm,
 					 &event->victim_path };
 
 		for (size_t j = 0; j < ARRAY_SIZE(texts); j++)
 			point(texts[j], events->memory);
 	}
-	/* Programs on several CPUs write side by side; merge sort, so that equals keep their order. */
+	/* Programs on several CPUs write side by side; merge sort, so that equals keep their order.
+	 */
 	if (events->n > 1)
 		qsort(events->list, events->n, sizeof(*events->list), compare_times);
 	*ret_events = events;

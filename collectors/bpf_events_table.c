@@ -44,13 +44,12 @@ const char *const bpf_event_files[] = {
 	"cgroup.freeze", "cgroup.kill", "cgroup.max.depth", "cgroup.max.descendants",
 	"cgroup.pressure", "cgroup.subtree_control", "cgroup.type", "cpu.idle", "cpu.max",
 	"cpu.max.burst", "cpu.uclamp.max", "cpu.uclamp.min", "cpu.weight", "cpu.weight.nice",
-	"cpuset.cpus", "cpuset.cpus.exclusive", "cpuset.cpus.partition", "cpuset.mems",
-	"dmem.low", "dmem.max", "dmem.min", "hugetlb.1GB.max", "hugetlb.1GB.rsvd.max",
-	"hugetlb.2MB.max", "hugetlb.2MB.rsvd.max", "io.bfq.weight", "io.cost.model", "io.cost.qos",
-	"io.latency", "io.max", "io.prio.class", "io.weight", "memory.high", "memory.low",
-	"memory.max", "memory.min", "memory.oom.group", "memory.reclaim", "memory.swap.high",
-	"memory.swap.max", "memory.zswap.max", "memory.zswap.writeback", "misc.max", "pids.max",
-	"rdma.max",
+	"cpuset.cpus", "cpuset.cpus.exclusive", "cpuset.cpus.partition", "cpuset.mems", "dmem.low",
+	"dmem.max", "dmem.min", "hugetlb.1GB.max", "hugetlb.1GB.rsvd.max", "hugetlb.2MB.max",
+	"hugetlb.2MB.rsvd.max", "io.bfq.weight", "io.cost.model", "io.cost.qos", "io.latency",
+	"io.max", "io.prio.class", "io.weight", "memory.high", "memory.low", "memory.max",
+	"memory.min", "memory.oom.group", "memory.reclaim", "memory.swap.high", "memory.swap.max",
+	"memory.zswap.max", "memory.zswap.writeback", "misc.max", "pids.max", "rdma.max",
 	/* v1 */
 	"blkio.bfq.weight", "blkio.throttle.read_bps_device", "blkio.throttle.read_iops_device",
 	"blkio.throttle.write_bps_device", "blkio.throttle.write_iops_device", "blkio.weight",
@@ -59,6 +58,6 @@ const char *const bpf_event_files[] = {
 	"freezer.state", "hugetlb.1GB.limit_in_bytes", "hugetlb.2MB.limit_in_bytes",
 	"memory.force_empty", "memory.kmem.limit_in_bytes", "memory.kmem.tcp.limit_in_bytes",
 	"memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.oom_control",
-	"memory.soft_limit_in_bytes", "memory.swappiness", "net_cls.classid",
-	"net_prio.ifpriomap", NULL
+	"memory.soft_limit_in_bytes", "memory.swappiness", "net_cls.classid", "net_prio.ifpriomap",
+	NULL
 };

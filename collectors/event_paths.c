@@ -141,23 +141,6 @@ static const char *find_in_tree(struct event_paths *paths, unsigned int hierarch
 	return NULL;
 }
 
-void event_paths_set_tree(struct event_paths *paths, struct tree *tree)
-{
-	struct entry *entry, *next;
-
-	if (paths->tree == tree)
-		return;
-	tree_unref(paths->tree);
-	free(paths->slots);
-	paths->slots = NULL;
-	paths->tree = tree_ref(tree);
-	for (entry = TAILQ_FIRST(&paths->living); entry; entry = next) {
-		next = TAILQ_NEXT(entry, list);
-		if (find_in_tree(paths, entry->hierarchy, entry->id))
-			drop(paths, entry);
-	}
-}
-
 /* ---- what came and went ---- */
 
 static void add(struct event_paths *paths, unsigned int hierarchy, uint64_t id, bool gone,
@@ -217,4 +200,53 @@ const char *event_paths_find(struct event_paths *paths, unsigned int hierarchy, 
 	struct entry *entry = *place_of(paths, hierarchy, id);
 
 	return entry ? entry->path : find_in_tree(paths, hierarchy, id);
+}
+
+/*
+ * Cgroups of the old tree that are not in the new one: what is still to be read may be about them.
+ * Most nodes are the very same ones, which the new tree knows the old places of.
+ */
+static void keep_gone(struct event_paths *paths, const struct tree *old)
+{
+	const struct tree *tree = paths->tree;
+	bool *same = calloc(old->n ? old->n : 1, sizeof(*same));
+
+	if (!same)
+		return;
+	for (uint32_t i = 0; tree->previous == old->generation && tree->before && i < tree->n;
+	     i++) {
+		uint32_t at = tree->before[i];
+
+		if (at < old->n && old->nodes[at] == tree->nodes[i])
+			same[at] = true;
+	}
+	for (uint32_t i = 0; i < old->n; i++) {
+		const struct node *node = old->nodes[i];
+
+		for (uint32_t h = 0; !same[i] && h < node->n_ids; h++) {
+			if (node->ids[h] && !event_paths_find(paths, h, node->ids[h]))
+				add(paths, h, node->ids[h], true, node->path);
+		}
+	}
+	free(same);
+}
+
+void event_paths_set_tree(struct event_paths *paths, struct tree *tree)
+{
+	struct tree *old = paths->tree;
+	struct entry *entry, *next;
+
+	if (old == tree)
+		return;
+	free(paths->slots);
+	paths->slots = NULL;
+	paths->tree = tree_ref(tree);
+	for (entry = TAILQ_FIRST(&paths->living); entry; entry = next) {
+		next = TAILQ_NEXT(entry, list);
+		if (find_in_tree(paths, entry->hierarchy, entry->id))
+			drop(paths, entry);
+	}
+	if (old)
+		keep_gone(paths, old);
+	tree_unref(old);
 }

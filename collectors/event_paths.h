@@ -15,7 +15,10 @@ struct event_paths;
 /* NULL if there is no memory. */
 struct event_paths *event_paths_new(void);
 void event_paths_free(struct event_paths *paths);
-/* Takes a reference. What was created before and is in it is forgotten: the tree has it. */
+/*
+ * Takes a reference. What was created before and is in it is forgotten: the tree has it. What was
+ * in the one before and is not in it is kept as removed.
+ */
 void event_paths_set_tree(struct event_paths *paths, struct tree *tree);
 /* A cgroup came: its path is known if its parent's is. */
 void event_paths_created(struct event_paths *paths, unsigned int hierarchy, uint64_t id,

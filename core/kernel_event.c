@@ -106,8 +106,8 @@ static void describe_ns(const struct kernel_event *event, struct strbuf *buffer)
 		      event->ns_type < NS_TYPE_COUNT ? ns_type_name(event->ns_type) : "?",
 		      (unsigned long long)event->ns_inode);
 	if (event->pid > 0) {
-		strbuf_add_string(buffer, event->kind == KERNEL_EVENT_NS_DESTROYED ? ", made by " :
-										     ", by ");
+		strbuf_add_string(buffer, event->kind == KERNEL_EVENT_NS_DESTROYED ? ", made by "
+										   : ", by ");
 		add_process(buffer, event->comm, event->pid);
 	}
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Kinds of events from the kernel, apart because the programs for it include it too. A kind is a row
- * of a table (kernel_event.c).
+ * Kinds of events from the kernel, apart because the programs for it include it too. A kind is a
+ * row of a table (kernel_event.c).
  */
 enum kernel_event_kind {
 	KERNEL_EVENT_CREATED,  /* "created": a cgroup */

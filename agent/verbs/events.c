@@ -75,8 +75,8 @@ static int parse_option(struct context *context, int option, struct options *opt
 		if (parse_duration(optarg, &options->duration_usec) == 0 &&
 		    options->duration_usec > 0)
 			return 0;
-		return context_usage(context, "--duration: %s: give a time with its unit, as in 10s",
-				     optarg);
+		return context_usage(
+			context, "--duration: %s: give a time with its unit, as in 10s", optarg);
 	}
 	return context_bad_option(context);
 }
@@ -198,7 +198,8 @@ static int print(struct run *run)
 		run->printed++;
 	}
 	if (events->lost > run->lost)
-		fprintf(stderr, "cgwatch: events: %llu lost: they came faster than they were read\n",
+		fprintf(stderr,
+			"cgwatch: events: %llu lost: they came faster than they were read\n",
 			(unsigned long long)(events->lost - run->lost));
 	run->lost = events->lost;
 	kernel_events_unref(events);

@@ -10,7 +10,7 @@
 
 enum {
 	KE_COMM = 16,
-	KE_TEXT = 256,	/* as long as a name can be, with its NUL */
+	KE_TEXT = 256,	 /* as long as a name can be, with its NUL */
 	KE_WRITTEN = 64, /* of what was written to a file, a power of 2, with its NUL */
 	KE_FILE = 48,
 	KE_SUBSYSTEMS = 16,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Events of cgroups, processes and namespaces, at the moment they happen, into one ring buffer. Each
- * program runs only while somebody wants what it tells of. Where a record finds no room it is counted
- * as lost, by kind.
+ * Events of cgroups, processes and namespaces, at the moment they happen, into one ring buffer.
+ * Each program runs only while somebody wants what it tells of. Where a record finds no room it is
+ * counted as lost, by kind.
  */
 #include "collectors/bpf/events_kernel.bpf.h"
 
@@ -136,8 +136,8 @@ static __always_inline struct cgroup___ev *cgroup_in(struct css_set___ev *set, u
 	return css ? BPF_CORE_READ(css, cgroup) : NULL;
 }
 
-/* As people know where a process is: the place in v2, or if that is the root the first v1 place that
- * says more. */
+/* As people know where a process is: the place in v2, or if that is the root the first v1 place
+ * that says more. */
 static __always_inline void fill_task_place(struct ke_place *place, struct task_struct___ev *task)
 {
 	struct css_set___ev *set = BPF_CORE_READ(task, cgroups);
@@ -199,7 +199,8 @@ int BPF_PROG(on_created, struct cgroup___ev *cgrp, const char *path)
 	parent = (void *)BPF_CORE_READ(cgrp, self.parent);
 	record->cgroup.other = parent ? BPF_CORE_READ(parent, cgroup, kn, id) : 0;
 	record->name[0] = '\0';
-	bpf_probe_read_kernel_str(record->name, sizeof(record->name), BPF_CORE_READ(cgrp, kn, name));
+	bpf_probe_read_kernel_str(record->name, sizeof(record->name),
+				  BPF_CORE_READ(cgrp, kn, name));
 	submit_frequent(record);
 	return 0;
 }
@@ -539,9 +540,9 @@ int BPF_PROG(on_write, struct kernfs_open_file___ev *of, char *text, size_t n, s
 /* ---- namespaces ---- */
 
 /*
- * The inode is remembered with who made it, because whoever ends a namespace (often a kernel thread)
- * says nothing about it, and proc_free_inum(), through which all of them end on every kernel, knows
- * nothing but the inode.
+ * The inode is remembered with who made it, because whoever ends a namespace (often a kernel
+ * thread) says nothing about it, and proc_free_inum(), through which all of them end on every
+ * kernel, knows nothing but the inode.
  */
 static __always_inline int tell_namespace(u32 inode, u32 type)
 {
@@ -564,10 +565,10 @@ static __always_inline int tell_namespace(u32 inode, u32 type)
 }
 
 /* What the copy functions return: the new one, or -errno as a pointer. */
-#define TELL_COPY(made, flags, flag, type)                                    \
-	(((flags) & (flag)) && (made) && (u64)(made) < (u64)-4095 ?           \
-		 tell_namespace(BPF_CORE_READ(made, ns.inum), type) : \
-		 0)
+#define TELL_COPY(made, flags, flag, type)                            \
+	(((flags) & (flag)) && (made) && (u64)(made) < (u64)-4095     \
+		 ? tell_namespace(BPF_CORE_READ(made, ns.inum), type) \
+		 : 0)
 
 SEC("fexit/copy_mnt_ns")
 int BPF_PROG(on_mnt_ns, u64 flags, void *ns, void *user, void *fs, struct mnt_namespace___ev *ret)
