@@ -21,6 +21,7 @@ struct agent_kernel_events {
 	struct bpf_events *events;
 	sd_event_source *source;
 	uint32_t wanted, told, said;
+	bool started;
 	bool failed; /* it was tried in vain, and said */
 	struct oom_kills kills[OOM_ROWS];
 	size_t n_kills;
@@ -234,14 +235,16 @@ static void want(struct agent *agent)
 	if (wanted == own->wanted)
 		return;
 	own->wanted = wanted;
-	if (!wanted) {
-		unload(own);
+	/* What is loaded stays so, since the right to load it again may be gone. */
+	if (!wanted && !own->events)
 		return;
-	}
 	if (!own->events && bpf_events_new(agent->root, sampler_hierarchies(agent->sampler),
 					   &own->events, reason, sizeof(reason)) < 0) {
 		if (!own->failed)
-			log_warning("events from the kernel: none: %s", reason);
+			log_warning("events from the kernel: none: %s%s", reason,
+				    own->started ? " (what is asked for at the start is loaded "
+						   "before rights are given up: start it anew)" :
+						   "");
 		own->failed = true;
 		return;
 	}
@@ -252,8 +255,10 @@ static void want(struct agent *agent)
 void agent_kernel_events_start(struct agent *agent)
 {
 	agent->kernel_events = calloc(1, sizeof(*agent->kernel_events));
-	if (agent->kernel_events)
-		want(agent);
+	if (!agent->kernel_events)
+		return;
+	want(agent);
+	agent->kernel_events->started = true;
 }
 
 void agent_kernel_events_tick(struct agent *agent)

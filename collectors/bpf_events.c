@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "collectors/bpf_events_private.h"
 #include "collectors/bpf_kernel.h"
 #include "collectors/bpf_load.h"
+#include "collectors/capability.h"
 #include "core/clock.h"
 
 #include "events.skel.h"
@@ -241,6 +243,8 @@ static void attach(struct bpf_events *events, size_t i)
 
 uint32_t bpf_events_want(struct bpf_events *events, uint32_t kinds)
 {
+	/* An agent that gave up its rights after the start keeps this one for such moments. */
+	uint64_t raised = capability_raise(CAPABILITY_BIT(CAP_BPF));
 	bool seed = false;
 	uint32_t told = 0;
 
@@ -263,6 +267,7 @@ uint32_t bpf_events_want(struct bpf_events *events, uint32_t kinds)
 	}
 	if (seed)
 		bpf_events_seed(events);
+	capability_lower(raised);
 	events->wanted = kinds & told;
 	return events->wanted;
 }

@@ -236,7 +236,7 @@ int plan_init(struct plan *plan, const struct hierarchies *hierarchies,
 		bool found = false;
 
 		if (!metric_set_has(wanted, (enum metric_id)id) || metric->kind == KIND_DERIVED ||
-		    metric->inventory)
+		    metric->inventory || metric->watched)
 			continue;
 		metric_set_add(&plan->raw, (enum metric_id)id);
 		r = add_v1(&planner, (enum metric_id)id, &found);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "collectors/bpf_latency.h"
 #include "collectors/bpf_sample.h"
 #include "collectors/hierarchy.h"
 #include "core/inventory.h"
@@ -50,6 +51,11 @@ int sampler_sample(struct sampler *sampler, const struct metric_set *wanted,
  */
 void sampler_set_inventory(struct sampler *sampler, struct inventory *inventory);
 void sampler_get_stats(const struct sampler *sampler, struct sampler_stats *ret_stats);
+/*
+ * Uses the bpf backend from now on, or no more; its programs are loaded if they are not yet.
+ * Whether it is in use then.
+ */
+bool sampler_use_bpf(struct sampler *sampler, bool bpf);
 /* The bpf backend, or NULL with one line about why there is none in `ret_reason`. Borrowed. */
 const struct bpf_sample *sampler_bpf(const struct sampler *sampler, const char **ret_reason);
 /*
@@ -58,3 +64,5 @@ const struct bpf_sample *sampler_bpf(const struct sampler *sampler, const char *
  * backend; without it, or beyond BPF_WATCHED_MAX, there are none. 0 or -ENOMEM.
  */
 int sampler_watch(struct sampler *sampler, uint32_t kinds, const uint64_t *serials, size_t n);
+/* What counts in watched cgroups; NULL with a line why ("" while nobody watched). Borrowed. */
+const struct bpf_latency *sampler_latency(const struct sampler *sampler, const char **ret_reason);

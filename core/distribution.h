@@ -6,6 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/metric.h"
+
+struct snapshot;
+#include "core/strbuf.h"
+
 /*
  * How long something took in one cgroup, counted by the kernel in buckets (collectors/bpf/). Only
  * of cgroups that somebody asked for: "watched". A kind is a row of a table (distribution.c).
@@ -18,6 +23,12 @@ enum distribution_kind {
 	DISTRIBUTION_RECLAIM,	  /* direct reclaim by a task */
 	DISTRIBUTION_KIND_COUNT,
 };
+
+/* Beside the bits of kinds: bytes of TCP and UDP. */
+enum { DISTRIBUTION_NET = 1 << DISTRIBUTION_KIND_COUNT };
+
+/* What the rows of bytes are of: METRIC rows with WATCHED_BYTES. */
+enum traffic_kind { TRAFFIC_TCP_RX, TRAFFIC_TCP_TX, TRAFFIC_UDP_RX, TRAFFIC_UDP_TX, TRAFFIC_COUNT };
 
 /* Bucket i counts what took at most distribution_bound_ns(i): 1 us, 2 us, … 2^30 us, and the rest.
  */
@@ -32,6 +43,7 @@ struct distribution {
 struct distribution_entry {
 	uint32_t node; /* index in the snapshot's tree */
 	enum distribution_kind kind;
+	bool first; /* watched since now: there is no interval yet */
 	struct distribution total, interval;
 };
 
@@ -62,3 +74,26 @@ uint64_t distribution_bound_ns(unsigned int bucket);
  * False if there were none.
  */
 bool distribution_quantile(const struct distribution *distribution, double share, double *ret_ns);
+/* What was added from `before` to `now`. */
+void distribution_difference(const struct distribution *now, const struct distribution *before,
+			     struct distribution *ret_difference);
+/*
+ * Fills the wanted columns of waiting times from snapshot->distributions. Where nobody watches, and
+ * in the columns of traffic, the state is `otherwise`.
+ */
+void distributions_fill(struct snapshot *snapshot, enum value_state otherwise);
+/* The last bucket with anything in it, or -1. */
+int distribution_last(const struct distribution *distribution);
+/* "1us", "3.1us", "33ms", "1.2s", "18m": a time for people. */
+void distribution_add_time(struct strbuf *buffer, double ns);
+/* The bound of a bucket: "<= 8us", "> 18m". */
+void distribution_add_bound(struct strbuf *buffer, unsigned int bucket);
+/* "632  p50 3us  p90 6.5us  p99 3.9ms  max <= 8.2ms"; "none" of nothing. */
+void distribution_add_summary(struct strbuf *buffer, const struct distribution *distribution);
+/*
+ * Why there is no such entry, or NULL. `none` is why there are no distributions at all; NULL or "":
+ * they are still to come.
+ */
+const char *distributions_why(const struct distributions *distributions,
+			      const struct distribution_entry *entry, enum distribution_kind kind,
+			      const char *none);

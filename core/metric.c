@@ -5,6 +5,7 @@
 
 #include "core/cleanup.h"
 #include "core/derive.h"
+#include "core/distribution.h"
 #include "core/fact.h"
 #include "core/inventory.h"
 
@@ -25,6 +26,8 @@ static const struct {
 	[VALUE_FIRST] = { "first", "..", "needs a second sample" },
 	[VALUE_GONE] = { "gone", "gone", "the cgroup went away while it was read" },
 	[VALUE_FAILED] = { "failed", "failed", "reading it failed" },
+	[VALUE_UNWATCHED] = { "unwatched", "-", "counted only for cgroups that are watched" },
+	[VALUE_IDLE] = { "idle", "idle", "nothing of the kind happened in the interval" },
 };
 
 const enum metric_id metric_default_columns[] = {
@@ -184,6 +187,23 @@ unsigned int metric_set_inventory(const struct metric_set *set)
 			parts |= metrics[id].inventory;
 	}
 	return parts;
+}
+
+unsigned int metric_set_watched(const struct metric_set *set)
+{
+	struct metric_set closed = *set;
+	unsigned int kinds = 0;
+
+	metric_set_close(&closed);
+	for (int id = M_NONE + 1; id < METRIC_COUNT; id++) {
+		if (!metric_set_has(&closed, (enum metric_id)id) || !metrics[id].watched)
+			continue;
+		if (metrics[id].watched == WATCHED_BYTES)
+			kinds |= DISTRIBUTION_NET;
+		else
+			kinds |= 1U << metrics[id].watched_kind;
+	}
+	return kinds;
 }
 
 static bool add_id(struct metric_set *set, enum metric_id *ids, size_t size, size_t *n,

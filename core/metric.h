@@ -51,6 +51,8 @@ enum value_state {
 	VALUE_FIRST,	 /* needs a second sample, or is still being measured */
 	VALUE_GONE,	 /* the cgroup went away while it was read */
 	VALUE_FAILED,	 /* reading it failed: an I/O error, no descriptor left */
+	VALUE_UNWATCHED, /* counted only for cgroups that somebody watches */
+	VALUE_IDLE,	 /* nothing of the kind happened in the interval */
 	VALUE_STATE_COUNT,
 };
 
@@ -61,6 +63,16 @@ union value {
 	int64_t i64;
 	double number;
 	const char *text;
+};
+
+/* What a row shows that is counted in watched cgroups only (core/distribution.h). */
+enum metric_watched {
+	WATCHED_NOT,
+	WATCHED_P50, /* of the last interval */
+	WATCHED_P99,
+	WATCHED_COUNT, /* how often, since it is watched */
+	WATCHED_TIME,  /* all of it together */
+	WATCHED_BYTES, /* of the network */
 };
 
 /* Stands for "whichever hierarchy has the cgroup" in a v1 source. */
@@ -96,6 +108,9 @@ struct metric {
 	unsigned int inventory; /* enum inventory_parts it needs; 0: it is read or derived */
 	enum value_state (*fact)(const struct fact *fact, union value *ret_value);
 	size_t fact_detail; /* a type of namespace, the offset of a member */
+	/* Counted by programs in the kernel: what, and of which kind of distribution or traffic. */
+	enum metric_watched watched;
+	unsigned int watched_kind;
 	/* KIND_DERIVED: fills the whole column from the columns in `needs` (M_NONE ends them). */
 	void (*derive)(struct snapshot *snapshot, enum metric_id id);
 	enum metric_id needs[NS_TYPE_COUNT];
@@ -162,6 +177,11 @@ void metric_set_add_all(struct metric_set *set);
 void metric_set_close(struct metric_set *set);
 /* The parts of the inventory (enum inventory_parts) that those in the set are made from. */
 unsigned int metric_set_inventory(const struct metric_set *set);
+/*
+ * What is counted in watched cgroups for those in the set: bits by enum distribution_kind, and
+ * DISTRIBUTION_NET.
+ */
+unsigned int metric_set_watched(const struct metric_set *set);
 /*
  * Adds a comma-separated list of names ("all", "default" and "export" are sets of their own) to
  * `set` and, in order and up to `size`, to `ids`. Returns how many ids, or -EINVAL with the unknown

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
 #pragma once
 
 /*
@@ -41,6 +41,7 @@ struct list_head {
 
 struct kernfs_node {
 	const char *name;
+	unsigned int hash; /* of the name, made anew when it changes (kernfs_rename_ns()) */
 	u64 id;
 };
 
@@ -86,9 +87,26 @@ struct page_counter {
 	unsigned long failcnt, watermark, min, low, high, max;
 };
 
+/*
+ * Sums over the subtree, as of the last flush. Up to 6.9 by enum node_stat_item and
+ * memcg_stat_item; from 6.10 on (ff48c71c26aa) state[], and from 6.1 on (8278f1c7b44d) events[],
+ * have only what memory.stat prints, at places that a table says.
+ */
+struct memcg_vmstats {
+	long state[64];
+	unsigned long events[64];
+};
+
+/* Some of it depends on CONFIG_MEMCG_V1 (6.12, e93d4166b40a), CONFIG_ZSWAP, CONFIG_SWAP. */
 struct mem_cgroup {
 	struct cgroup_subsys_state css;
 	struct page_counter memory, swap, memsw, kmem, tcpmem;
+	unsigned long soft_limit, move_charge_at_immigrate, zswap_max;
+	bool oom_group;
+	bool zswap_writeback; /* 6.8, 501a06fe8e4c */
+	int under_oom, oom_kill_disable, swappiness;
+	struct memcg_vmstats *vmstats;
+	atomic_long_t memory_events[16], memory_events_local[16];
 };
 
 struct cfs_bandwidth {
@@ -110,6 +128,50 @@ struct pids_cgroup {
 	atomic64_t counter, limit;
 	s64 watermark;
 	atomic64_t events[1];
+};
+
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct blkg_iostat {
+	u64 bytes[3], ios[3];
+};
+
+struct blkg_iostat_set {
+	struct blkg_iostat cur;
+};
+
+struct blkcg {
+	struct cgroup_subsys_state css;
+	struct hlist_head blkg_list;
+};
+
+struct device;
+
+struct backing_dev_info {
+	struct device *dev;
+};
+
+struct gendisk {
+	int major, first_minor;
+	struct backing_dev_info *bdi;
+};
+
+struct request_queue {
+	struct gendisk *disk;
+};
+
+struct blkcg_gq {
+	struct request_queue *q;
+	struct hlist_node blkcg_node;
+	struct blkcg *blkcg;
+	bool online;
+	struct blkg_iostat_set iostat;
 };
 
 struct seq_file;
@@ -137,6 +199,19 @@ enum cgroup_subsys_id {
 	cpuset_cgrp_id,
 };
 
+enum memcg_memory_event {
+	MEMCG_LOW = 100,
+	MEMCG_HIGH,
+	MEMCG_MAX,
+	MEMCG_OOM,
+	MEMCG_OOM_KILL,
+	MEMCG_OOM_GROUP_KILL,
+	MEMCG_SWAP_HIGH,
+	MEMCG_SWAP_MAX,
+	MEMCG_SWAP_FAIL,
+	MEMCG_SOCK_THROTTLED, /* 6.19 */
+};
+
 /* include/linux/cgroup-defs.h, since 4.6: the controller's files are there for this cgroup. */
 #define CSS_VISIBLE (1U << 3)
 
@@ -148,6 +223,11 @@ enum cgroup_subsys_id {
 enum flush_kind { FLUSH_NONE, FLUSH_CGROUP, FLUSH_CSS };
 void cgroup_rstat_flush(struct cgroup *cgrp) __ksym __weak;
 void css_rstat_flush(struct cgroup_subsys_state *css) __ksym __weak;
+
+/* Programs that may sleep are not within RCU by themselves: 6.2 (9bb00b2895cb). */
+void bpf_rcu_read_lock(void) __ksym __weak;
+void bpf_rcu_read_unlock(void) __ksym __weak;
+const volatile bool have_rcu = false;
 
 /* Reads a pointer of any type as another one, 6.2 (a35b9af4ec2c); before, memory is copied. */
 void *bpf_rdonly_cast(const void *obj, u32 btf_id) __ksym __weak;
@@ -171,3 +251,93 @@ const volatile bool have_rdonly_cast = false;
 		}                                                                                 \
 		read_value_;                                                                      \
 	})
+
+/*
+ * ---- waiting times and bytes (latency.bpf.c) ---------------------------------------------
+ * Only what those programs look at: a name's part behind "___" is ours, the rest the kernel's.
+ */
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct cgroup_root___wait {
+	int hierarchy_id;
+};
+
+struct cgroup___wait {
+	struct cgroup_subsys_state___wait {
+		struct cgroup___wait *cgroup;
+		struct cgroup_subsys_state___wait *parent;
+	} self;
+	struct kernfs_node *kn;
+	struct cgroup_root___wait *root;
+};
+
+struct css_set___wait {
+	struct cgroup_subsys_state___wait *subsys[16];
+	struct cgroup___wait *dfl_cgrp;
+};
+
+/* The scheduler's own account of waiting (CONFIG_SCHED_INFO), as in /proc/PID/schedstat. */
+struct sched_info___wait {
+	unsigned long pcount;
+	unsigned long long run_delay, last_arrival, last_queued;
+};
+
+struct rq___wait {
+	u64 clock;
+};
+
+struct task_group___wait {
+	struct cgroup_subsys_state___wait css;
+};
+
+struct cfs_rq___wait {
+	struct rq___wait *rq;
+	u64 throttled_clock;
+	struct task_group___wait *tg;
+};
+
+struct sched_entity___wait {
+	struct cfs_rq___wait *cfs_rq;
+};
+
+struct task_struct___wait {
+	int pid;
+	struct css_set___wait *cgroups;
+	struct sched_info___wait sched_info;
+	struct sched_entity___wait se;
+	unsigned int memcg_nr_pages_over_high;
+};
+
+struct blkcg___wait {
+	struct cgroup_subsys_state___wait css;
+};
+
+struct blkcg_gq___wait {
+	struct blkcg___wait *blkcg;
+};
+
+struct bio___wait {
+	struct blkcg_gq___wait *bi_blkg;
+};
+
+struct request___wait {
+	struct bio___wait *bio;
+	unsigned int __data_len;
+};
+
+struct sock_common___wait {
+	unsigned short skc_family;
+};
+
+struct sock___wait {
+	struct sock_common___wait __sk_common;
+	u16 sk_protocol; /* 5.6, bf9765145b85 */
+};
+
+#pragma clang attribute pop
+
+/*
+ * Held back above memory.high: mem_cgroup_handle_over_high(void) up to 6.7; from 6.8 on
+ * (c5f4de74e2a2 and what followed) an inline wrapper, whose test is ours too, around
+ * __mem_cgroup_handle_over_high(gfp_t). The loader picks the function.
+ */

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "collectors/bpf_kernel.h"
+#include "collectors/bpf_latency_private.h"
+#include "collectors/bpf_load.h"
+#include "core/cleanup.h"
+
+#include "latency.skel.h"
+
+#define KIND(kind) (1U << DISTRIBUTION_##kind)
+
+/* What a program is for and what of the kernel's it needs. */
+struct row {
+	const char *name, *purpose;
+	uint32_t kinds;
+	const char *tracepoint, *function, *function_before;
+	const char *member;
+	/* Another way of counting, where this kernel has the first. */
+	bool instead_of_sock, optional;
+};
+
+static const struct row rows[LATENCY_PROGRAMS] = {
+	{ "watched_mkdir", "new cgroups below watched ones", LATENCY_TREE, "cgroup_mkdir" },
+	{ "watched_rmdir", "removed cgroups below watched ones", LATENCY_TREE, "cgroup_rmdir" },
+	{ "runqueue_switch", "run-queue latency", KIND(RUNQUEUE), "sched_switch",
+	  .member = "task_struct.sched_info.run_delay" },
+	{ "runqueue_free", "run-queue latency", KIND(RUNQUEUE), "sched_process_free" },
+	{ "block_issue", "block I/O latency", KIND(BLOCK_IO), "block_rq_issue",
+	  .member = "bio.bi_blkg" },
+	{ "block_complete", "block I/O latency", KIND(BLOCK_IO), "block_rq_complete" },
+	{ "throttle_enter", "throttling by the CPU quota", KIND(THROTTLE),
+	  .function = "unthrottle_cfs_rq", .member = "cfs_rq.throttled_clock" },
+	{ "throttle_exit", "throttling by the CPU quota", KIND(THROTTLE),
+	  .function = "unthrottle_cfs_rq", .member = "cfs_rq.throttled_clock" },
+	{ "memory_high_enter", "stalls above memory.high", KIND(MEMORY_HIGH),
+	  .function = "__mem_cgroup_handle_over_high",
+	  .function_before = "mem_cgroup_handle_over_high",
+	  .member = "task_struct.memcg_nr_pages_over_high" },
+	{ "memory_high_exit", "stalls above memory.high", KIND(MEMORY_HIGH),
+	  .function = "__mem_cgroup_handle_over_high",
+	  .function_before = "mem_cgroup_handle_over_high" },
+	{ "reclaim_memcg_begin", "direct reclaim", KIND(RECLAIM), "mm_vmscan_memcg_reclaim_begin" },
+	{ "reclaim_memcg_end", "direct reclaim", KIND(RECLAIM), "mm_vmscan_memcg_reclaim_end" },
+	{ "reclaim_direct_begin", "direct reclaim", KIND(RECLAIM),
+	  "mm_vmscan_direct_reclaim_begin" },
+	{ "reclaim_direct_end", "direct reclaim", KIND(RECLAIM), "mm_vmscan_direct_reclaim_end" },
+	{ "net_sock_send", "bytes of TCP and UDP", LATENCY_NET, "sock_send_length" },
+	{ "net_sock_recv", "bytes of TCP and UDP", LATENCY_NET, "sock_recv_length" },
+	{ "net_tcp_read_sock", "bytes of TCP by splice", LATENCY_NET, .function = "tcp_read_sock",
+	  .optional = true },
+	{ "net_tcp_sendmsg", "bytes of TCP", LATENCY_NET, .function = "tcp_sendmsg",
+	  .instead_of_sock = true },
+	{ "net_tcp_sendpage", "bytes of TCP by sendfile", LATENCY_NET, .function = "tcp_sendpage",
+	  .instead_of_sock = true, .optional = true },
+	{ "net_tcp_recvmsg", "bytes of TCP", LATENCY_NET, .function = "tcp_recvmsg",
+	  .instead_of_sock = true },
+	{ "net_udp_sendmsg", "bytes of UDP", LATENCY_NET, .function = "udp_sendmsg",
+	  .instead_of_sock = true },
+	{ "net_udp_recvmsg", "bytes of UDP", LATENCY_NET, .function = "udp_recvmsg",
+	  .instead_of_sock = true },
+	{ "net_udpv6_sendmsg", "bytes of UDP", LATENCY_NET, .function = "udpv6_sendmsg",
+	  .instead_of_sock = true, .optional = true },
+	{ "net_udpv6_recvmsg", "bytes of UDP", LATENCY_NET, .function = "udpv6_recvmsg",
+	  .instead_of_sock = true, .optional = true },
+};
+
+/* Which controller's hierarchy a kind goes by. */
+static const char *const controllers[DISTRIBUTION_KIND_COUNT + 1] = {
+	[DISTRIBUTION_RUNQUEUE] = "cpu",   [DISTRIBUTION_BLOCK_IO] = "io",
+	[DISTRIBUTION_THROTTLE] = "cpu",   [DISTRIBUTION_MEMORY_HIGH] = "memory",
+	[DISTRIBUTION_RECLAIM] = "memory", [DISTRIBUTION_KIND_COUNT] = "memory",
+};
+
+/* Some kernels let tracepoints be followed and functions not: then all of these have one reason. */
+static bool functions_allowed(char *reason, size_t size)
+{
+	static const struct bpf_insn insns[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K },
+						 { .code = BPF_JMP | BPF_EXIT } };
+	DECLARE_LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FENTRY);
+	int id = libbpf_find_vmlinux_btf_id("tcp_sendmsg", BPF_TRACE_FENTRY), fd;
+
+	if (id < 0)
+		return true; /* not known: each tells by itself */
+	options.attach_btf_id = (uint32_t)id;
+	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "cgwatch_try", "GPL", insns, 2, &options);
+	if (fd < 0) {
+		snprintf(reason, size, "the kernel lets no function be followed: %s",
+			 strerror(errno));
+		return false;
+	}
+	close(fd);
+	return true;
+}
+
+static const char *function_of(const struct row *row, const struct bpf_kernel *kernel)
+{
+	if (bpf_kernel_has_function(kernel, row->function) || !row->function_before)
+		return row->function;
+	return row->function_before;
+}
+
+static void ask_program(struct bpf_program_status *status, const struct row *row,
+			const struct bpf_kernel *kernel, bool sock, const char *no_functions)
+{
+	char *reason = status->reason;
+	size_t size = sizeof(status->reason);
+
+	if (row->instead_of_sock && sock)
+		snprintf(reason, size, "not needed: tracepoints of sockets tell");
+	else if (row->tracepoint && !bpf_kernel_has_tracepoint(kernel, row->tracepoint))
+		snprintf(reason, size, "this kernel has no tracepoint %s", row->tracepoint);
+	else if (row->function && !bpf_kernel_has_function(kernel, function_of(row, kernel)))
+		snprintf(reason, size, "this kernel has no function %s", row->function);
+	else if (row->member && !bpf_kernel_has_member(kernel, row->member))
+		snprintf(reason, size, "this kernel has no %s", row->member);
+	else if (row->function && *no_functions)
+		snprintf(reason, size, "%s", no_functions);
+}
+
+static void ask_kernel(struct bpf_latency *latency, const struct bpf_kernel *kernel)
+{
+	bool sock = bpf_kernel_has_tracepoint(kernel, "sock_send_length");
+	char no_functions[BPF_REASON_SIZE] = "";
+
+	functions_allowed(no_functions, sizeof(no_functions));
+	for (size_t i = 0; i < LATENCY_PROGRAMS; i++) {
+		struct bpf_program_status *status = &latency->programs[i];
+
+		*status = (struct bpf_program_status){ rows[i].name, rows[i].purpose };
+		ask_program(status, &rows[i], kernel, sock, no_functions);
+		if (rows[i].function_before && !status->reason[0] &&
+		    !bpf_kernel_has_function(kernel, rows[i].function))
+			latency->high_before = true;
+	}
+	for (size_t k = 0; k <= DISTRIBUTION_KIND_COUNT; k++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "%s_cgrp_id", controllers[k]);
+		if (!bpf_kernel_enum(kernel, "cgroup_subsys_id", name, &latency->subsys[k]))
+			latency->subsys[k] = 0;
+	}
+}
+
+/* The tree that has the controller; without one, v2 has every task. */
+static void find_hierarchies(struct bpf_latency *latency)
+{
+	const struct hierarchies *all = latency->hierarchies;
+	const struct hierarchy *v2 = hierarchies_v2(all);
+
+	for (size_t k = 0; k <= DISTRIBUTION_KIND_COUNT; k++) {
+		const char *name = controllers[k];
+		const struct hierarchy *found = hierarchies_find(all, name);
+
+		if (!found && strcmp(name, "io") == 0)
+			found = hierarchies_find(all, "blkio");
+		if (!found)
+			found = v2;
+		latency->hierarchy[k] = found ? (int)(found - all->list) : -1;
+	}
+	for (unsigned int i = 0; i < all->n_controllers; i++) {
+		const struct controller *controller = &all->controllers[i];
+
+		if (controller->hierarchy >= 0 && !all->list[controller->hierarchy].v2)
+			latency->hierarchy_id[controller->hierarchy] = controller->hierarchy_id;
+	}
+}
+
+#define SET_TREE(latency, member, kind)                                                         \
+	do {                                                                                    \
+		int h_ = (latency)->hierarchy[kind];                                            \
+		(latency)->skeleton->rodata->member.v2 = h_ < 0 ||                              \
+							 (latency)->hierarchies->list[h_].v2;   \
+		(latency)->skeleton->rodata->member.subsys = (uint32_t)(latency)->subsys[kind]; \
+	} while (0)
+
+static struct bpf_object *open_skeleton(void *data)
+{
+	struct bpf_latency *latency = data;
+
+	latency->skeleton = latency_bpf__open();
+	if (!latency->skeleton)
+		return NULL;
+	SET_TREE(latency, cpu_tree, DISTRIBUTION_RUNQUEUE);
+	SET_TREE(latency, memory_tree, DISTRIBUTION_MEMORY_HIGH);
+	SET_TREE(latency, net_tree, DISTRIBUTION_KIND_COUNT);
+	if (latency->high_before) {
+		bpf_program__set_attach_target(latency->skeleton->progs.memory_high_enter, 0,
+					       "mem_cgroup_handle_over_high");
+		bpf_program__set_attach_target(latency->skeleton->progs.memory_high_exit, 0,
+					       "mem_cgroup_handle_over_high");
+	}
+	return latency->skeleton->obj;
+}
+
+static int load_skeleton(void *data)
+{
+	struct bpf_latency *latency = data;
+
+	return latency_bpf__load(latency->skeleton);
+}
+
+static void close_skeleton(void *data)
+{
+	struct bpf_latency *latency = data;
+
+	latency_bpf__destroy(latency->skeleton);
+	latency->skeleton = NULL;
+}
+
+/* A kind can be told if all its programs are there; bytes by either of two ways. */
+static uint32_t what_it_can(const struct bpf_latency *latency)
+{
+	uint32_t can = (LATENCY_NET << 1) - 1;
+	bool sock = false;
+
+	for (size_t i = 0; i < LATENCY_PROGRAMS; i++) {
+		const struct bpf_program_status *status = &latency->programs[i];
+
+		sock |= status->loaded && strcmp(rows[i].name, "net_sock_recv") == 0;
+	}
+	for (size_t i = 0; i < LATENCY_PROGRAMS; i++) {
+		bool of_sock = rows[i].kinds == LATENCY_NET && rows[i].tracepoint;
+
+		if (latency->programs[i].loaded || rows[i].optional ||
+		    (sock ? rows[i].instead_of_sock : of_sock))
+			continue;
+		can &= ~rows[i].kinds;
+	}
+	return can;
+}
+
+static int share(struct bpf_latency *latency)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t size = LAT_SLOTS * ((sizeof(struct lat_slot) + 7) & ~7UL);
+
+	latency->shared_bytes = (size + page - 1) / page * page;
+	latency->shared = mmap(NULL, latency->shared_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			       bpf_map__fd(latency->skeleton->maps.slots), 0);
+	if (latency->shared == MAP_FAILED) {
+		latency->shared = NULL;
+		return -errno;
+	}
+	return 0;
+}
+
+int bpf_latency_load(struct bpf_latency *latency, char *reason, size_t size)
+{
+	struct bpf_loader loader = { open_skeleton, load_skeleton, close_skeleton, latency };
+	struct bpf_kernel *kernel;
+	int r;
+
+	bpf_load_init();
+	if (!bpf_load_allowed(reason, size))
+		return -EPERM;
+	r = bpf_kernel_open(&kernel, reason, size);
+	if (r < 0)
+		return r;
+	ask_kernel(latency, kernel);
+	bpf_kernel_close(kernel);
+	find_hierarchies(latency);
+	r = bpf_load(&loader, latency->programs, LATENCY_PROGRAMS);
+	if (r == 0)
+		r = share(latency);
+	if (r < 0)
+		snprintf(reason, size, "no program for it can be loaded: %s", strerror(-r));
+	else
+		latency->can = what_it_can(latency);
+	return r;
+}
+
+static struct bpf_program *program_of(struct bpf_latency *latency, const char *name)
+{
+	return bpf_object__find_program_by_name(latency->skeleton->obj, name);
+}
+
+/* What was begun before somebody asked again is not to be ended now. */
+static void forget(int map)
+{
+	uint64_t key;
+
+	while (bpf_map_get_next_key(map, NULL, &key) == 0) {
+		if (bpf_map_delete_elem(map, &key) < 0)
+			break;
+	}
+}
+
+/* A program that cannot run makes what it is for unknown: half the events would be a wrong number.
+ */
+static void attach(struct bpf_latency *latency, size_t i)
+{
+	struct bpf_program_status *status = &latency->programs[i];
+
+	latency->links[i] = bpf_program__attach(program_of(latency, status->name));
+	status->attached = latency->links[i] != NULL;
+	if (status->attached)
+		return;
+	snprintf(status->reason, sizeof(status->reason), "attaching it failed: %s",
+		 strerror(errno));
+	if (!rows[i].optional)
+		latency->can &= ~rows[i].kinds;
+}
+
+void bpf_latency_attach(struct bpf_latency *latency, uint32_t wanted)
+{
+	uint32_t begins = wanted & ~latency->running;
+
+	if (begins & KIND(RUNQUEUE))
+		forget(bpf_map__fd(latency->skeleton->maps.tasks));
+	if (begins & KIND(BLOCK_IO))
+		forget(bpf_map__fd(latency->skeleton->maps.requests));
+	if (begins & (KIND(MEMORY_HIGH) | KIND(RECLAIM)))
+		forget(bpf_map__fd(latency->skeleton->maps.stalls));
+	for (size_t i = 0; i < LATENCY_PROGRAMS; i++) {
+		struct bpf_program_status *status = &latency->programs[i];
+		bool run = status->loaded && rows[i].kinds & wanted;
+
+		if (run && !latency->links[i]) {
+			attach(latency, i);
+		} else if (!run && latency->links[i]) {
+			bpf_link__destroy(latency->links[i]);
+			latency->links[i] = NULL;
+			status->attached = false;
+		}
+	}
+	latency->running = wanted & (latency->can | LATENCY_TREE);
+}
+
+void bpf_latency_unload(struct bpf_latency *latency)
+{
+	for (size_t i = 0; i < LATENCY_PROGRAMS; i++)
+		bpf_link__destroy(latency->links[i]);
+	if (latency->shared)
+		munmap(latency->shared, latency->shared_bytes);
+	latency_bpf__destroy(latency->skeleton);
+}
+
+int bpf_latency_map(const struct bpf_latency *latency)
+{
+	return bpf_map__fd(latency->skeleton->maps.watched);
+}
+
+uint64_t bpf_latency_lost(const struct bpf_latency *latency)
+{
+	return latency->skeleton->bss->lost;
+}
+
+const struct bpf_program_status *bpf_latency_programs(const struct bpf_latency *latency,
+						      size_t *ret_n)
+{
+	*ret_n = LATENCY_PROGRAMS;
+	return latency->programs;
+}
