@@ -14,6 +14,7 @@
 #include "agent/agent_exporter.h"
 #include "agent/agent_inventory.h"
 #include "agent/agent_events.h"
+#include "agent/agent_kernel_events.h"
 #include "agent/agent_policies.h"
 #include "agent/context.h"
 #include "agent/control.h"
@@ -81,6 +82,7 @@ static void tick(struct agent *agent)
 		return;
 	agent_policies_tick(agent);
 	agent_events_tick(agent);
+	agent_kernel_events_tick(agent);
 	self_publish(agent);
 }
 
@@ -164,7 +166,11 @@ static int start_sampling(struct agent *agent)
 static int drop_privileges(struct agent *agent)
 {
 	const char *reason;
-	int r = privileges_drop(agent->root, sampler_bpf(agent->sampler, &reason) != NULL);
+	struct bpf_events_stats stats;
+	uint32_t told;
+	bool bpf = sampler_bpf(agent->sampler, &reason) ||
+		   agent_kernel_events_stats(agent, &stats, &told);
+	int r = privileges_drop(agent->root, bpf);
 
 	if (r < 0)
 		log_error("giving up capabilities: %s", strerror(-r));
@@ -192,9 +198,11 @@ static int start_parts(struct agent *agent)
 	int r = start_sampling(agent);
 
 	if (r == 0)
-		r = drop_privileges(agent);
-	if (r == 0)
 		r = agent_policies_load(agent, &agent->config, &agent->policies);
+	if (r == 0)
+		agent_kernel_events_start(agent);
+	if (r == 0)
+		r = drop_privileges(agent);
 	if (r == 0)
 		r = agent_enforce_open(agent);
 	if (r == 0)
@@ -270,6 +278,7 @@ static int stop_parts(struct agent *agent)
 	agent_exporter_stop(agent);
 	agent_inventory_stop(agent);
 	enforcer_free(agent->enforcer);
+	agent_kernel_events_stop(agent);
 	agent_events_stop(agent);
 	audit_free(agent->audit);
 	tally_free(agent->tally);

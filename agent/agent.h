@@ -52,6 +52,7 @@ struct agent {
 	struct enforcer *enforcer;
 	struct policy_set *policies;
 	struct agent_events *events;
+	struct agent_kernel_events *kernel_events;
 	bool adopted; /* what an earlier agent left held was taken over */
 	struct snapshot *latest;
 	struct bpf_tasks *tasks;	     /* for the keeper; NULL: it reads /proc */

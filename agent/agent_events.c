@@ -191,21 +191,13 @@ static int wait_for_sample(struct agent *agent, const struct event *list, size_t
 	return 0;
 }
 
-static int on_events(sd_event_source *source, int fd, uint32_t revents, void *data)
+void agent_events_tell(struct agent *agent, const struct event *list, size_t n)
 {
-	struct agent *agent = data;
-	_cleanup_(freep) struct event *list = NULL;
 	uint64_t age_ns = clock_ns(CLOCK_BOOTTIME) - agent->latest->boottime_ns;
-	size_t n = 0;
-	int r = event_watch_read(agent->events->watch, &list, &n);
+	int r = 0;
 
-	(void)source;
-	(void)fd;
-	(void)revents;
-	if (r < 0)
-		log_error("events: %s", strerror(-r));
-	if (n == 0)
-		return 0;
+	if (n == 0 || !agent->events)
+		return;
 	if (needs_sample(agent, list, n)) {
 		/* Now, which may do, and once more with numbers from after them. */
 		if (age_ns < sample_age_ns(agent))
@@ -216,7 +208,34 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *da
 			log_error("events: %s", strerror(-r));
 	}
 	tell_engine(agent, list, n);
+}
+
+static int on_events(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+	struct agent *agent = data;
+	_cleanup_(freep) struct event *list = NULL;
+	size_t n = 0;
+	int r = event_watch_read(agent->events->watch, &list, &n);
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	if (r < 0)
+		log_error("events: %s", strerror(-r));
+	agent_events_tell(agent, list, n);
 	return 0;
+}
+
+/* Without those that only programs in the kernel tell of (agent_kernel_events.c). */
+static size_t for_files(struct event_want *list, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!event_needs_programs(list[i].spec.kind))
+			list[kept++] = list[i];
+	}
+	return kept;
 }
 
 /* At the first tick the loop is there. */
@@ -270,7 +289,7 @@ void agent_events_tick(struct agent *agent)
 	if (r >= 0)
 		r = engine_wants(agent->engine, &list, &n, &changed);
 	if (r >= 0 && changed) {
-		r = event_watch_set(events->watch, list, n);
+		r = event_watch_set(events->watch, list, for_files(list, n));
 		say_missing(events);
 	}
 	if (r < 0 && !events->failed)

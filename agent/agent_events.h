@@ -12,6 +12,8 @@
 int agent_events_start(struct agent *agent);
 /* After each tick of the engine: watches what it waits for now, from then on in the loop. */
 void agent_events_tick(struct agent *agent);
+/* What happened, from whoever was told: policies that wait for it are looked at. */
+void agent_events_tell(struct agent *agent, const struct event *list, size_t n);
 /* After the enforcer ended. */
 void agent_events_stop(struct agent *agent);
 /* What is watched and what not. False if there is no watch. */

@@ -268,16 +268,10 @@ static struct entry *entry_new(struct strbuf *line)
 	return entry;
 }
 
-void audit_add(struct audit *audit, const struct enforcer_result *result,
-	       const struct audit_moment *moment)
+void audit_add_line(struct audit *audit, struct strbuf *line)
 {
-	struct entry *entry;
-	struct strbuf line;
+	struct entry *entry = entry_new(line);
 
-	strbuf_init(&line);
-	audit_format(result, moment, &line);
-	entry = entry_new(&line);
-	strbuf_done(&line);
 	pthread_mutex_lock(&audit->lock);
 	if (!audit->path) {
 		entry_free(entry);
@@ -293,6 +287,17 @@ void audit_add(struct audit *audit, const struct enforcer_result *result,
 		pthread_cond_signal(&audit->work);
 	}
 	pthread_mutex_unlock(&audit->lock);
+}
+
+void audit_add(struct audit *audit, const struct enforcer_result *result,
+	       const struct audit_moment *moment)
+{
+	struct strbuf line;
+
+	strbuf_init(&line);
+	audit_format(result, moment, &line);
+	audit_add_line(audit, &line);
+	strbuf_done(&line);
 }
 
 int audit_flush(struct audit *audit, unsigned int timeout_ms)

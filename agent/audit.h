@@ -38,6 +38,8 @@ int audit_configure(struct audit *audit, const char *path, uint64_t max_size);
 /* Queues a line. Never waits. */
 void audit_add(struct audit *audit, const struct enforcer_result *result,
 	       const struct audit_moment *moment);
+/* The same for a line of another kind, with its newline. Takes the text, and may leave it empty. */
+void audit_add_line(struct audit *audit, struct strbuf *line);
 /* Waits until all is written, for at most `timeout_ms`. 0 or -ETIMEDOUT. */
 int audit_flush(struct audit *audit, unsigned int timeout_ms);
 void audit_get_stats(struct audit *audit, struct audit_stats *ret_stats);

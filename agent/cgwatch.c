@@ -37,6 +37,8 @@ static const struct verb verbs[] = {
 	  "overlay mounts: layers, what was written, whose they are", verb_overlay },
 	{ "controllers", "controllers [-m|-a] [--json]",
 	  "controllers and where each lives, as lssubsys", verb_controllers },
+	{ "events", "events [GLOB] [--kind A,B] [--json] [--count N] [--duration T]",
+	  "what happens to cgroups, as the kernel tells it", verb_events },
 	{ "run",
 	  "run [--cgroup PATH] [--cpu 50%] [--memory 512M] [--pids N]\n"
 	  "                   [--unshare LIST [--hostname NAME] [--domainname NAME]\n"

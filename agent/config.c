@@ -115,6 +115,19 @@ static int set_dry_run(struct config *config, const char *value, const char **re
 	return set_bool(&config->dry_run, value, reason);
 }
 
+static int set_events(struct config *config, const char *value, const char **reason)
+{
+	*reason = "say off, on, or kinds of events as in oom_kill,write ('cgwatch events' has "
+		  "them)";
+	if (strcmp(value, "off") == 0)
+		config->events = 0;
+	else if (strcmp(value, "on") == 0)
+		config->events = (UINT32_C(1) << KERNEL_EVENT_KIND_COUNT) - 1;
+	else
+		return kernel_events_parse_kinds(value, &config->events);
+	return 0;
+}
+
 static int set_audit_log(struct config *config, const char *value, const char **reason)
 {
 	int r;
@@ -330,6 +343,7 @@ static const struct config_key {
 	{ "agent", "max_fds", set_max_fds },
 	{ "agent", "dry_run", set_dry_run },
 	{ "agent", "policies", set_policies, clear_policies },
+	{ "agent", "events", set_events },
 	{ "agent", "audit_log", set_audit_log },
 	{ "agent", "audit_size", set_audit_size },
 	{ "sampling", "backend", set_backend },

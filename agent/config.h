@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/backend.h"
+#include "core/kernel_event.h"
 #include "core/log.h"
 #include "core/metric.h"
 #include "policies/ini_file.h"
@@ -20,6 +21,7 @@ struct config {
 	enum log_level log_level;
 	unsigned int max_fds;
 	bool dry_run;
+	uint32_t events; /* kinds of events from the kernel to count and to log (kernel_event.h) */
 	char *audit_log; /* NULL: DEFAULT_AUDIT_LOG if its directory is there; empty: none */
 	uint64_t audit_size;
 	struct texts policies; /* files and directories */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/agent_events.h"
+#include "agent/agent_kernel_events.h"
 #include "agent/self_build.h"
 
 /* Policies that get series of their own; with more, the later ones have none. */
@@ -299,6 +300,37 @@ static void add_events(struct self_builder *builder, const struct agent *agent)
 		 (double)stats.spurious);
 }
 
+/* What programs in the kernel told; a kind that is not told has no series. */
+static void add_kernel_events(struct self_builder *builder, const struct agent *agent)
+{
+	const struct oom_kills *kills;
+	struct bpf_events_stats stats;
+	uint32_t told;
+	size_t n;
+
+	kills = agent_kernel_events_oom(agent, &n);
+	for (size_t i = 0; i < n; i++)
+		self_add(builder, "cgwatch_oom_kills_total",
+			 "Processes killed for want of memory, by the cgroup whose limit was hit, "
+			 "also when it is gone (empty: not known, or beyond the rows kept).",
+			 SELF_COUNTER, (double)kills[i].n)
+			->labels[0] = (struct self_label){ "cgroup", kills[i].path };
+	if (!agent_kernel_events_stats(agent, &stats, &told))
+		return;
+	for (int kind = 0; kind < KERNEL_EVENT_KIND_COUNT; kind++) {
+		if (told & KERNEL_EVENT_BIT(kind))
+			self_add(builder, "cgwatch_kernel_events_total",
+				 "Events that programs in the kernel told of.", SELF_COUNTER,
+				 (double)stats.events[kind])
+				->labels[0] = (struct self_label){
+				"kind", kernel_event_name((enum kernel_event_kind)kind)
+			};
+	}
+	self_add(builder, "cgwatch_kernel_events_lost_total",
+		 "Events that found no room between the kernel and the agent.", SELF_COUNTER,
+		 (double)stats.lost);
+}
+
 void self_add_policies(struct self_builder *builder, struct agent *agent)
 {
 	struct rows rows;
@@ -306,6 +338,7 @@ void self_add_policies(struct self_builder *builder, struct agent *agent)
 	add_totals(builder, agent);
 	add_freeze(builder, agent);
 	add_events(builder, agent);
+	add_kernel_events(builder, agent);
 	add_actions(builder, agent);
 	add_durations(builder, agent, true);
 	add_durations(builder, agent, false);

@@ -13,8 +13,11 @@
 struct bpf_events;
 
 struct bpf_events_stats {
-	uint64_t events[KERNEL_EVENT_KIND_COUNT]; /* told so far */
-	uint64_t lost;				  /* the ring buffer was full */
+	uint64_t events[KERNEL_EVENT_KIND_COUNT];  /* told so far */
+	uint64_t lost;				   /* the ring buffer was full, or no memory */
+	uint64_t lost_of[KERNEL_EVENT_KIND_COUNT]; /* of these by the ring buffer, by kind */
+	uint64_t lost_here;			   /* no memory to decode it */
+	uint64_t namespaces_unknown; /* created beyond what can be remembered: no end is told */
 	uint64_t memory_bytes;
 };
 
@@ -39,3 +42,5 @@ int bpf_events_read(struct bpf_events *events, struct kernel_events **ret_events
 void bpf_events_get_stats(const struct bpf_events *events, struct bpf_events_stats *ret_stats);
 const struct bpf_program_status *bpf_events_programs(const struct bpf_events *events,
 						     size_t *ret_n);
+/* Why a kind cannot be told, in one line; NULL if it can, or nothing is known against it. */
+const char *bpf_events_reason(const struct bpf_events *events, enum kernel_event_kind kind);

@@ -119,6 +119,22 @@ bool bpf_kernel_has_tracepoint(const struct bpf_kernel *kernel, const char *name
 	return btf__find_by_name_kind(kernel->btf, text, BTF_KIND_TYPEDEF) > 0;
 }
 
+int bpf_kernel_tracepoint_arguments(const struct bpf_kernel *kernel, const char *name)
+{
+	const struct btf_type *type;
+	char text[128];
+	int id;
+
+	snprintf(text, sizeof(text), "btf_trace_%s", name);
+	id = btf__find_by_name_kind(kernel->btf, text, BTF_KIND_TYPEDEF);
+	type = id > 0 ? btf__type_by_id(kernel->btf, (uint32_t)id) : NULL;
+	type = type ? btf__type_by_id(kernel->btf, type->type) : NULL;
+	if (type && btf_is_ptr(type))
+		type = btf__type_by_id(kernel->btf, type->type);
+	/* The first one is the tracepoint's own. */
+	return type && btf_is_func_proto(type) ? btf_vlen(type) - 1 : -ENOENT;
+}
+
 static bool find_value(const struct btf *btf, const struct btf_type *type, const char *name,
 		       int64_t *ret_value)
 {

@@ -22,6 +22,8 @@ bool bpf_kernel_has_member(const struct bpf_kernel *kernel, const char *path);
 bool bpf_kernel_has_function(const struct bpf_kernel *kernel, const char *name);
 /* A tracepoint by its name: "sched_process_exec". */
 bool bpf_kernel_has_tracepoint(const struct bpf_kernel *kernel, const char *name);
+/* How many arguments a tracepoint has; -ENOENT if there is none. */
+int bpf_kernel_tracepoint_arguments(const struct bpf_kernel *kernel, const char *name);
 /* The number of an enumerator of any enum of that name; false if there is none. */
 bool bpf_kernel_enum(const struct bpf_kernel *kernel, const char *enumeration, const char *name,
 		     int64_t *ret_value);

@@ -74,6 +74,28 @@ bool bpf_load_allowed(char *reason, size_t size)
 	return true;
 }
 
+bool bpf_load_functions_allowed(const char *function, char *reason, size_t size)
+{
+	static const struct bpf_insn insns[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K },
+						 { .code = BPF_JMP | BPF_EXIT } };
+	int id = libbpf_find_vmlinux_btf_id(function, BPF_TRACE_FENTRY), fd;
+	DECLARE_LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FENTRY,
+			    .attach_btf_id = id > 0 ? (__u32)id : 0);
+
+	if (id <= 0) {
+		snprintf(reason, size, "this kernel has no function %s", function);
+		return false;
+	}
+	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "cgwatch_try", "GPL", insns, 2, &options);
+	if (fd < 0) {
+		snprintf(reason, size, "this kernel takes no programs at functions (fentry): %s",
+			 strerror(errno));
+		return false;
+	}
+	close(fd);
+	return true;
+}
+
 int bpf_load_map(enum bpf_map_type type, const char *name, uint32_t value_size, uint32_t n,
 		 uint32_t flags)
 {

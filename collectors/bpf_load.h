@@ -21,6 +21,13 @@ void bpf_load_init(void);
 bool bpf_load_allowed(char *reason, size_t size);
 
 /*
+ * Whether programs may be attached to functions (fentry, fexit), tried with one; the reason if not.
+ * A kernel that does not allow it says nothing to the verifier's log, so bpf_load() could not tell
+ * whom to blame.
+ */
+bool bpf_load_functions_allowed(const char *function, char *reason, size_t size);
+
+/*
  * Makes a map with keys of 32 bits, `flags` as BPF_F_*, with CAP_BPF for that moment if this thread
  * may have it. A descriptor or -errno.
  */

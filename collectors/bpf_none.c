@@ -158,6 +158,13 @@ const struct bpf_program_status *bpf_events_programs(const struct bpf_events *ev
 	return NULL;
 }
 
+const char *bpf_events_reason(const struct bpf_events *events, enum kernel_event_kind kind)
+{
+	(void)events;
+	(void)kind;
+	return "this cgwatch was built without it";
+}
+
 int bpf_tasks_new(const struct root *root, const struct hierarchies *hierarchies,
 		  struct bpf_tasks **ret_tasks, char *reason, size_t size)
 {

@@ -32,6 +32,8 @@ static const struct {
 	[EVENT_EMPTY] = { "populated", ORIGIN_CGROUP_EVENTS, ORIGIN_CGROUP_EVENTS },
 	[EVENT_FROZEN] = { "frozen", ORIGIN_CGROUP_EVENTS, ORIGIN_CGROUP_EVENTS },
 	[EVENT_THAWED] = { "frozen", ORIGIN_CGROUP_EVENTS, ORIGIN_CGROUP_EVENTS },
+	/* Programs in the kernel tell of these (bpf_events.h). */
+	[EVENT_FORK... EVENT_NS_DESTROYED] = { NULL, ORIGIN_NONE, ORIGIN_NONE },
 };
 
 /* The hierarchy is that of a controller; without one it is the v2 tree. */

@@ -33,6 +33,13 @@ static const struct event_row events[EVENT_KIND_COUNT] = {
 	[EVENT_EMPTY] = { "empty", M_CGROUP_POPULATED, EVENT_SIGN_CLEARED },
 	[EVENT_FROZEN] = { "frozen", M_FREEZER_FROZEN, EVENT_SIGN_SET },
 	[EVENT_THAWED] = { "thawed", M_FREEZER_FROZEN, EVENT_SIGN_CLEARED },
+	[EVENT_FORK] = { "fork", M_NONE, EVENT_SIGN_COUNT },
+	[EVENT_EXEC] = { "exec", M_NONE, EVENT_SIGN_COUNT },
+	[EVENT_EXIT] = { "exit", M_NONE, EVENT_SIGN_COUNT },
+	[EVENT_ATTACHED] = { "attached", M_NONE, EVENT_SIGN_COUNT },
+	[EVENT_WRITE] = { "write", M_NONE, EVENT_SIGN_COUNT },
+	[EVENT_NS_CREATED] = { "ns_created", M_NONE, EVENT_SIGN_COUNT },
+	[EVENT_NS_DESTROYED] = { "ns_destroyed", M_NONE, EVENT_SIGN_COUNT },
 };
 
 static const char *const resources[PSI_RESOURCE_COUNT] = {
@@ -48,7 +55,8 @@ static const enum metric_id psi_columns[PSI_RESOURCE_COUNT][2] = {
 const char *event_names(void)
 {
 	return "oom_kill, oom, memory.low, memory.high, memory.max, pids.max, populated, empty, "
-	       "frozen, thawed, and psi.RESOURCE.some or .full with STALL/WINDOW";
+	       "frozen, thawed, fork, exec, exit, attached, write, ns_created, ns_destroyed, and "
+	       "psi.RESOURCE.some or .full with STALL/WINDOW";
 }
 
 static int fail(char *reason, size_t size, const char *text, const char *why)
@@ -159,6 +167,11 @@ bool event_equal(const struct event_spec *a, const struct event_spec *b)
 {
 	return a->kind == b->kind && a->resource == b->resource && a->full == b->full &&
 	       a->stall_usec == b->stall_usec && a->window_usec == b->window_usec;
+}
+
+bool event_needs_programs(enum event_kind kind)
+{
+	return kind >= EVENT_FORK;
 }
 
 enum metric_id event_column(const struct event_spec *spec, enum event_sign *ret_sign)

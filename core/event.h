@@ -26,6 +26,14 @@ enum event_kind {
 	EVENT_EMPTY,
 	EVENT_FROZEN, /* "frozen", "thawed" */
 	EVENT_THAWED,
+	/* Only programs in the kernel tell of these (kernel_event.h); no sample shows them. */
+	EVENT_FORK,	    /* "fork": a process of it started another */
+	EVENT_EXEC,	    /* "exec": a program was started in it */
+	EVENT_EXIT,	    /* "exit": a process of it ended */
+	EVENT_ATTACHED,	    /* "attached": a task was moved into it */
+	EVENT_WRITE,	    /* "write": a limit file of it was written */
+	EVENT_NS_CREATED,   /* "ns_created": a process of it made a namespace */
+	EVENT_NS_DESTROYED, /* "ns_destroyed": a namespace that a process of it made ended */
 	EVENT_KIND_COUNT,
 };
 
@@ -60,6 +68,8 @@ enum event_sign {
 int event_parse(const char *text, struct event_spec *ret_spec, char *reason, size_t size);
 void event_format(const struct event_spec *spec, struct strbuf *buffer);
 bool event_equal(const struct event_spec *a, const struct event_spec *b);
+/* True for what only programs in the kernel tell of: there is no file to watch. */
+bool event_needs_programs(enum event_kind kind);
 /* The column and what to look for in it; M_NONE: no sample shows it. */
 enum metric_id event_column(const struct event_spec *spec, enum event_sign *ret_sign);
 /* All names, for messages and manuals: "oom_kill, oom, …". Static text. */

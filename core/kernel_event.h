@@ -7,30 +7,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "core/namespaces.h"
+#include "core/kernel_event_kind.h"
+#include "core/ns_type.h"
 #include "core/strbuf.h"
 
 /*
- * Something that the kernel told of the moment it happened, by a program of the bpf backend. A kind
- * is a row of a table (kernel_event.c).
+ * Something that the kernel told of the moment it happened, by a program of the bpf backend. Texts
+ * are NULL where there is none; they live as long as the list, and are bytes from outside.
  */
-enum kernel_event_kind {
-	KERNEL_EVENT_CREATED,  /* "created": a cgroup */
-	KERNEL_EVENT_REMOVED,  /* "removed": a cgroup */
-	KERNEL_EVENT_ATTACHED, /* "attached": a task moved into a cgroup */
-	KERNEL_EVENT_FORK,     /* "fork": a process (not a thread) */
-	KERNEL_EVENT_EXEC,     /* "exec" */
-	KERNEL_EVENT_EXIT,     /* "exit": a process, with what it used */
-	KERNEL_EVENT_OOM_KILL, /* "oom_kill" */
-	KERNEL_EVENT_FREEZE, /* "freeze", "thaw": v2 (v1: a write of freezer.state is a "write") */
-	KERNEL_EVENT_THAW,
-	KERNEL_EVENT_NS_CREATED,   /* "ns_created", with its creator */
-	KERNEL_EVENT_NS_DESTROYED, /* "ns_destroyed" */
-	KERNEL_EVENT_WRITE,	   /* "write": a limit file, by whom */
-	KERNEL_EVENT_KIND_COUNT,
-};
-
-/* Texts are NULL where there is none; they live as long as the list. */
 struct kernel_event {
 	enum kernel_event_kind kind;
 	uint64_t boottime_ns, realtime_ns;
@@ -47,6 +31,10 @@ struct kernel_event {
 	pid_t victim;
 	const char *victim_comm;
 	uint64_t memory_bytes, limit_bytes, victim_bytes;
+	uid_t victim_uid;
+	const char *victim_path; /* where it was; hierarchy, path, cgroup: whose limit was hit */
+	/* write: 0, or the errno with which it was refused */
+	int error;
 	/* exit */
 	int exit_code, exit_signal;
 	uint64_t lifetime_ns, cpu_ns;
@@ -72,3 +60,7 @@ const char *kernel_event_name(enum kernel_event_kind kind);
 enum kernel_event_kind kernel_event_find(const char *name);
 /* One line for people without time, kind and path: "memory.max 512M, by systemd (1)". */
 void kernel_event_describe(const struct kernel_event *event, struct strbuf *buffer);
+/* One line of JSON with its end (cgwatch(1), "events"). */
+void kernel_event_json(const struct kernel_event *event, struct strbuf *out);
+/* "oom_kill,write" as bits (1 << kind). 0, or -EINVAL: an unknown name, or none at all. */
+int kernel_events_parse_kinds(const char *text, uint32_t *ret_kinds);

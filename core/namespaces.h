@@ -7,9 +7,7 @@
 #include <sys/types.h>
 
 #include "core/arena.h"
-
-/* The eight types of namespaces(7), in the order they are listed. */
-enum ns_type { NS_MNT, NS_NET, NS_PID, NS_USER, NS_UTS, NS_IPC, NS_CGROUP, NS_TIME, NS_TYPE_COUNT };
+#include "core/ns_type.h"
 
 /* No such namespace, or one that cannot be seen from here. */
 #define NS_NONE UINT32_MAX

@@ -10,6 +10,7 @@
 #include "core/cleanup.h"
 #include "core/escape.h"
 #include "tui/header.h"
+#include "tui/watch.h"
 
 #define STATUS_NS    UINT64_C(5000000000)
 #define INTERVAL_MIN UINT64_C(100000)
@@ -110,20 +111,6 @@ static void sync_policies(struct app *app)
 	app->source->want_policies(app->source->data, wanted);
 }
 
-/* "Off until somebody asks": who looks at distributions asks. */
-static void sync_watch(struct app *app)
-{
-	/* Reading the help ends nothing. */
-	int depth = app->depth - (app->depth > 0 && app_is_on_top(app, SCREEN_HELP));
-	enum screen_id id = app->stack[depth];
-	uint64_t serial = screens[id]->watch ? screens[id]->watch(app, app_state(app, id)) : 0;
-
-	if (serial == app->watched || !app->source->watch)
-		return;
-	app->watched = serial;
-	app->source->watch(app->source->data, serial);
-}
-
 /* Tells the source when other columns are needed than before. */
 static void sync_wanted(struct app *app)
 {
@@ -136,7 +123,7 @@ static void sync_wanted(struct app *app)
 		screen->needs(app, top_state(app), &set);
 	sync_inventory(app);
 	sync_policies(app);
-	sync_watch(app);
+	watch_sync(app);
 	feed_sync(app);
 	if (metric_set_equal(&set, &app->wanted))
 		return;

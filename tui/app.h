@@ -40,9 +40,11 @@ struct app {
 	unsigned int inventory;	      /* parts asked for, as the source knows */
 	bool of_policies;	      /* likewise */
 	struct policy_report *report; /* the agent's latest; NULL: none yet */
-	uint64_t watched;	      /* the cgroup whose distributions were asked for, by serial */
-	char no_latency[160];	      /* why there are none */
-	struct feed feed;	      /* kernel events */
+	/* The cgroups whose waiting times were asked for, by serial. */
+	uint64_t watched[TUI_WATCHED_MOST];
+	size_t n_watched;
+	char no_latency[160]; /* why there are none */
+	struct feed feed;     /* kernel events */
 	struct freeze_order freeze;
 	void *states[SCREEN_COUNT];
 	struct prompt prompt;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/cleanup.h"
-#include "core/distribution.h"
+#include "core/distribution_text.h"
 #include "core/units.h"
 
 /* Columns of a line of the picture: bound, count, bar; the same again for the total. */

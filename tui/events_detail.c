@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-#include "core/distribution.h"
+#include "core/distribution_text.h"
 #include "core/kernel_event.h"
 #include "core/ns_text.h"
 #include "core/units.h"

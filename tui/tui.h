@@ -14,6 +14,8 @@ struct tui_events {
 	char why[160]; /* nothing is told: why */
 };
 
+enum { TUI_WATCHED_MOST = 256 };
+
 /* Where the terminal gets its data and sends its wishes; the agent fills it in. */
 struct tui_source {
 	void *data;
@@ -51,10 +53,10 @@ struct tui_source {
 	 */
 	bool (*events)(void *data, struct tui_events *ret_state, struct kernel_events **ret_events);
 	/*
-	 * Snapshots carry the distributions of that cgroup (its serial; 0: of none) from now on.
-	 * May be NULL.
+	 * Snapshots carry what is counted in watched cgroups of these (by serial, at most
+	 * TUI_WATCHED_MOST) from now on. May be NULL.
 	 */
-	void (*watch)(void *data, uint64_t serial);
+	void (*watch)(void *data, const uint64_t *serials, size_t n);
 	/* Why there are no distributions and will be none; "" if that is not so. May be NULL. */
 	void (*no_latency)(void *data, char *text, size_t size);
 	/*

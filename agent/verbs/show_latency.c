@@ -3,7 +3,7 @@
 
 #include "agent/output.h"
 #include "core/cleanup.h"
-#include "core/distribution.h"
+#include "core/distribution_text.h"
 
 static void add_buckets(struct strbuf *out, const struct distribution *distribution)
 {

@@ -48,7 +48,10 @@ struct terminal {
 	uint64_t interval_usec;
 	bool paused, stop, now;
 	struct snapshot *latest;
-	uint64_t watched; /* the cgroup whose distributions are wanted, by serial; 0: none */
+	/* The cgroups whose waiting times are wanted, by serial. */
+	uint64_t watched[TUI_WATCHED_MOST];
+	size_t n_watched;
+	bool other_watched; /* than the sampler knows */
 	char no_latency[160];
 	struct meminfo memory; /* of the host; total 0: unknown */
 };
@@ -117,28 +120,60 @@ static void take_inventory(struct terminal *terminal)
 	inventory_unref(inventory);
 }
 
-/* What is wanted of the kernel beside the columns. */
-static void take_watched(struct terminal *terminal, uint64_t *watched)
+/* What is wanted of the kernel beside the columns, and why that cannot be had. */
+static void take_watched(struct terminal *terminal)
 {
-	uint64_t serial;
+	uint64_t serials[TUI_WATCHED_MOST];
+	const char *reason;
+	size_t n;
+	bool other;
 
 	pthread_mutex_lock(&terminal->mutex);
-	serial = terminal->watched;
+	n = terminal->n_watched;
+	memcpy(serials, terminal->watched, n * sizeof(*serials));
+	other = terminal->other_watched;
+	terminal->other_watched = false;
 	pthread_mutex_unlock(&terminal->mutex);
-	if (serial != *watched &&
-	    sampler_watch(terminal->sampler, UINT32_MAX, &serial, serial ? 1 : 0) == 0)
-		*watched = serial;
-}
-
-/* After the first sample: people see that one before the programs are loaded. */
-static void load_bpf(struct terminal *terminal)
-{
-	const char *reason;
-
-	sampler_load_bpf(terminal->sampler);
-	sampler_bpf(terminal->sampler, &reason);
+	if (!other)
+		return;
+	sampler_watch(terminal->sampler, UINT32_MAX, serials, n);
+	if (sampler_bpf(terminal->sampler, &reason))
+		sampler_latency(terminal->sampler, &reason);
 	pthread_mutex_lock(&terminal->mutex);
 	snprintf(terminal->no_latency, sizeof(terminal->no_latency), "%s", reason);
+	pthread_mutex_unlock(&terminal->mutex);
+}
+
+/* Called with the mutex held. */
+static void update_keeper(struct terminal *terminal)
+{
+	if (terminal->keeper)
+		inventory_keeper_want(terminal->keeper,
+				      terminal->wanted_parts |
+					      metric_set_inventory(&terminal->wanted));
+}
+
+/* The bpf backend, and what is beside the cgroups. */
+static void start_rest(struct terminal *terminal)
+{
+	struct inventory_options options = { .period_ns = INVENTORY_PERIOD_NS, .thread = true };
+	const struct hierarchies *hierarchies = sampler_hierarchies(terminal->sampler);
+	struct root *root = terminal->context->root;
+	struct inventory_keeper *keeper = NULL;
+	char reason[BPF_REASON_SIZE];
+
+	/* A recorded tree has neither. */
+	if (root_is_recorded(root))
+		return;
+	/* Without them the keeper reads /proc, and nobody need be told. */
+	if (terminal->context->backend != BACKEND_FILES && sampler_use_bpf(terminal->sampler, true))
+		bpf_tasks_new(root, hierarchies, &terminal->tasks, reason, sizeof(reason));
+	options.tasks = terminal->tasks;
+	if (inventory_keeper_new(root, hierarchies, &options, &keeper) < 0)
+		return;
+	pthread_mutex_lock(&terminal->mutex);
+	terminal->keeper = keeper;
+	update_keeper(terminal);
 	pthread_mutex_unlock(&terminal->mutex);
 }
 
@@ -147,20 +182,21 @@ static void *sample_loop(void *data)
 	struct terminal *terminal = data;
 	struct metric_set wanted;
 	struct timespec next;
-	uint64_t watched = 0;
-	bool loaded = false;
+	bool started = false;
 
 	clock_gettime(CLOCK_MONOTONIC, &next);
 	while (wait_tick(terminal, &next, &wanted)) {
 		struct snapshot *snapshot;
 
 		take_inventory(terminal);
-		take_watched(terminal, &watched);
+		if (started)
+			take_watched(terminal);
 		if (sampler_sample(terminal->sampler, &wanted, &snapshot) == 0)
 			publish(terminal, snapshot);
-		if (!loaded)
-			load_bpf(terminal);
-		loaded = true;
+		/* People see the first sample before the rest is started. */
+		if (!started)
+			start_rest(terminal);
+		started = true;
 	}
 	return NULL;
 }
@@ -174,15 +210,6 @@ static struct snapshot *latest(void *data)
 	snapshot = terminal->latest ? snapshot_ref(terminal->latest) : NULL;
 	pthread_mutex_unlock(&terminal->mutex);
 	return snapshot;
-}
-
-/* Called with the mutex held. */
-static void update_keeper(struct terminal *terminal)
-{
-	if (terminal->keeper)
-		inventory_keeper_want(terminal->keeper,
-				      terminal->wanted_parts |
-					      metric_set_inventory(&terminal->wanted));
 }
 
 static void want_inventory(void *data, unsigned int parts)
@@ -341,12 +368,14 @@ static bool take_events(void *data, struct tui_events *ret_state, struct kernel_
 	return terminal_events_take(terminal->events, ret_state, ret_events);
 }
 
-static void watch(void *data, uint64_t serial)
+static void watch(void *data, const uint64_t *serials, size_t n)
 {
 	struct terminal *terminal = data;
 
 	pthread_mutex_lock(&terminal->mutex);
-	terminal->watched = serial;
+	memcpy(terminal->watched, serials, n * sizeof(*serials));
+	terminal->n_watched = n;
+	terminal->other_watched = true;
 	pthread_mutex_unlock(&terminal->mutex);
 }
 
@@ -418,10 +447,7 @@ static int run(struct terminal *terminal)
 
 static int start(struct terminal *terminal, pthread_t *ret_thread)
 {
-	struct inventory_options inventory = { .period_ns = INVENTORY_PERIOD_NS, .thread = true };
-	char reason[BPF_REASON_SIZE];
 	pthread_condattr_t attributes;
-	const char *none;
 	int r = 0;
 
 	pthread_mutex_init(&terminal->mutex, NULL);
@@ -432,19 +458,10 @@ static int start(struct terminal *terminal, pthread_t *ret_thread)
 	for (const enum metric_id *id = metric_default_columns; *id != M_NONE; id++)
 		metric_set_add(&terminal->wanted, *id);
 	terminal->now = true;
-	/* Without it the keeper reads /proc, and nobody need be told. */
-	if (sampler_bpf(terminal->sampler, &none))
-		bpf_tasks_new(terminal->context->root, sampler_hierarchies(terminal->sampler),
-			      &terminal->tasks, reason, sizeof(reason));
-	inventory.tasks = terminal->tasks;
 	/* A recorded tree has neither of both. */
 	if (!root_is_recorded(terminal->context->root)) {
-		r = inventory_keeper_new(terminal->context->root,
-					 sampler_hierarchies(terminal->sampler), &inventory,
-					 &terminal->keeper);
-		if (r == 0)
-			r = terminal_agent_new(terminal->context->state_dir, terminal->event_fd,
-					       &terminal->agent);
+		r = terminal_agent_new(terminal->context->state_dir, terminal->event_fd,
+				       &terminal->agent);
 		if (r == 0)
 			r = terminal_events_new(terminal->context->root,
 						sampler_hierarchies(terminal->sampler),
@@ -461,7 +478,7 @@ int verb_terminal(struct context *context, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	context->goes_on = true;
+	/* Programs come after the first sample, unless they were asked for aloud. */
 	r = context_sampler(context, &terminal.sampler);
 	if (r != 0)
 		return r;

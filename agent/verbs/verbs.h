@@ -11,6 +11,7 @@ int verb_ns(struct context *context, int argc, char **argv);
 int verb_overlay(struct context *context, int argc, char **argv);
 /* `cgwatch overlay diff`; argv[0] is "diff". */
 int verb_overlay_diff(struct context *context, int argc, char **argv);
+int verb_events(struct context *context, int argc, char **argv);
 int verb_controllers(struct context *context, int argc, char **argv);
 int verb_metrics(struct context *context, int argc, char **argv);
 int verb_doctor(struct context *context, int argc, char **argv);

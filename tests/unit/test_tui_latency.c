@@ -87,6 +87,30 @@ static void test_watches_what_is_shown(void **state)
 	close_scene(&scene);
 }
 
+/* A column that shows something of it needs it of every row; that of a detail is the first. */
+static void test_watches_columns(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	open_watched(&scene, 160, 40);
+	scene.app.view.columns[scene.app.view.n_columns++] = M_LATENCY_RUNQUEUE_P99;
+	feed(&scene);
+	assert_int_equal(scene.fake.n_watched, ARRAY_SIZE(machine));
+	assert_int_equal(scene.fake.watched, serial_of(&scene, "/"));
+	press(&scene, 'i');
+	assert_int_equal(scene.fake.n_watched, ARRAY_SIZE(machine));
+	assert_int_equal(scene.fake.watched, serial_of(&scene, "/batch/job-1"));
+	press(&scene, 'i');
+	press(&scene, '/');
+	type(&scene, "job-2");
+	press(&scene, K_ENTER);
+	assert_int_equal(scene.fake.n_watched, 3); /* with those above it */
+	press(&scene, K_TAB);
+	assert_int_equal(scene.fake.n_watched, 0);
+	close_scene(&scene);
+}
+
 static void test_says_why_not(void **state)
 {
 	struct scene scene;
@@ -105,6 +129,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_watches_what_is_shown),
+		cmocka_unit_test(test_watches_columns),
 		cmocka_unit_test(test_says_why_not),
 	};
 

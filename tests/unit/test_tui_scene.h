@@ -44,7 +44,8 @@ struct fake_source {
 	struct kernel_events *events; /* until they are taken */
 	struct tui_events event_state;
 	uint32_t wanted_events;
-	uint64_t watched;	/* serial */
+	uint64_t watched; /* serial of the first one */
+	size_t n_watched;
 	const char *no_latency; /* or NULL */
 	char frozen_path[256];
 	uint64_t cpu_usec;		     /* that each process has used */
@@ -188,9 +189,12 @@ static inline bool source_events(void *data, struct tui_events *ret_state,
 	return *ret_events != NULL;
 }
 
-static inline void source_watch(void *data, uint64_t serial)
+static inline void source_watch(void *data, const uint64_t *serials, size_t n)
 {
-	((struct fake_source *)data)->watched = serial;
+	struct fake_source *fake = data;
+
+	fake->watched = n ? serials[0] : 0;
+	fake->n_watched = n;
 }
 
 static inline void source_no_latency(void *data, char *text, size_t size)

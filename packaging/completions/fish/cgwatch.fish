@@ -29,7 +29,7 @@ function __cgwatch_policy_word
     __fish_seen_subcommand_from policy; and __fish_seen_subcommand_from check explain status simulate release-all
 end
 
-set -l verbs ls show ps ns overlay controllers run set freeze thaw policy metrics doctor
+set -l verbs ls show ps ns overlay controllers events run set freeze thaw policy metrics doctor
 set -l no_verb "not __fish_seen_subcommand_from $verbs"
 
 complete -c cgwatch -f
@@ -45,6 +45,7 @@ complete -c cgwatch -n $no_verb -a ps -d 'Processes with their cgroup'
 complete -c cgwatch -n $no_verb -a ns -d 'Namespaces and what keeps them'
 complete -c cgwatch -n $no_verb -a overlay -d 'Overlay mounts and what was written'
 complete -c cgwatch -n $no_verb -a controllers -d 'Controllers and where each lives'
+complete -c cgwatch -n $no_verb -a events -d 'What happens, as the kernel tells it'
 complete -c cgwatch -n $no_verb -a run -d 'Start a command in a cgroup, in namespaces'
 complete -c cgwatch -n $no_verb -a set -d 'Change limits by hand'
 complete -c cgwatch -n $no_verb -a freeze -d 'Stop every task of a cgroup'
@@ -90,6 +91,10 @@ complete -c cgwatch -n '__fish_seen_subcommand_from ls' -l sort -x -a 'path (__c
 complete -c cgwatch -n '__fish_seen_subcommand_from ls' -l watch -d 'Go on'
 complete -c cgwatch -n '__fish_seen_subcommand_from controllers' -o m -d 'With mount points'
 complete -c cgwatch -n '__fish_seen_subcommand_from controllers' -o a -d 'All controllers'
+complete -c cgwatch -n '__fish_seen_subcommand_from events' -s k -l kind -x -a 'created removed attached fork exec exit oom_kill freeze thaw ns_created ns_destroyed write' -d 'Only these'
+complete -c cgwatch -n '__fish_seen_subcommand_from events' -l json -d 'For programs'
+complete -c cgwatch -n '__fish_seen_subcommand_from events' -s n -l count -x -d 'End after so many'
+complete -c cgwatch -n '__fish_seen_subcommand_from events' -l duration -x -a '10s 1m' -d 'End after this time'
 complete -c cgwatch -n '__fish_seen_subcommand_from metrics' -l markdown -d 'As a table'
 complete -c cgwatch -n '__fish_seen_subcommand_from run' -l cgroup -x -a '(__cgwatch_cgroups)' -d 'Where'
 complete -c cgwatch -n '__fish_seen_subcommand_from run' -l cpu -x -a '50% 100%' -d 'Quota, of one core'
