@@ -39,6 +39,7 @@ struct bpf_latency {
 	struct latency_bpf *skeleton;
 	struct bpf_program_status programs[LATENCY_PROGRAMS];
 	struct bpf_link *links[LATENCY_PROGRAMS];
+	int fds[LATENCY_PROGRAMS];		     /* of those that are loaded */
 	int64_t subsys[DISTRIBUTION_KIND_COUNT + 1]; /* numbers of their controllers */
 	bool high_before;			     /* memory.high: the function of up to 6.7 */
 	uint32_t can;	  /* what this kernel can tell: kinds and LATENCY_NET */

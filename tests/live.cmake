@@ -26,6 +26,7 @@ endfunction()
 
 # One line a program.
 live_program(live_actions)
+live_program(live_bpf_latency)
 live_program(live_deep)
 live_program(live_guards)
 live_program(live_events)
