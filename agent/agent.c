@@ -17,6 +17,7 @@
 #include "agent/agent_policies.h"
 #include "agent/context.h"
 #include "agent/control.h"
+#include "agent/privileges.h"
 #include "agent/self.h"
 #include "core/cleanup.h"
 
@@ -136,7 +137,8 @@ static int on_child(sd_event_source *source, const siginfo_t *info, void *data)
 /* Root, sampler, guards and a first look at which cgroups there are: what a check needs. */
 static int start_sampling(struct agent *agent)
 {
-	struct sampler_options options = { .max_fds = agent->config.max_fds, .bpf = true };
+	struct sampler_options options = { .max_fds = agent->config.max_fds,
+					   .bpf = agent->config.backend != BACKEND_FILES };
 	const struct metric_set none = { 0 };
 	int r = root_new(agent->sources.prefix, &agent->root);
 
@@ -149,11 +151,23 @@ static int start_sampling(struct agent *agent)
 			  r == -ENOENT ? "no cgroup filesystem is mounted" : strerror(-r));
 		return r == -ENOENT ? -ENODEV : r;
 	}
+	agent_inventory_load(agent);
 	r = guards_new(agent->root, sampler_hierarchies(agent->sampler), &agent->guards);
 	if (r == 0)
 		r = unit_bus_new(NULL, &agent->units);
 	if (r == 0)
 		r = unit_bus_new(NULL, &agent->watchdog_units);
+	return r;
+}
+
+/* All programs for the kernel are loaded, and there is no second thread yet. */
+static int drop_privileges(struct agent *agent)
+{
+	const char *reason;
+	int r = privileges_drop(agent->root, sampler_bpf(agent->sampler, &reason) != NULL);
+
+	if (r < 0)
+		log_error("giving up capabilities: %s", strerror(-r));
 	return r;
 }
 
@@ -177,6 +191,8 @@ static int start_parts(struct agent *agent)
 	struct decisions decisions = { 0 };
 	int r = start_sampling(agent);
 
+	if (r == 0)
+		r = drop_privileges(agent);
 	if (r == 0)
 		r = agent_policies_load(agent, &agent->config, &agent->policies);
 	if (r == 0)
@@ -233,6 +249,7 @@ static void free_sampling(struct agent *agent)
 	unit_bus_free(agent->units);
 	guards_free(agent->guards);
 	snapshot_unref(agent->latest);
+	bpf_tasks_free(agent->tasks);
 	sampler_free(agent->sampler);
 	root_free(agent->root);
 }
@@ -302,6 +319,7 @@ int agent_run(const struct agent_sources *sources)
 			 policy_set_size(agent.policies),
 			 policy_set_size(agent.policies) == 1 ? "y" : "ies",
 			 (double)agent.config.interval_usec / 1e6);
+		backend_log(agent.sampler, agent.config.backend);
 		rights_ask(agent.rights);
 		rights_log(agent.rights);
 		sd_notify(0, "READY=1");

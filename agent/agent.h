@@ -7,6 +7,7 @@
 #include "agent/config.h"
 #include "agent/recent.h"
 #include "agent/rights.h"
+#include "collectors/bpf_tasks.h"
 #include "collectors/event_watch.h"
 #include "agent/tally.h"
 #include "collectors/inventory.h"
@@ -53,6 +54,7 @@ struct agent {
 	struct agent_events *events;
 	bool adopted; /* what an earlier agent left held was taken over */
 	struct snapshot *latest;
+	struct bpf_tasks *tasks;	     /* for the keeper; NULL: it reads /proc */
 	struct inventory_keeper *keeper;     /* from the first time that a part is wanted */
 	struct inventory *pending_inventory; /* an empty one, until the keeper has one */
 #if CGWATCH_HAVE_EXPORTER

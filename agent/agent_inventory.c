@@ -22,8 +22,22 @@ unsigned int agent_inventory_parts(const struct agent *agent, const struct metri
 	return parts;
 }
 
+void agent_inventory_load(struct agent *agent)
+{
+	char reason[BPF_REASON_SIZE] = "";
+	const char *none;
+
+	/* Not without the sampler's: by configuration, or for want of rights. */
+	if (!sampler_bpf(agent->sampler, &none))
+		return;
+	if (bpf_tasks_new(agent->root, sampler_hierarchies(agent->sampler), &agent->tasks, reason,
+			  sizeof(reason)) < 0)
+		log_info("inventory: processes come from /proc: %s", reason);
+}
+
 static int start(struct agent *agent)
 {
+	const char *none;
 	const struct config_inventory *config = &agent->config.inventory;
 	const struct inventory_options options = {
 		.layers = { .entries_per_second = config->entries_per_second,
@@ -37,6 +51,7 @@ static int start(struct agent *agent)
 			      .orphans = config->orphans },
 		.period_ns = config->period_usec * 1000,
 		.thread = true,
+		.tasks = sampler_bpf(agent->sampler, &none) ? agent->tasks : NULL,
 	};
 
 	return inventory_keeper_new(agent->root, sampler_hierarchies(agent->sampler), &options,

@@ -11,5 +11,7 @@ unsigned int agent_inventory_parts(const struct agent *agent, const struct metri
  * absent. Never waits.
  */
 void agent_inventory_tick(struct agent *agent, const struct metric_set *needs);
+/* Loads what tells of all processes at once, while there is the right to: see bpf_tasks.h. */
+void agent_inventory_load(struct agent *agent);
 /* Ends the keeper, also for one with other options to be made. */
 void agent_inventory_stop(struct agent *agent);

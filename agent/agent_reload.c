@@ -56,6 +56,10 @@ static int take_over(struct agent *agent, struct config *config, struct policy_s
 	warn_fixed(&agent->config, config);
 	if (!config_same_inventory(&agent->config.inventory, &config->inventory))
 		agent_inventory_stop(agent); /* the next tick makes it anew */
+	if (config->backend != agent->config.backend) {
+		sampler_use_bpf(agent->sampler, config->backend != BACKEND_FILES);
+		backend_log(agent->sampler, config->backend);
+	}
 	policy_set_unref(agent->policies);
 	agent->policies = policy_set_ref(policies);
 	/* These stay as they were started with, so that nothing later looks in the wrong place. */

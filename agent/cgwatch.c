@@ -65,7 +65,7 @@ static void print_help(void)
 	printf("cgwatch %s: cgroups of this machine: what they use, what they may, what holds "
 	       "them\n"
 	       "\n"
-	       "usage: cgwatch [--root DIR] [--state DIR] [--max-fds N] [VERB …]\n"
+	       "usage: cgwatch [--root DIR] [--state DIR] [--max-fds N] [--backend B] [VERB …]\n"
 	       "\n"
 	       "Without a verb: the interactive terminal.\n\n",
 	       CGWATCH_VERSION);
@@ -75,6 +75,8 @@ static void print_help(void)
 	       "  --root DIR     look at a recorded tree instead of this machine\n"
 	       "  --state DIR    state directory of the agent (default /run/cgwatch)\n"
 	       "  --max-fds N    descriptors to keep open at most (default 16384)\n"
+	       "  --backend B    auto, files or bpf: where samples come from (default: auto for\n"
+	       "                 what goes on sampling, files for the rest)\n"
 	       "  --help         this text; after a verb: how to call it\n"
 	       "  --version\n"
 	       "\n"
@@ -135,6 +137,7 @@ static int parse_globals(struct context *context, int argc, char **argv, bool *r
 		{ "root", required_argument, NULL, 'r' },
 		{ "max-fds", required_argument, NULL, 'm' },
 		{ "state", required_argument, NULL, 's' },
+		{ "backend", required_argument, NULL, 'b' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL },
@@ -146,6 +149,10 @@ static int parse_globals(struct context *context, int argc, char **argv, bool *r
 			context->prefix = optarg;
 		else if (option == 's')
 			context->state_dir = optarg;
+		else if (option == 'b' && backend_parse(optarg, &context->backend) < 0)
+			r = context_usage(context, "--backend: %s: say auto, files or bpf", optarg);
+		else if (option == 'b')
+			r = 0;
 		else if (option == 'm')
 			r = parse_max_fds(context);
 		else if (option == 'h' || option == 'v')

@@ -23,6 +23,8 @@ static const struct {
 	{ "policies", "agent", "policies", "policy file or directory; may be repeated" },
 	{ "dry-run", "agent", "dry_run", "act as if every policy were in shadow mode" },
 	{ "max-fds", "agent", "max_fds", "descriptors to keep open at most (default 16384)" },
+	{ "backend", "sampling", "backend",
+	  "auto, files or bpf: where samples come from (default auto)" },
 	{ "log.level", "agent", "log_level", "error, warning, info or debug" },
 	{ "web.listen-address", "web", "listen",
 	  "ADDRESS:PORT, unix:/PATH or none; may be repeated (default " DEFAULT_LISTEN ")" },

@@ -99,6 +99,12 @@ static int set_log_level(struct config *config, const char *value, const char **
 	return log_level_parse(value, &config->log_level);
 }
 
+static int set_backend(struct config *config, const char *value, const char **reason)
+{
+	*reason = "say auto, files or bpf";
+	return backend_parse(value, &config->backend);
+}
+
 static int set_max_fds(struct config *config, const char *value, const char **reason)
 {
 	return set_count(&config->max_fds, value, 1000000, reason);
@@ -326,6 +332,7 @@ static const struct config_key {
 	{ "agent", "policies", set_policies, clear_policies },
 	{ "agent", "audit_log", set_audit_log },
 	{ "agent", "audit_size", set_audit_size },
+	{ "sampling", "backend", set_backend },
 	{ "web", "listen", set_listen, clear_listen },
 	{ "web", "telemetry_path", set_telemetry_path },
 	{ "web", "max_requests", set_max_requests },
@@ -388,7 +395,8 @@ static void apply(void *data, const struct ini_entry *entry)
 
 	if (!known_section(entry->section)) {
 		ini_errors_add(loader->errors, entry->file, entry->line, false,
-			       "[%s]: no such section; there are agent, web, export and inventory",
+			       "[%s]: no such section; there are agent, sampling, web, export and "
+			       "inventory",
 			       entry->section);
 		return;
 	}
@@ -411,6 +419,7 @@ static int set_defaults(struct config *config)
 	size_t length;
 
 	*config = (struct config){ .interval_usec = DEFAULT_INTERVAL_USEC,
+				   .backend = BACKEND_AUTO,
 				   .audit_size = DEFAULT_AUDIT_SIZE,
 				   .log_level = LOG_LEVEL_INFO,
 				   .max_series = 1000000,

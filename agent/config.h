@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "agent/backend.h"
 #include "core/log.h"
 #include "core/metric.h"
 #include "policies/ini_file.h"
@@ -14,6 +15,7 @@ struct texts {
 /* The agent's configuration: cgwatch.ini, then the command line (cgwatchd(8)). */
 struct config {
 	uint64_t interval_usec;
+	enum backend backend; /* never BACKEND_UNSET */
 	char *state_dir;
 	enum log_level log_level;
 	unsigned int max_fds;

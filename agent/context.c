@@ -73,7 +73,12 @@ int context_root(struct context *context)
 
 int context_sampler(struct context *context, struct sampler **ret_sampler)
 {
-	struct sampler_options options = { .max_fds = context->max_fds };
+	enum backend backend = context->backend != BACKEND_UNSET ? context->backend
+			       : context->goes_on		 ? BACKEND_AUTO
+								 : BACKEND_FILES;
+	struct sampler_options options = { .max_fds = context->max_fds,
+					   .bpf = backend != BACKEND_FILES };
+	const char *reason;
 	int r = context_root(context);
 
 	if (r != 0)
@@ -85,6 +90,9 @@ int context_sampler(struct context *context, struct sampler **ret_sampler)
 				    "'mount -t cgroup2 none /sys/fs/cgroup'");
 	if (r < 0)
 		return context_fail(context, EXIT_FAILED, "cgroups: %s", strerror(-r));
+	if (backend == BACKEND_BPF && !sampler_bpf(*ret_sampler, &reason))
+		context_fail(context, EXIT_GOOD, "--backend bpf: %s: files are read instead",
+			     reason);
 	return 0;
 }
 

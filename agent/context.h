@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "agent/backend.h"
 #include "collectors/processes.h"
 #include "collectors/sampler.h"
 
@@ -17,6 +18,8 @@ struct context {
 	const char *state_dir;
 	struct root *root; /* opened by context_root() */
 	unsigned int max_fds;
+	enum backend backend;
+	bool goes_on; /* set by verbs that sample again and again: programs are worth loading */
 };
 
 /* A verb: parses its own arguments, returns an exit code. */

@@ -181,6 +181,7 @@ void self_publish(struct agent *agent)
 	if (!agent->exporter || !agent->latest)
 		return;
 	add_sampling(&builder, agent);
+	self_add_bpf(&builder, agent);
 	add_rights(&builder, agent);
 	add_inventory(&builder, agent);
 	add_process(&builder, agent);
@@ -188,6 +189,7 @@ void self_publish(struct agent *agent)
 	self_add_policies(&builder, agent);
 	self = (struct exporter_self){ builder.list, builder.n };
 	exporter_publish(agent->exporter, agent->latest, &self);
+	free(builder.metrics);
 	free(builder.list);
 }
 

@@ -278,6 +278,46 @@ static void add_actions(struct status *status)
 	jsonw_end(json, ']');
 }
 
+static void add_program(struct jsonw *json, const struct bpf_program_status *program)
+{
+	jsonw_begin(json, NULL, '{');
+	jsonw_string(json, "name", program->name);
+	jsonw_string(json, "purpose", program->purpose);
+	jsonw_bool(json, "loaded", program->loaded);
+	jsonw_bool(json, "attached", program->attached);
+	if (program->reason[0])
+		jsonw_string(json, "reason", program->reason);
+	jsonw_end(json, '}');
+}
+
+/* Where samples come from. */
+static void add_sampling(struct status *status)
+{
+	const struct agent *agent = status->agent;
+	const struct bpf_program_status *programs = NULL;
+	struct jsonw *json = &status->json;
+	const struct bpf_sample *sample;
+	struct backend_summary summary;
+	const char *reason;
+	size_t n = 0;
+
+	backend_summarise(agent->sampler, &summary);
+	sample = sampler_bpf(agent->sampler, &reason);
+	if (sample)
+		programs = bpf_sample_programs(sample, &n);
+	jsonw_begin(json, "sampling", '{');
+	jsonw_string(json, "backend", backend_name(agent->config.backend));
+	jsonw_bool(json, "bpf", summary.bpf);
+	add_text(status, "why_no_bpf", reason);
+	jsonw_u64(json, "metrics_by_bpf", summary.by_bpf);
+	jsonw_u64(json, "metrics_by_files", summary.by_files);
+	jsonw_begin(json, "programs", '[');
+	for (size_t i = 0; i < n; i++)
+		add_program(json, &programs[i]);
+	jsonw_end(json, ']');
+	jsonw_end(json, '}');
+}
+
 static void add_state(struct status *status)
 {
 	const struct agent *agent = status->agent;
@@ -313,6 +353,7 @@ void status_json(struct agent *agent, struct strbuf *out)
 	add_tracks(&status);
 	add_holds(&status);
 	add_actions(&status);
+	add_sampling(&status);
 	jsonw_end(&status.json, '}');
 	if (status.json.out.failed)
 		out->failed = true;

@@ -11,7 +11,8 @@ set(bpf_flags -g -O2 -target bpf -mcpu=v3 -std=gnu17 -Wall -Wextra -Werror -Wno-
 	/usr/include/${CMAKE_C_LIBRARY_ARCHITECTURE})
 file(GLOB bpf_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/collectors/bpf/*.bpf.c)
 file(GLOB bpf_headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/collectors/bpf/*.h)
-foreach(source ${bpf_sources})
+# bpf_skeleton(SOURCE OUT_VARIABLE): appends the skeleton of that program to the variable.
+function(bpf_skeleton source variable)
 	get_filename_component(name ${source} NAME_WE)
 	set(object ${BPF_DIR}/${name}.bpf.o)
 	set(skeleton ${BPF_DIR}/${name}.skel.h)
@@ -22,6 +23,10 @@ foreach(source ${bpf_sources})
 	add_custom_command(OUTPUT ${skeleton}
 		COMMAND ${BPFTOOL} gen skeleton ${object} name ${name}_bpf > ${skeleton}
 		DEPENDS ${object} VERBATIM)
-	list(APPEND bpf_skeletons ${skeleton})
+	set(${variable} ${${variable}} ${skeleton} PARENT_SCOPE)
+endfunction()
+
+foreach(source ${bpf_sources})
+	bpf_skeleton(${source} bpf_skeletons)
 endforeach()
 add_custom_target(bpf_skeletons DEPENDS ${bpf_skeletons})

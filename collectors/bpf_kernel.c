@@ -4,12 +4,15 @@
 
 #include <bpf/btf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "collectors/keyed.h"
 #include "collectors/root.h"
+#include "core/cleanup.h"
 
 struct bpf_kernel {
 	struct btf *btf;
@@ -18,14 +21,19 @@ struct bpf_kernel {
 int bpf_kernel_open(struct bpf_kernel **ret_kernel, char *reason, size_t size)
 {
 	struct bpf_kernel *kernel = calloc(1, sizeof(*kernel));
-	int r = -ENOMEM;
+	int r;
 
-	if (kernel)
-		kernel->btf = btf__load_vmlinux_btf();
-	if (kernel && !kernel->btf)
+	if (!kernel) {
+		snprintf(reason, size, "out of memory");
+		return -ENOMEM;
+	}
+	errno = 0;
+	kernel->btf = btf__load_vmlinux_btf();
+	if (!kernel->btf) {
 		r = errno ? -errno : -ENOENT;
-	if (!kernel || !kernel->btf) {
-		snprintf(reason, size, "no type information of the kernel (BTF): %s", strerror(-r));
+		/* ESRCH is libbpf's word for "nowhere", also after a file that makes no sense. */
+		snprintf(reason, size, "no type information of the kernel (BTF): %s",
+			 r == -ESRCH ? "none was found" : strerror(-r));
 		free(kernel);
 		return r;
 	}
@@ -79,7 +87,7 @@ bool bpf_kernel_has_member(const struct bpf_kernel *kernel, const char *path)
 	const struct btf_type *type;
 	int id;
 
-	if (length >= sizeof(name))
+	if (length == 0 || length >= sizeof(name))
 		return false;
 	memcpy(name, path, length);
 	name[length] = '\0';
@@ -89,6 +97,8 @@ bool bpf_kernel_has_member(const struct bpf_kernel *kernel, const char *path)
 		path += length + 1;
 		length = strcspn(path, ".");
 		if (!btf_is_composite(type))
+			return false;
+		if (length == 0)
 			return false;
 		/* "events[0]" is a member "events". */
 		type = find_member(kernel->btf, type, path, strcspn(path, ".["));
@@ -109,38 +119,77 @@ bool bpf_kernel_has_tracepoint(const struct bpf_kernel *kernel, const char *name
 	return btf__find_by_name_kind(kernel->btf, text, BTF_KIND_TYPEDEF) > 0;
 }
 
-bool bpf_kernel_enum(const struct bpf_kernel *kernel, const char *enumeration, const char *name,
-		     int64_t *ret_value)
+static bool find_value(const struct btf *btf, const struct btf_type *type, const char *name,
+		       int64_t *ret_value)
 {
-	int id = btf__find_by_name_kind(kernel->btf, enumeration, BTF_KIND_ENUM);
-	const struct btf_type *type = id > 0 ? btf__type_by_id(kernel->btf, (uint32_t)id) : NULL;
-	const struct btf_enum *value = type ? btf_enum(type) : NULL;
+	bool wide = btf_is_enum64(type);
 
-	for (int i = 0; type && i < btf_vlen(type); i++, value++) {
-		if (strcmp(btf__name_by_offset(kernel->btf, value->name_off), name) == 0) {
-			*ret_value = value->val;
-			return true;
-		}
+	for (int i = 0; i < btf_vlen(type); i++) {
+		uint32_t text = wide ? btf_enum64(type)[i].name_off : btf_enum(type)[i].name_off;
+
+		if (strcmp(btf__name_by_offset(btf, text), name) != 0)
+			continue;
+		*ret_value = wide ? (int64_t)btf_enum64_value(&btf_enum64(type)[i])
+				  : btf_enum(type)[i].val;
+		return true;
 	}
 	return false;
 }
 
+/* One look over all types: a name may stand for several of them, and only one has the number. */
+bool bpf_kernel_enum(const struct bpf_kernel *kernel, const char *enumeration, const char *name,
+		     int64_t *ret_value)
+{
+	uint32_t n = btf__type_cnt(kernel->btf);
+
+	for (uint32_t id = 1; id < n; id++) {
+		const struct btf_type *type = btf__type_by_id(kernel->btf, id);
+
+		if (btf_is_any_enum(type) &&
+		    strcmp(btf__name_by_offset(kernel->btf, type->name_off), enumeration) == 0 &&
+		    find_value(kernel->btf, type, name, ret_value))
+			return true;
+	}
+	return false;
+}
+
+/* "address type name [module]": a variable whose address this process may know. */
+static bool is_variable(struct span line, const char *name)
+{
+	struct span address, type, word;
+	bool known = false;
+
+	if (!span_word(&line, &address) || !span_word(&line, &type) || !span_word(&line, &word) ||
+	    !strchr("dDbBrRvV", *type.at) || !span_is(word, name))
+		return false;
+	for (const char *at = address.at; at < address.end; at++)
+		known |= *at != '0';
+	return known;
+}
+
+/* Five megabytes and more: read by pieces. */
 bool bpf_kernel_has_variable(const struct root *root, const char *name)
 {
-	struct strbuf text;
-	struct span rest, line, word;
-	bool found = false;
+	enum { PIECE = 64 * 1024 };
+	_cleanup_(freep) char *piece = malloc(PIECE);
+	_cleanup_(closep) int fd = root_open(root, ROOT_PROC, "kallsyms", O_RDONLY);
+	size_t length = 0;
+	ssize_t n;
 
-	strbuf_init(&text);
-	if (root_read(root, ROOT_PROC, "kallsyms", &text) < 0)
-		text.length = 0;
-	rest = (struct span){ text.data, text.data + text.length };
-	while (!found && span_line(&rest, &line)) {
-		/* "address type name" */
-		if (span_word(&line, &word) && span_word(&line, &word) &&
-		    strchr("dDbBrRvV", *word.at) && span_word(&line, &word))
-			found = span_is(word, name);
+	if (!piece || fd < 0)
+		return false;
+	while ((n = read(fd, piece + length, PIECE - length)) > 0) {
+		char *end = memrchr(piece, '\n', length + (size_t)n);
+		struct span rest = { piece, end ? end + 1 : piece }, line;
+
+		while (span_line(&rest, &line)) {
+			if (is_variable(line, name))
+				return true;
+		}
+		length = (size_t)(piece + length + n - rest.end);
+		if (length == PIECE)
+			return false; /* no line is that long */
+		memmove(piece, rest.end, length);
 	}
-	strbuf_done(&text);
-	return found;
+	return false;
 }

@@ -25,5 +25,9 @@ bool bpf_kernel_has_tracepoint(const struct bpf_kernel *kernel, const char *name
 /* The number of an enumerator of any enum of that name; false if there is none. */
 bool bpf_kernel_enum(const struct bpf_kernel *kernel, const char *enumeration, const char *name,
 		     int64_t *ret_value);
-/* True if /proc/kallsyms has a variable of that name: a kernel with KALLSYMS_ALL. */
+/*
+ * True if /proc/kallsyms has a variable of that name with its address: a kernel with KALLSYMS_ALL,
+ * and either CAP_SYSLOG or a kernel that hides no addresses (kernel.kptr_restrict,
+ * kernel.perf_event_paranoid), or else libbpf would take 0 for it.
+ */
 bool bpf_kernel_has_variable(const struct root *root, const char *name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <linux/bpf.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -18,6 +19,13 @@ struct bpf_object_skeleton;
 void bpf_load_init(void);
 /* Whether this process may load programs at all; the reason if not. */
 bool bpf_load_allowed(char *reason, size_t size);
+
+/*
+ * Makes a map with keys of 32 bits, `flags` as BPF_F_*, with CAP_BPF for that moment if this thread
+ * may have it. A descriptor or -errno.
+ */
+int bpf_load_map(enum bpf_map_type type, const char *name, uint32_t value_size, uint32_t n,
+		 uint32_t flags);
 
 /*
  * `open` makes the skeleton with its rodata set and returns its object (NULL: no memory); `close`

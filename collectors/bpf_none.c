@@ -5,8 +5,17 @@
 #include <string.h>
 
 #include "collectors/bpf_events.h"
+#include "collectors/bpf_kernel.h"
 #include "collectors/bpf_latency.h"
 #include "collectors/bpf_sample.h"
+#include "collectors/bpf_tasks.h"
+
+bool bpf_kernel_has_variable(const struct root *root, const char *name)
+{
+	(void)root;
+	(void)name;
+	return false;
+}
 
 int bpf_sample_new(const struct root *root, const struct hierarchies *hierarchies,
 		   struct bpf_sample **ret_sample, char *reason, size_t size)
@@ -42,17 +51,11 @@ uint32_t bpf_sample_can(const struct bpf_sample *sample)
 	return 0;
 }
 
-uint32_t bpf_sample_pass(struct bpf_sample *sample, uint32_t also)
-{
-	(void)sample;
-	(void)also;
-	return 0;
-}
-
-int bpf_sample_compare(struct bpf_sample *sample, struct walk *walk)
+uint32_t bpf_sample_pass(struct bpf_sample *sample, struct walk *walk, uint32_t also)
 {
 	(void)sample;
 	(void)walk;
+	(void)also;
 	return 0;
 }
 
@@ -62,6 +65,12 @@ int bpf_sample_fill(struct bpf_sample *sample, struct walk *walk, struct snapsho
 	(void)walk;
 	(void)snapshot;
 	return 0;
+}
+
+const uint32_t *bpf_sample_asks(const struct bpf_sample *sample)
+{
+	(void)sample;
+	return NULL;
 }
 
 void bpf_sample_get_stats(const struct bpf_sample *sample, struct bpf_sample_stats *ret_stats)
@@ -136,6 +145,57 @@ void bpf_events_get_stats(const struct bpf_events *events, struct bpf_events_sta
 const struct bpf_program_status *bpf_events_programs(const struct bpf_events *events, size_t *ret_n)
 {
 	(void)events;
+	*ret_n = 0;
+	return NULL;
+}
+
+int bpf_tasks_new(const struct root *root, const struct hierarchies *hierarchies,
+		  struct bpf_tasks **ret_tasks, char *reason, size_t size)
+{
+	(void)root;
+	(void)hierarchies;
+	(void)ret_tasks;
+	snprintf(reason, size, "this cgwatch was built without it");
+	return -EOPNOTSUPP;
+}
+
+void bpf_tasks_free(struct bpf_tasks *tasks)
+{
+	(void)tasks;
+}
+
+int bpf_tasks_read(struct bpf_tasks *tasks, const struct task_record *const **ret_list,
+		   size_t *ret_n)
+{
+	(void)tasks;
+	(void)ret_list;
+	(void)ret_n;
+	return -EOPNOTSUPP;
+}
+
+bool bpf_tasks_has_hierarchy(const struct bpf_tasks *tasks, unsigned int hierarchy)
+{
+	(void)tasks;
+	(void)hierarchy;
+	return false;
+}
+
+bool bpf_tasks_has_link(const struct bpf_tasks *tasks, unsigned int link)
+{
+	(void)tasks;
+	(void)link;
+	return false;
+}
+
+void bpf_tasks_get_stats(const struct bpf_tasks *tasks, struct bpf_tasks_stats *ret_stats)
+{
+	(void)tasks;
+	memset(ret_stats, 0, sizeof(*ret_stats));
+}
+
+const struct bpf_program_status *bpf_tasks_programs(const struct bpf_tasks *tasks, size_t *ret_n)
+{
+	(void)tasks;
 	*ret_n = 0;
 	return NULL;
 }

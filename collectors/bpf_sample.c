@@ -18,10 +18,16 @@
 #include "collectors/bpf_sample_private.h"
 #include "core/cleanup.h"
 #include "core/clock.h"
+#include "core/log.h"
 
 #include "sample.skel.h"
 
-enum { CAPACITY_FIRST = 1024 };
+/* In cgroups. More than the last are left to the files: some 300 MB of memory that cannot be
+ * swapped. */
+enum { CAPACITY_FIRST = 1024, CAPACITY_MAX = 256 * 1024 };
+
+/* The map is made smaller after that many samples in a row that needed a quarter of it. */
+enum { ROOMY_SAMPLES = 64 };
 
 static const char *const part_types[BPF_PART_COUNT] = {
 #define X(ID, id, type) [BPF_PART_##ID] = type,
@@ -95,15 +101,13 @@ static int attach(struct bpf_sample *sample, unsigned int h)
 	if (fd < 0)
 		return fd;
 	info.cgroup.cgroup_fd = (uint32_t)fd;
-	sample->links[h] = bpf_program__attach_iter(sample->skeleton->progs.sample_cgroup,
-						    &options);
-	return sample->links[h] ? 0 : -errno;
+	sample->list[h].link = bpf_program__attach_iter(sample->skeleton->progs.sample_cgroup,
+							&options);
+	return sample->list[h].link ? 0 : -errno;
 }
 
-static void drop_map(struct bpf_sample *sample, unsigned int h)
+static void drop_map(struct bpf_records *records)
 {
-	struct bpf_records *records = &sample->records[h];
-
 	if (records->list)
 		munmap(records->list, records->bytes);
 	if (records->fd >= 0)
@@ -111,32 +115,36 @@ static void drop_map(struct bpf_sample *sample, unsigned int h)
 	*records = (struct bpf_records){ .fd = -1 };
 }
 
-/* A map with room for that many cgroups in place of the one there was. */
-static int grow(struct bpf_sample *sample, unsigned int h, uint32_t capacity)
+/*
+ * A map with room for that many cgroups in place of the one there was, which stays if there can be
+ * none: making one takes CAP_BPF where unprivileged programs are forbidden
+ * (kernel.unprivileged_bpf_disabled).
+ */
+static int resize(struct bpf_sample *sample, uint32_t capacity)
 {
-	DECLARE_LIBBPF_OPTS(bpf_map_create_opts, options,
-			    .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), size = (sizeof(struct cg_record) + 7) & ~7UL;
 	struct bpf_records records = { .fd = -1, .capacity = capacity };
 	int outer = bpf_map__fd(sample->skeleton->maps.records);
+	uint32_t key = 0;
 
-	records.fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "cgw_records", sizeof(uint32_t),
-				    sizeof(struct cg_record), capacity, &options);
+	records.fd = bpf_load_map(BPF_MAP_TYPE_ARRAY, "cgw_records", sizeof(struct cg_record),
+				  capacity, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	if (records.fd < 0)
-		return -errno;
+		return records.fd;
 	records.bytes = (capacity * size + page - 1) / page * page;
-	records.list = mmap(NULL, records.bytes, PROT_READ, MAP_SHARED, records.fd, 0);
+	records.list = mmap(NULL, records.bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, records.fd,
+			    0);
 	if (records.list == MAP_FAILED ||
-	    bpf_map_update_elem(outer, &h, &records.fd, BPF_ANY) < 0) {
+	    bpf_map_update_elem(outer, &key, &records.fd, BPF_ANY) < 0) {
 		int r = -errno;
 
-		if (records.list != MAP_FAILED)
-			munmap(records.list, records.bytes);
-		close(records.fd);
+		if (records.list == MAP_FAILED)
+			records.list = NULL;
+		drop_map(&records);
 		return r;
 	}
-	drop_map(sample, h);
-	sample->records[h] = records;
+	drop_map(&sample->records);
+	sample->records = records;
 	return 0;
 }
 
@@ -171,8 +179,7 @@ int bpf_sample_new(const struct root *root, const struct hierarchies *hierarchie
 	sample->root = root;
 	sample->hierarchies = hierarchies;
 	sample->program = (struct bpf_program_status){ "sample_cgroup", "sampling of cgroups" };
-	for (unsigned int h = 0; h < HIERARCHY_MAX; h++)
-		sample->records[h].fd = -1;
+	sample->records.fd = -1;
 	r = load(sample, reason, size);
 	for (unsigned int h = 0; r == 0 && h < hierarchies->n; h++) {
 		if (hierarchies->list[h].fd >= 0 && attach(sample, h) == 0)
@@ -196,28 +203,32 @@ void bpf_sample_free(struct bpf_sample *sample)
 	if (!sample)
 		return;
 	for (unsigned int h = 0; h < HIERARCHY_MAX; h++) {
-		drop_map(sample, h);
-		bpf_link__destroy(sample->links[h]);
-		free(sample->rows[h]);
-		free(sample->index[h].buckets);
-		free(sample->at[h].list);
+		struct bpf_hierarchy *hierarchy = &sample->list[h];
+
+		bpf_link__destroy(hierarchy->link);
+		free(hierarchy->rows);
+		free(hierarchy->index.buckets);
+		free(hierarchy->places);
+		free(hierarchy->copy);
 	}
+	drop_map(&sample->records);
 	sample_bpf__destroy(sample->skeleton);
+	free(sample->asks);
 	free(sample);
 }
 
-/* One pass as the capacity is. The number of cgroups or -errno. */
+/* One pass over as many cgroups as the map has room for. The number that there are, or -errno. */
 static int64_t pass_once(struct bpf_sample *sample, unsigned int h)
 {
 	struct cg_control *control = &sample->skeleton->bss->control;
-	_cleanup_(closep) int fd = bpf_iter_create(bpf_link__fd(sample->links[h]));
+	_cleanup_(closep) int fd = bpf_iter_create(bpf_link__fd(sample->list[h].link));
 	char none[8];
 	ssize_t n;
 
 	if (fd < 0)
 		return -errno;
-	control->hierarchy = h;
-	control->want = sample->want[h];
+	control->hierarchy = 0;
+	control->want = sample->list[h].want;
 	control->n = 0;
 	while ((n = read(fd, none, sizeof(none))) != 0) {
 		if (n < 0 && errno != EINTR && errno != EAGAIN)
@@ -226,48 +237,111 @@ static int64_t pass_once(struct bpf_sample *sample, unsigned int h)
 	return control->n;
 }
 
-static int pass(struct bpf_sample *sample, unsigned int h)
+/* The same; the map grows to the number of cgroups if it can. */
+static int64_t pass_grown(struct bpf_sample *sample, unsigned int h)
 {
-	struct bpf_records *records = &sample->records[h];
-
-	if (!records->list) {
-		int r = grow(sample, h, CAPACITY_FIRST);
-
-		if (r < 0)
-			return r;
-	}
 	for (;;) {
 		int64_t n = pass_once(sample, h);
-		int r;
+		uint64_t room = (uint64_t)n + (uint64_t)n / 4;
 
-		if (n < 0)
-			return (int)n;
-		records->n = (uint32_t)n;
-		if (records->n <= records->capacity)
-			return 0;
+		if (n <= sample->records.capacity || sample->records.capacity >= CAPACITY_MAX)
+			return n;
+		if (room > CAPACITY_MAX)
+			room = CAPACITY_MAX;
+		if (resize(sample, (uint32_t)room) < 0)
+			return n;
 		sample->stats.grown++;
-		r = grow(sample, h, records->n + records->n / 2);
-		if (r < 0)
-			return r;
 	}
 }
 
-uint32_t bpf_sample_pass(struct bpf_sample *sample, uint32_t also)
+/* 0, -E2BIG if there are more than could be read, or -errno. */
+static int pass(struct bpf_sample *sample, struct walk *walk, unsigned int h)
+{
+	struct bpf_hierarchy *hierarchy = &sample->list[h];
+	int64_t met = pass_grown(sample, h);
+	uint32_t n = sample->records.capacity;
+	bool complete = met <= n;
+	int r = met < 0 ? (int)met : 0;
+
+	sample->stats.passes++;
+	if (r == 0) {
+		n = complete ? (uint32_t)met : n;
+		r = bpf_sample_meet(sample, walk, h, n, complete);
+	}
+	if (r < 0) {
+		hierarchy->n = hierarchy->found = 0;
+		return r;
+	}
+	hierarchy->records = sample->records.list;
+	sample->stats.records += n;
+	if (n > sample->records.largest)
+		sample->records.largest = n;
+	return complete ? 0 : -E2BIG;
+}
+
+/* Gives memory back when the tree has been much smaller for a while. */
+static void shrink(struct bpf_sample *sample)
+{
+	struct bpf_records *records = &sample->records;
+	uint32_t capacity = records->largest + records->largest / 4;
+
+	if (records->capacity <= CAPACITY_FIRST || records->largest > records->capacity / 4)
+		records->n_roomy = 0;
+	else if (++records->n_roomy >= ROOMY_SAMPLES) {
+		records->n_roomy = 0;
+		if (resize(sample, capacity < CAPACITY_FIRST ? CAPACITY_FIRST : capacity) == 0)
+			sample->stats.shrunk++;
+	}
+	records->largest = 0;
+}
+
+/* Once, and not for each sample. */
+static void tell(struct bpf_sample *sample, unsigned int h, int r)
+{
+	if (r == sample->error[h])
+		return;
+	sample->error[h] = r;
+	if (r < 0)
+		log_warning("sampling of %s by bpf: %s: files take over",
+			    sample->hierarchies->list[h].name, strerror(-r));
+	else
+		log_info("sampling of %s by bpf works again", sample->hierarchies->list[h].name);
+}
+
+/*
+ * What stands in the map after the last pass is read there; of the others what is wanted is copied.
+ * A hierarchy that was not read to its end counts as one that was not read, but what was met of it
+ * is filled in.
+ */
+uint32_t bpf_sample_pass(struct bpf_sample *sample, struct walk *walk, uint32_t also)
 {
 	uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	uint32_t todo = (sample->mask | also) & sample->can;
+	bool room = true;
 
+	if (sample->records.list)
+		shrink(sample);
+	else
+		room = resize(sample, CAPACITY_FIRST) == 0;
 	sample->read = 0;
 	sample->stats.records = 0;
-	for (unsigned int h = 0; h < sample->hierarchies->n; h++) {
-		if (!((sample->mask | also) & sample->can & 1U << h))
-			continue;
-		sample->stats.passes++;
-		if (pass(sample, h) < 0) {
-			sample->stats.failures++;
+	for (unsigned int i = 0; i < sample->hierarchies->n; i++) {
+		unsigned int h = sample->order[i];
+		int r;
+
+		todo &= ~(1U << h);
+		if (!((sample->mask | also) & sample->can & 1U << h) || !room) {
+			sample->list[h].n = sample->list[h].found = 0;
 			continue;
 		}
-		sample->read |= 1U << h;
-		sample->stats.records += sample->records[h].n;
+		r = pass(sample, walk, h);
+		if ((r == 0 || r == -E2BIG) && todo && bpf_sample_copy(sample, h) < 0)
+			r = -ENOMEM;
+		tell(sample, h, r);
+		if (r == 0)
+			sample->read |= 1U << h;
+		else
+			sample->stats.failures++;
 	}
 	sample->stats.last_pass_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
 	return sample->read;
@@ -286,9 +360,7 @@ uint32_t bpf_sample_can(const struct bpf_sample *sample)
 void bpf_sample_get_stats(const struct bpf_sample *sample, struct bpf_sample_stats *ret_stats)
 {
 	*ret_stats = sample->stats;
-	ret_stats->memory_bytes = 0;
-	for (unsigned int h = 0; h < sample->hierarchies->n; h++)
-		ret_stats->memory_bytes += sample->records[h].bytes;
+	ret_stats->memory_bytes = sample->records.bytes;
 }
 
 const struct bpf_program_status *bpf_sample_programs(const struct bpf_sample *sample, size_t *ret_n)

@@ -17,11 +17,13 @@ struct walk;
 struct bpf_sample;
 
 struct bpf_sample_stats {
-	uint64_t passes, failures, grown; /* grown: passes repeated because the tree had outgrown */
-	uint64_t records, by_files;	  /* of the last sample: cgroups read, and left to files */
-	uint64_t memory_bytes;		  /* of the maps */
-	uint64_t unknown, vanished;	  /* cgroups by which the tree was found to have changed */
-	uint64_t last_pass_ns;		  /* CPU time of the last pass */
+	uint64_t passes, failures;  /* a hierarchy each */
+	uint64_t grown, shrunk;	    /* times that the map was made anew for the tree's size */
+	uint64_t records, by_files; /* of the last sample: cgroups read, and left to files */
+	uint64_t memory_bytes;	    /* of the map */
+	uint64_t unknown, vanished; /* cgroups by which the tree was found to have changed */
+	/* CPU time of the last sample: passes with the comparison, and filling columns. */
+	uint64_t last_pass_ns, last_fill_ns;
 };
 
 /*
@@ -38,17 +40,21 @@ uint32_t bpf_sample_mask(const struct bpf_sample *sample);
 /* Hierarchies that it can go through at all. */
 uint32_t bpf_sample_can(const struct bpf_sample *sample);
 /*
- * Goes through the plan's hierarchies and those in `also`. What fails is left to the files and
- * counted. Returns the hierarchies that were read: bits by index.
+ * Goes through the plan's hierarchies and those in `also`, compares what it meets with the walker's
+ * tree and tells it where children came or went. What fails is left to the files and counted.
+ * Returns the hierarchies that were read to their end: bits by index.
  */
-uint32_t bpf_sample_pass(struct bpf_sample *sample, uint32_t also);
-/* Compares what was met with the walker's tree and tells it where children came or went. */
-int bpf_sample_compare(struct bpf_sample *sample, struct walk *walk);
+uint32_t bpf_sample_pass(struct bpf_sample *sample, struct walk *walk, uint32_t also);
 /*
- * Fills the columns of the plan's marked fields, and sets live.by_files of every cgroup that the
- * pass did not meet or could not tell all about. 0 or -ENOMEM.
+ * Fills the columns of the plan's marked fields from the last pass, as far as it met the cgroups
+ * and could tell about them; the rest is in bpf_sample_asks(). 0 or -ENOMEM.
  */
 int bpf_sample_fill(struct bpf_sample *sample, struct walk *walk, struct snapshot *snapshot);
+/*
+ * What is left to the files, by index of the tree that was filled last: bits by enum bpf_part, as
+ * in plan_file.bpf_parts. Borrowed, until the next pass.
+ */
+const uint32_t *bpf_sample_asks(const struct bpf_sample *sample);
 void bpf_sample_get_stats(const struct bpf_sample *sample, struct bpf_sample_stats *ret_stats);
 /* The programs, `*ret_n` of them; borrowed. */
 const struct bpf_program_status *bpf_sample_programs(const struct bpf_sample *sample,

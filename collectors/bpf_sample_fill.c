@@ -1,389 +1,185 @@
 // SPDX-License-Identifier: MIT
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "collectors/bpf_sample_private.h"
-#include "core/cleanup.h"
+#include "core/clock.h"
 
-/* ---- which cgroup a record is of ----------------------------------------------------- */
+/*
+ * Records that are gone through together, column by column: as many as stay in the cache while each
+ * column is written in one place.
+ */
+enum { BLOCK = 32 };
 
-static size_t bucket_of(const struct bpf_index *index, uint64_t id)
-{
-	return (size_t)(id * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (index->size - 1);
-}
+struct bpf_block {
+	uint32_t n, all_parts, any_ask;
+	uint32_t index[BLOCK], parts[BLOCK], ask[BLOCK];
+	const uint64_t *values[BLOCK];
+};
 
-static struct live *index_find(const struct bpf_index *index, uint64_t id)
-{
-	for (size_t at = bucket_of(index, id); index->size; at = (at + 1) & (index->size - 1)) {
-		if (index->buckets[at].id == id)
-			return index->buckets[at].live;
-		if (!index->buckets[at].id)
-			break;
+/* One function a kind of scale: these are the inner loops. */
+#define FILL(name, expression)                                                               \
+	static void name(const struct bpf_scale *scale, const struct bpf_block *block,       \
+			 size_t slot, const struct column *column)                           \
+	{                                                                                    \
+		const uint64_t mul = scale->mul, div = scale->div;                           \
+		const uint64_t limit = scale->unlimited ? scale->unlimited - 1 : UINT64_MAX; \
+		union value *restrict values = column->values;                               \
+		uint8_t *restrict states = column->states;                                   \
+                                                                                             \
+		(void)mul;                                                                   \
+		(void)div;                                                                   \
+		for (uint32_t i = 0; i < block->n; i++) {                                    \
+			const uint64_t raw = block->values[i][slot];                         \
+                                                                                             \
+			values[block->index[i]].u64 = (expression);                          \
+			states[block->index[i]] = raw > limit ? VALUE_UNLIMITED : VALUE_OK;  \
+		}                                                                            \
 	}
-	return NULL;
+FILL(fill_as_is, raw)
+FILL(fill_times, raw *mul)
+FILL(fill_usec, raw / 1000)
+FILL(fill_scaled, raw *mul / div)
+#undef FILL
+
+bpf_fill *bpf_fill_of(const struct bpf_scale *scale)
+{
+	if (scale->div == 1)
+		return scale->mul == 1 ? fill_as_is : fill_times;
+	return scale->mul == 1 && scale->div == 1000 ? fill_usec : fill_scaled;
 }
 
-static int index_room(struct bpf_index *index, uint32_t n)
+/* Where the controller is off, where only the files can tell, where another hierarchy told. */
+static void fill_some(const struct bpf_row *row, const struct bpf_block *block, size_t slot,
+		      const struct column *column)
 {
-	size_t size = index->size ? index->size : 64;
+	struct bpf_block some;
 
-	while (size < 2 * (size_t)n)
-		size *= 2;
-	if (size > index->size) {
-		struct bpf_bucket *buckets = realloc(index->buckets, size * sizeof(*buckets));
+	some.n = 0;
+	for (uint32_t i = 0; i < block->n; i++) {
+		uint8_t *state = &column->states[block->index[i]];
 
-		if (!buckets)
-			return -ENOMEM;
-		index->buckets = buckets;
-		index->size = size;
-	}
-	memset(index->buckets, 0, index->size * sizeof(*index->buckets));
-	index->n = 0;
-	return 0;
-}
-
-static int index_refresh(struct bpf_index *index, struct walk *walk, unsigned int h)
-{
-	const struct tree *tree = walk_tree(walk);
-	struct live **lives = walk_lives(walk);
-	int r;
-
-	if (index->generation == tree->generation)
-		return 0;
-	index->generation = 0;
-	r = index_room(index, tree->n);
-	if (r < 0)
-		return r;
-	for (uint32_t i = 0; i < tree->n; i++) {
-		uint64_t id = h < lives[i]->node->n_ids ? lives[i]->node->ids[h] : 0;
-		size_t at;
-
-		if (!id)
+		if ((block->ask[i] >> row->field->part & 1) || (row->second && *state == VALUE_OK))
 			continue;
-		for (at = bucket_of(index, id); index->buckets[at].id;)
-			at = (at + 1) & (index->size - 1);
-		index->buckets[at] = (struct bpf_bucket){ id, lives[i] };
-		index->n++;
-	}
-	index->generation = tree->generation;
-	return 0;
-}
-
-/* Fills at[h]: the cgroup of each record, NULL for one that the tree has not. */
-static int locate(struct bpf_sample *sample, struct walk *walk, unsigned int h, uint32_t *ret_found)
-{
-	const struct bpf_records *records = &sample->records[h];
-	struct bpf_at *at = &sample->at[h];
-	const struct bpf_index *index = &sample->index[h];
-	uint64_t generation = walk_tree(walk)->generation;
-	uint32_t found = 0;
-	int r = index_refresh(&sample->index[h], walk, h);
-
-	if (r < 0)
-		return r;
-	if (records->n > at->capacity) {
-		struct bpf_place *list = realloc(at->list, records->n * sizeof(*list));
-
-		if (!list)
-			return -ENOMEM;
-		at->list = list;
-		at->capacity = records->n;
-	}
-	if (at->generation != generation)
-		at->n = 0;
-	for (uint32_t i = 0; i < records->n; i++) {
-		struct bpf_place *place = &at->list[i];
-		uint64_t id = records->list[i].id;
-
-		if (i >= at->n || place->id != id || !place->live)
-			*place = (struct bpf_place){ id, index_find(index, id) };
-		found += place->live != NULL;
-	}
-	at->n = records->n;
-	at->generation = generation;
-	*ret_found = found;
-	return 0;
-}
-
-/* Calls for each cgroup of the tree that has an id in `h` and was not met. */
-static int each_missing(struct bpf_sample *sample, struct walk *walk, unsigned int h,
-			void (*function)(struct live *live, unsigned int h))
-{
-	const struct tree *tree = walk_tree(walk);
-	_cleanup_(freep) uint8_t *met = calloc(tree->n, 1);
-
-	if (!met)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < sample->at[h].n; i++) {
-		if (sample->at[h].list[i].live)
-			met[sample->at[h].list[i].live->index] = 1;
-	}
-	for (uint32_t i = 0; i < tree->n; i++) {
-		struct live *live = walk_lives(walk)[i];
-
-		if (!met[i] && h < live->node->n_ids && live->node->ids[h])
-			function(live, h);
-	}
-	return 0;
-}
-
-static void vanished(struct live *live, unsigned int h)
-{
-	walk_suspect(live, h);
-}
-
-static int compare(struct bpf_sample *sample, struct walk *walk, unsigned int h)
-{
-	const struct bpf_records *records = &sample->records[h];
-	uint32_t found;
-	int r = locate(sample, walk, h, &found);
-
-	if (r < 0)
-		return r;
-	for (uint32_t i = 0; found < records->n && i < records->n; i++) {
-		struct live *parent;
-
-		if (sample->at[h].list[i].live)
-			continue;
-		parent = index_find(&sample->index[h], records->list[i].parent);
-		if (parent)
-			walk_children_changed(parent, h);
-		sample->stats.unknown++;
-	}
-	if (found == sample->index[h].n)
-		return 0;
-	sample->stats.vanished += sample->index[h].n - found;
-	return each_missing(sample, walk, h, vanished);
-}
-
-int bpf_sample_compare(struct bpf_sample *sample, struct walk *walk)
-{
-	for (unsigned int h = 0; walk_tree(walk) && h < sample->hierarchies->n; h++) {
-		int r = sample->read >> h & 1 ? compare(sample, walk, h) : 0;
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* ---- which fields of the plan it has ------------------------------------------------- */
-
-static const struct plan_field *find_field(const struct plan_file *file, enum metric_id id)
-{
-	for (size_t i = 0; i < file->n_fields; i++) {
-		if (file->fields[i].id == id)
-			return &file->fields[i];
-	}
-	return NULL;
-}
-
-/* On a hybrid host v1 is asked first: what its files say must not be told by v2 before them. */
-static bool v1_by_files(const struct bpf_sample *sample, const struct plan *plan, enum metric_id id)
-{
-	for (size_t i = 0; i < plan->n; i++) {
-		const struct plan_field *field;
-
-		if (sample->hierarchies->list[plan->files[i].hierarchy].v2)
-			continue;
-		field = find_field(&plan->files[i], id);
-		if (field && !field->bpf)
-			return true;
-	}
-	return false;
-}
-
-/* Parts that are only right for one kind of hierarchy. */
-static bool part_fits(enum bpf_part part, const struct hierarchy *hierarchy)
-{
-	switch (part) {
-	case BPF_PART_CGROUP:
-	case BPF_PART_CPUTIME:
-		return hierarchy->v2;
-	case BPF_PART_CPUACCT:
-	case BPF_PART_FREEZER:
-		return !hierarchy->v2;
-	default:
-		return true;
-	}
-}
-
-static const struct bpf_field *supplied(const struct bpf_sample *sample, unsigned int h,
-					const struct plan_field *field)
-{
-	const struct bpf_field *row = bpf_field_of(field->id);
-
-	if (!row || !(sample->can >> h & 1) || !sample->has_field[row->slot] ||
-	    !part_fits(row->part, &sample->hierarchies->list[h]))
-		return NULL;
-	return row;
-}
-
-static int add_row(struct bpf_sample *sample, const struct plan_file *file,
-		   const struct bpf_field *field)
-{
-	unsigned int h = file->hierarchy;
-	struct bpf_row *rows = realloc(sample->rows[h], (sample->n_rows[h] + 1) * sizeof(*rows));
-
-	if (!rows)
-		return -ENOMEM;
-	sample->rows[h] = rows;
-	rows[sample->n_rows[h]++] = (struct bpf_row){ field, bpf_op_scale(field->op), file->any };
-	sample->want[h] |= 1U << field->part;
-	sample->mask |= 1U << h;
-	return 0;
-}
-
-static int plan_file(struct bpf_sample *sample, struct plan *plan, struct plan_file *file)
-{
-	bool v2 = sample->hierarchies->list[file->hierarchy].v2;
-
-	file->bpf = file->n_fields > 0;
-	for (size_t i = 0; i < file->n_fields; i++) {
-		struct plan_field *field = &file->fields[i];
-		const struct bpf_field *row = supplied(sample, file->hierarchy, field);
-		int r;
-
-		field->bpf = row && !(v2 && v1_by_files(sample, plan, field->id));
-		file->bpf &= field->bpf;
-		r = field->bpf ? add_row(sample, file, row) : 0;
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-int bpf_sample_plan(struct bpf_sample *sample, struct plan *plan)
-{
-	sample->mask = 0;
-	memset(sample->want, 0, sizeof(sample->want));
-	memset(sample->n_rows, 0, sizeof(sample->n_rows));
-	for (int v2 = 0; v2 <= 1; v2++) {
-		for (size_t i = 0; i < plan->n; i++) {
-			struct plan_file *file = &plan->files[i];
-			int r;
-
-			if (sample->hierarchies->list[file->hierarchy].v2 != v2)
-				continue;
-			r = plan_file(sample, plan, file);
-			if (r < 0)
-				return r;
+		if (block->parts[i] >> row->field->part & 1) {
+			some.values[some.n] = block->values[i];
+			some.index[some.n++] = block->index[i];
+		} else if (!row->second) {
+			*state = VALUE_DISABLED;
 		}
 	}
-	return 0;
+	row->fill(&row->scale, &some, slot, column);
 }
 
-/* ---- columns -------------------------------------------------------------------------- */
-
-static void fill_cell(const struct bpf_row *row, const struct cg_record *record,
-		      struct snapshot *snapshot, uint32_t index)
+/* From the map a value is at its slot, from the copy at the number of its row. */
+static void fill_block(const struct bpf_hierarchy *hierarchy, const struct bpf_block *block,
+		       struct snapshot *snapshot)
 {
-	enum metric_id id = row->field->id;
-	uint64_t raw = record->values[row->field->slot];
+	for (uint32_t k = 0; k < hierarchy->n_rows; k++) {
+		const struct bpf_row *row = &hierarchy->rows[k];
+		const struct column *column = &snapshot->columns[row->field->id];
+		size_t slot = hierarchy->records ? row->field->slot : k;
+		bool plain = !row->second && block->all_parts >> row->field->part & 1 &&
+			     !(block->any_ask >> row->field->part & 1);
 
-	if (row->second && snapshot_state(snapshot, id, index) == VALUE_OK)
+		if (plain)
+			row->fill(&row->scale, block, slot, column);
+		else
+			fill_some(row, block, slot, column);
+	}
+}
+
+/* Takes the record of one place in, unless there is nothing to be had of it. */
+static void take_place(struct bpf_sample *sample, unsigned int h, uint32_t i,
+		       struct bpf_block *block)
+{
+	const struct bpf_hierarchy *hierarchy = &sample->list[h];
+	const struct bpf_place *place = &hierarchy->places[i];
+	uint32_t at = block->n;
+
+	if (!place->live)
 		return;
-	if (!(record->parts >> row->field->part & 1))
-		snapshot_set_state(snapshot, id, index, VALUE_DISABLED);
-	else if (row->scale.unlimited && raw >= row->scale.unlimited)
-		snapshot_set_state(snapshot, id, index, VALUE_UNLIMITED);
-	else
-		snapshot_set(snapshot, id, index,
-			     (union value){ .u64 = raw * row->scale.mul / row->scale.div });
+	/* The root's numbers are the machine's, which the kernel keeps elsewhere. */
+	sample->asks[place->index] |= place->root ? hierarchy->want : place->ask;
+	if (place->root)
+		return;
+	block->values[at] = hierarchy->records ? (const uint64_t *)hierarchy->records[i].values
+					       : &hierarchy->copy[(size_t)i * hierarchy->n_rows];
+	block->index[at] = place->index;
+	block->parts[at] = place->parts;
+	block->ask[at] = place->ask;
+	block->all_parts &= place->parts;
+	block->any_ask |= place->ask;
+	block->n++;
 }
 
-static void by_files(struct live *live, unsigned int h)
+static void missing(struct bpf_sample *sample, struct live *live, unsigned int h)
 {
-	(void)h;
-	live->by_files = true;
+	sample->asks[live->index] |= sample->list[h].want;
 }
 
 static int fill_hierarchy(struct bpf_sample *sample, struct walk *walk, unsigned int h,
 			  struct snapshot *snapshot)
 {
-	const struct bpf_records *records = &sample->records[h];
-	uint32_t found, n_rows = sample->n_rows[h];
-	const struct bpf_row *rows = sample->rows[h];
-	int r = locate(sample, walk, h, &found);
+	const struct bpf_hierarchy *hierarchy = &sample->list[h];
+	int r = bpf_sample_locate(sample, walk, h);
 
 	if (r < 0)
 		return r;
-	for (uint32_t i = 0; i < records->n; i++) {
-		const struct cg_record *record = &records->list[i];
-		struct live *live = sample->at[h].list[i].live;
+	for (uint32_t i = 0; i < hierarchy->n;) {
+		uint32_t end = hierarchy->n - i > BLOCK ? i + BLOCK : hierarchy->n;
+		struct bpf_block block;
 
-		if (!live)
-			continue;
-		/* The root's numbers are the machine's, which the kernel keeps elsewhere. */
-		if (!record->parent || record->ask)
-			live->by_files = true;
-		for (uint32_t k = 0; record->parent && k < n_rows; k++) {
-			if (!(record->ask >> rows[k].field->part & 1))
-				fill_cell(&rows[k], record, snapshot, live->index);
-		}
+		block.n = 0;
+		block.all_parts = UINT32_MAX;
+		block.any_ask = 0;
+		for (; i < end; i++)
+			take_place(sample, h, i, &block);
+		fill_block(hierarchy, &block, snapshot);
 	}
-	return found == sample->index[h].n ? 0 : each_missing(sample, walk, h, by_files);
+	return hierarchy->found == hierarchy->index.n
+		       ? 0
+		       : bpf_sample_each_missing(sample, walk, h, missing);
+}
+
+static int asks_room(struct bpf_sample *sample, uint32_t n)
+{
+	if (n > sample->asks_capacity || n < sample->asks_capacity / 8) {
+		uint32_t capacity = n + n / 4;
+		uint32_t *asks = realloc(sample->asks, (capacity ? capacity : 1) * sizeof(*asks));
+
+		if (!asks)
+			return -ENOMEM;
+		sample->asks = asks;
+		sample->asks_capacity = capacity;
+	}
+	memset(sample->asks, 0, n * sizeof(*sample->asks));
+	return 0;
 }
 
 int bpf_sample_fill(struct bpf_sample *sample, struct walk *walk, struct snapshot *snapshot)
 {
+	uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	uint32_t n = walk_tree(walk)->n;
-	bool all = (sample->mask & ~sample->read) != 0;
-	int r = 0;
+	int r = asks_room(sample, n);
 
-	for (uint32_t i = 0; i < n; i++)
-		walk_lives(walk)[i]->by_files = all;
 	/* v1 before v2, which comes first in the list. */
 	for (int v2 = 0; v2 <= 1; v2++) {
 		for (unsigned int h = 0; h < sample->hierarchies->n && r == 0; h++) {
-			if (sample->hierarchies->list[h].v2 == v2 &&
-			    (sample->mask & sample->read) >> h & 1)
+			if (sample->hierarchies->list[h].v2 == v2 && sample->mask >> h & 1)
 				r = fill_hierarchy(sample, walk, h, snapshot);
 		}
 	}
 	sample->stats.by_files = 0;
-	for (uint32_t i = 0; i < n; i++)
-		sample->stats.by_files += walk_lives(walk)[i]->by_files;
+	for (uint32_t i = 0; i < n && r == 0; i++)
+		sample->stats.by_files += sample->asks[i] != 0;
+	sample->stats.last_fill_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
 	return r;
 }
 
-int bpf_sample_metrics(const struct bpf_sample *sample, struct bpf_metric_status **ret_list,
-		       size_t *ret_n)
+const uint32_t *bpf_sample_asks(const struct bpf_sample *sample)
 {
-	size_t n = 0, room = (size_t)SLOT_COUNT * sample->hierarchies->n;
-	struct bpf_metric_status *list = calloc(room ? room : 1, sizeof(*list));
-
-	if (!list)
-		return -ENOMEM;
-	for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
-		const struct bpf_field *field = &bpf_fields[slot];
-		const struct metric *metric = metric_get(field->id);
-
-		for (unsigned int h = 0; h < sample->hierarchies->n; h++) {
-			const struct hierarchy *hierarchy = &sample->hierarchies->list[h];
-			struct bpf_metric_status *status = &list[n];
-
-			if (!part_fits(field->part, hierarchy) ||
-			    (hierarchy->v2
-				     ? !metric->v2.file
-				     : !metric->v1.file ||
-					       !hierarchy_has(hierarchy, metric->v1.controller)))
-				continue;
-			*status = (struct bpf_metric_status){ field->id, h };
-			status->bpf = sample->has_field[slot] && sample->can >> h & 1;
-			if (!sample->has_field[slot])
-				snprintf(status->reason, sizeof(status->reason),
-					 "this kernel has no %s", field->needs);
-			else if (!status->bpf)
-				snprintf(status->reason, sizeof(status->reason),
-					 "no iterator over %s", hierarchy->name);
-			n++;
-		}
-	}
-	*ret_list = list;
-	*ret_n = n;
-	return 0;
+	return sample->asks;
 }

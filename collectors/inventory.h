@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "collectors/bpf_tasks.h"
 #include "collectors/hierarchy.h"
 #include "collectors/layer_keeper.h"
 #include "collectors/runtime_scan.h"
@@ -18,6 +19,12 @@ struct inventory_options {
 	struct runtime_options runtimes;
 	uint64_t period_ns; /* least time between passes; 0: a default of 5 s */
 	bool thread;
+	/*
+	 * Where processes and their namespaces come from, borrowed; NULL: from /proc. Nobody else
+	 * may use it meanwhile. Loading takes as long as a look at some thousand processes by
+	 * /proc: it is for programs that go on.
+	 */
+	struct bpf_tasks *tasks;
 };
 
 /* What keeping it cost, since it was made. */
@@ -26,6 +33,7 @@ struct inventory_stats {
 	/* Namespaces that came and went between two passes that looked equally far. */
 	uint64_t created[NS_TYPE_COUNT], destroyed[NS_TYPE_COUNT];
 	struct layer_keeper_stats layers;
+	struct bpf_tasks_stats tasks; /* passes: 0 if processes come from /proc */
 };
 
 /*

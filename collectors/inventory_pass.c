@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "collectors/bpf_tasks.h"
 #include "collectors/ns_scan.h"
 #include "collectors/overlay_scan.h"
 #include "core/cleanup.h"
@@ -17,6 +18,7 @@ struct inventory_pass {
 	bool no_thread;
 	atomic_bool stop;
 	struct layer_keeper_options layer_options;
+	struct bpf_tasks *tasks; /* borrowed; NULL: processes come from /proc */
 	struct ns_scanner *namespaces;
 	struct mount_table *mounts;
 	struct runtime_scanner *runtimes;
@@ -61,6 +63,8 @@ int inventory_pass_new(const struct root *root, const struct hierarchies *hierar
 		inventory_pass_free(pass);
 		return r;
 	}
+	pass->tasks = options->tasks;
+	ns_scanner_use(pass->namespaces, pass->tasks);
 	ns_scanner_heed(pass->namespaces, &pass->stop);
 	overlay_scanner_heed(pass->overlays, &pass->stop);
 	*ret_pass = pass;
@@ -254,6 +258,8 @@ int inventory_pass_run(struct inventory_pass *pass, unsigned int parts, uint64_t
 	count_changes(pass, &made, stats);
 	if (pass->layers)
 		layer_keeper_get_stats(pass->layers, &stats->layers);
+	if (pass->tasks)
+		bpf_tasks_get_stats(pass->tasks, &stats->tasks);
 	*ret_inventory = inventory_new(made.parts, made.namespaces, made.overlays, made.containers);
 	if (!*ret_inventory)
 		return -ENOMEM;

@@ -189,8 +189,7 @@ static int read_links(struct ns_scanner *scanner, int dir_fd, struct ns_task *ta
 	return 0;
 }
 
-/* What was read of another one, or before this one ran, is not true any more. */
-static void untell(struct ns_task *task)
+void ns_task_untell(struct ns_task *task)
 {
 	task->told = 0;
 	task->uid_told = false;
@@ -210,6 +209,7 @@ static int read_task(struct ns_scanner *scanner, int proc_fd, const char *prefix
 	char path[64];
 
 	task->idle = false;
+	task->record = NULL;
 	if (new) {
 		task->fds_known = false;
 		task->rests = false;
@@ -219,7 +219,7 @@ static int read_task(struct ns_scanner *scanner, int proc_fd, const char *prefix
 		if (task_rested(proc_fd, path, task))
 			return confirm(scanner, task) < 0 ? -ENOMEM : 1;
 	}
-	untell(task);
+	ns_task_untell(task);
 	join(path, prefix, "/ns");
 	dir_fd = openat(proc_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0)
@@ -299,7 +299,7 @@ static int read_threads(struct ns_scanner *scanner, int proc_fd, const char *pid
 }
 
 /* The kernel's own count of threads is the link count of the directory, less its own two. */
-static int read_process(struct ns_scanner *scanner, int proc_fd, const char *pid)
+int ns_links_read_process(struct ns_scanner *scanner, int proc_fd, const char *pid)
 {
 	struct ns_task *task;
 	struct stat info;
@@ -429,7 +429,7 @@ static void drop_unclaimed(struct ns_scanner *scanner)
 	scanner->n_seen = n;
 }
 
-int ns_links_read(struct ns_scanner *scanner)
+static int read_proc(struct ns_scanner *scanner)
 {
 	int fd = root_open(scanner->root, ROOT_PROC, ".", O_RDONLY | O_DIRECTORY);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -442,9 +442,19 @@ int ns_links_read(struct ns_scanner *scanner)
 	}
 	while (r == 0 && (entry = readdir(dir))) {
 		if (is_number(entry->d_name))
-			r = ns_stopped(scanner) ?: read_process(scanner, fd, entry->d_name);
+			r = ns_stopped(scanner)
+				    ?: ns_links_read_process(scanner, fd, entry->d_name);
 	}
 	closedir(dir);
+	return r;
+}
+
+int ns_links_read(struct ns_scanner *scanner)
+{
+	int r = scanner->records ? ns_records_read(scanner) : -ENOSYS;
+
+	if (r < 0 && scanner->n_current == 0)
+		r = read_proc(scanner);
 	if (r == 0)
 		r = count_all(scanner);
 	if (r == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "collectors/bpf_tasks.h"
 #include "collectors/ns_scan.h"
 #include "core/arena.h"
 #include "core/strbuf.h"
@@ -93,6 +94,10 @@ struct ns_task {
 	/* Whether it ran. */
 	uint64_t run_ns, slices, rested_since_ns;
 	bool rests;
+	/* The same by the kernel's records (ns_records.c). */
+	uint64_t born_ns, switches; /* born: when it started; 0: there was no record of it yet */
+	bool still;
+	const struct task_record *record; /* of this pass; NULL: read from /proc */
 	bool idle; /* this pass: no thread of the process ran since the pass before */
 	/* What holds namespaces among its descriptors. */
 	struct ns_fd *fds;
@@ -126,6 +131,22 @@ struct ns_cgroup {
 	uint64_t copied;
 };
 
+/* What tasks have whose records say the same: asked of one of them in a pass. */
+struct ns_place {
+	struct ns_node node;
+	uint64_t cgroup_ids[TASK_HIERARCHIES];
+	struct ns_cgroup *cgroup; /* as of `pass` */
+	uint64_t pass;
+};
+
+/* A root directory of which stat() says the device that its filesystem has. */
+struct ns_root {
+	struct ns_node node;
+	uint32_t device; /* as in records */
+	uint64_t inode;
+	uint64_t pass;
+};
+
 struct ns_scanner {
 	const struct root *root;
 	const struct hierarchies *hierarchies;
@@ -134,8 +155,11 @@ struct ns_scanner {
 	bool no_ids, no_mount_info, no_pidfd_info; /* this kernel has none: found out by trying */
 	const atomic_bool *stop;		   /* NULL: nobody stops us */
 	bool nsfs_known;
-	dev_t nsfs_device; /* all namespaces are files of one filesystem */
-	struct ns_hash known, tasks, sockets, cgroups;
+	dev_t nsfs_device;	   /* all namespaces are files of one filesystem */
+	struct bpf_tasks *records; /* NULL: all is read from /proc */
+	pid_t *hidden;		   /* processes that no record was made of, as of the last pass */
+	size_t n_hidden;
+	struct ns_hash known, tasks, sockets, cgroups, places, roots;
 	unsigned int flags;
 	uint64_t pass, boottime_ns, realtime_ns, cost_ns;
 	struct ns_known **seen; /* in this pass */
@@ -188,6 +212,20 @@ enum ns_type ns_link_type(unsigned int link);
 const char *ns_link_name(unsigned int link);
 /* Every process and thread. 0 or -errno. */
 int ns_links_read(struct ns_scanner *scanner);
+/* One process, and its threads if it has more than one, by /proc. 0 (also if it has gone) or
+ * -errno. */
+int ns_links_read_process(struct ns_scanner *scanner, int proc_fd, const char *pid);
+/* What was read of a task before it ran, or of another one with its number, is forgotten. */
+void ns_task_untell(struct ns_task *task);
+
+/* ns_records.c */
+/* Every process and thread by the kernel's records; -errno: /proc has to be read. */
+int ns_records_read(struct ns_scanner *scanner);
+/*
+ * Cgroup and root of a process: of those whose records say the same, one is looked up in /proc. 0
+ * or -ENOMEM.
+ */
+int ns_records_place(struct ns_scanner *scanner, struct ns_task *task);
 
 /* ns_facts.c */
 /*
@@ -234,6 +272,9 @@ void ns_task_tell(struct ns_scanner *scanner, struct ns_task *task);
 void ns_task_name(struct ns_scanner *scanner, struct ns_task *task);
 /* Its effective user, also where /proc belongs to root because it is not dumpable. */
 uid_t ns_task_uid(struct ns_scanner *scanner, struct ns_task *task);
+/* The same from /proc for one process: -ENOMEM, or 0 with NULL or 0 for what is not known. */
+int ns_task_ask_cgroup(struct ns_scanner *scanner, struct ns_task *task);
+void ns_task_ask_root(struct ns_scanner *scanner, struct ns_task *task);
 /* Cgroup and root of every process. */
 int ns_tasks_place(struct ns_scanner *scanner);
 

@@ -47,7 +47,13 @@ void ns_scanner_free(struct ns_scanner *scanner)
 	free(scanner->seen);
 	free(scanner->current);
 	free(scanner->mount_ns);
+	free(scanner->hidden);
 	free(scanner);
+}
+
+void ns_scanner_use(struct ns_scanner *scanner, struct bpf_tasks *tasks)
+{
+	scanner->records = tasks;
 }
 
 void ns_scanner_heed(struct ns_scanner *scanner, const atomic_bool *stop)

@@ -12,6 +12,7 @@
  * about a namespace (owner, parent, ids) and when it was first seen, so the next pass is cheap.
  */
 struct ns_scanner;
+struct bpf_tasks;
 
 enum ns_scan_flags {
 	NS_SCAN_HOLDERS = 1 << 0,   /* look at every fd and socket */
@@ -26,6 +27,12 @@ enum ns_scan_flags {
 int ns_scanner_new(const struct root *root, const struct hierarchies *hierarchies,
 		   struct ns_scanner **ret_scanner);
 void ns_scanner_free(struct ns_scanner *scanner);
+/*
+ * From now on processes and threads come from passes of the kernel's own, as long as these succeed
+ * (see collectors/bpf_tasks.h); /proc is asked for what they do not have. Borrowed; NULL: all from
+ * /proc.
+ */
+void ns_scanner_use(struct ns_scanner *scanner, struct bpf_tasks *tasks);
 /* Once `*stop` is true, both halves end as soon as they can: then -ECANCELED. */
 void ns_scanner_heed(struct ns_scanner *scanner, const atomic_bool *stop);
 /*

@@ -244,6 +244,16 @@ static bool keep_cgroup(const struct ns_node *node, uint64_t pass)
 	return ((const struct ns_cgroup *)node)->pass == pass;
 }
 
+static bool keep_place(const struct ns_node *node, uint64_t pass)
+{
+	return ((const struct ns_place *)node)->pass == pass;
+}
+
+static bool keep_root(const struct ns_node *node, uint64_t pass)
+{
+	return ((const struct ns_root *)node)->pass == pass;
+}
+
 static void release_known(struct ns_node *node)
 {
 	struct ns_known *known = (struct ns_known *)node;
@@ -262,7 +272,7 @@ static void release_task(struct ns_node *node)
 	free(task);
 }
 
-static void release_socket(struct ns_node *node)
+static void release_plain(struct ns_node *node)
 {
 	free(node);
 }
@@ -284,15 +294,21 @@ void ns_forget(struct ns_scanner *scanner)
 	ns_hash_sweep(&scanner->known, keep_known, scanner->pass, release_known);
 	ns_hash_sweep(&scanner->tasks, keep_task, scanner->pass, release_task);
 	if (scanner->flags & NS_SCAN_HOLDERS)
-		ns_hash_sweep(&scanner->sockets, keep_socket, scanner->pass, release_socket);
-	if (scanner->flags & NS_SCAN_CGROUPS)
+		ns_hash_sweep(&scanner->sockets, keep_socket, scanner->pass, release_plain);
+	if (scanner->flags & NS_SCAN_CGROUPS) {
+		/* Before the cgroups that they lead to. */
+		ns_hash_sweep(&scanner->places, keep_place, scanner->pass, release_plain);
+		ns_hash_sweep(&scanner->roots, keep_root, scanner->pass, release_plain);
 		ns_hash_sweep(&scanner->cgroups, keep_cgroup, scanner->pass, release_cgroup);
+	}
 }
 
 void ns_forget_all(struct ns_scanner *scanner)
 {
 	ns_hash_done(&scanner->known, release_known);
 	ns_hash_done(&scanner->tasks, release_task);
-	ns_hash_done(&scanner->sockets, release_socket);
+	ns_hash_done(&scanner->sockets, release_plain);
+	ns_hash_done(&scanner->places, release_plain);
+	ns_hash_done(&scanner->roots, release_plain);
 	ns_hash_done(&scanner->cgroups, release_cgroup);
 }

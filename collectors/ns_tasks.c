@@ -86,6 +86,8 @@ static void tell_stat(struct ns_scanner *scanner, int dir_fd, struct ns_task *ta
 		return;
 	task->ppid = (pid_t)stat.ppid;
 	task->start_ns = stat.start_ticks * (UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK));
+	if (task->record)
+		task->start_ns = task->born_ns; /* more exactly */
 	free(task->comm);
 	task->comm = strdup(stat.comm);
 }
@@ -102,6 +104,18 @@ static bool has_its_parent(const struct ns_scanner *scanner, const struct ns_tas
 				   parent->start_ns <= task->start_ns);
 }
 
+/* Whether the process with that directory is the one that the record is of. */
+static bool is_recorded(struct ns_scanner *scanner, int dir_fd, const struct ns_task *task)
+{
+	uint64_t tick_ns = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
+	struct proc_stat stat;
+
+	strbuf_clear(&scanner->text);
+	return read_file_at(dir_fd, "stat", &scanner->text) == 0 && scanner->text.data &&
+	       proc_stat_parse(scanner->text.data, &stat) == 0 &&
+	       stat.start_ticks == task->born_ns / tick_ns;
+}
+
 static void tell(struct ns_scanner *scanner, struct ns_task *task, bool command)
 {
 	_cleanup_(closep) int dir_fd = -1;
@@ -112,9 +126,12 @@ static void tell(struct ns_scanner *scanner, struct ns_task *task, bool command)
 		return;
 	snprintf(name, sizeof(name), "%d", (int)task->pid);
 	dir_fd = root_open(scanner->root, ROOT_PROC, name, O_PATH | O_DIRECTORY);
+	if (task->record && (dir_fd < 0 || !is_recorded(scanner, dir_fd, task)))
+		ns_task_untell(task); /* it has ended since the record was made */
+	else if (dir_fd >= 0 && !(task->record && known))
+		tell_stat(scanner, dir_fd, task);
 	if (dir_fd < 0)
 		return;
-	tell_stat(scanner, dir_fd, task);
 	if (command && !task->command && task->comm)
 		task->command = process_read_command(dir_fd, task->comm);
 	task->told = scanner->pass;
@@ -188,29 +205,41 @@ static struct ns_cgroup *cgroup_of_text(struct ns_scanner *scanner, char *text)
 	}
 }
 
-static int place(struct ns_scanner *scanner, struct ns_task *task)
+int ns_task_ask_cgroup(struct ns_scanner *scanner, struct ns_task *task)
+{
+	char path[32];
+
+	task->cgroup = NULL;
+	snprintf(path, sizeof(path), "%d/cgroup", (int)task->pid);
+	strbuf_clear(&scanner->text);
+	if (!scanner->hierarchies ||
+	    root_read(scanner->root, ROOT_PROC, path, &scanner->text) < 0 || !scanner->text.data)
+		return 0;
+	task->cgroup = cgroup_of_text(scanner, scanner->text.data);
+	return task->cgroup ? 0 : -ENOMEM;
+}
+
+void ns_task_ask_root(struct ns_scanner *scanner, struct ns_task *task)
 {
 	struct statx info;
 	char path[32];
 
-	task->cgroup = NULL;
 	task->root_device = 0;
-	snprintf(path, sizeof(path), "%d/cgroup", (int)task->pid);
-	strbuf_clear(&scanner->text);
-	if (scanner->hierarchies &&
-	    root_read(scanner->root, ROOT_PROC, path, &scanner->text) == 0 && scanner->text.data) {
-		task->cgroup = cgroup_of_text(scanner, scanner->text.data);
-		if (!task->cgroup)
-			return -ENOMEM;
-	}
 	if (task->denied || !scanner->live)
-		return 0;
+		return;
 	snprintf(path, sizeof(path), "%d/root", (int)task->pid);
 	/* Never ask the server of a file system: it may be dead. */
 	if (statx(scanner->proc_fd, path, AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_TYPE,
 		  &info) == 0)
 		task->root_device = makedev(info.stx_dev_major, info.stx_dev_minor);
-	return 0;
+}
+
+static int place(struct ns_scanner *scanner, struct ns_task *task)
+{
+	if (task->record)
+		return ns_records_place(scanner, task);
+	ns_task_ask_root(scanner, task);
+	return ns_task_ask_cgroup(scanner, task);
 }
 
 int ns_tasks_place(struct ns_scanner *scanner)

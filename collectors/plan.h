@@ -27,7 +27,11 @@ struct plan_file {
 	char *name; /* as in the directory: a '*' is filled in */
 	char *part; /* what stands for the '*', or NULL */
 	unsigned int hierarchy;
-	bool bpf; /* it has all fields: the file is read only where it could not tell */
+	bool bpf;	    /* it has all fields: the file is read only where it could not tell */
+	uint32_t bpf_parts; /* the parts of those: bits by enum bpf_part */
+	/* Its number among the files that are read in every cgroup, those that are worth keeping
+	 * open; UINT_MAX for the others. */
+	unsigned int rank;
 	bool any; /* more than one hierarchy may know it: the first with something counts */
 	struct plan_field *fields;
 	size_t n_fields;

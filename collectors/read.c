@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,9 +26,10 @@ struct reader {
 	struct devices *devices;
 	char **page_sizes; /* "2MB", "1GB" */
 	size_t n_page_sizes;
-	/* Every cgroup keeps the first keep_files of the plan, the first keep_more cgroups one
-	 * more. */
-	size_t n_files; /* of the plan, read in every cgroup */
+	/* Of the files that are read in every cgroup, each keeps the first keep_files, the first
+	 * keep_more cgroups one more. */
+	unsigned int n_files;
+	const uint32_t *asks; /* bpf_sample_asks(), or NULL */
 	unsigned int max_fds, keep_files, keep_more;
 	uint64_t sample;
 	struct strbuf text;
@@ -153,7 +155,7 @@ int reader_plan(struct reader *reader, const struct metric_set *wanted, struct w
 	reader->plan = plan;
 	reader->n_files = 0;
 	for (size_t i = 0; i < plan.n; i++)
-		reader->n_files += !plan.files[i].bpf;
+		plan.files[i].rank = plan.files[i].bpf ? UINT_MAX : reader->n_files++;
 	return 0;
 }
 
@@ -172,7 +174,7 @@ uint32_t reader_mask(const struct reader *reader)
 unsigned int reader_spare_dirs(const struct reader *reader, uint32_t n)
 {
 	unsigned int n_hierarchies = (unsigned int)__builtin_popcount(reader_mask(reader));
-	uint64_t for_files = (uint64_t)n * reader->plan.n;
+	uint64_t for_files = (uint64_t)n * reader->n_files;
 
 	if (!n_hierarchies || for_files >= reader->max_fds)
 		return 0;
@@ -325,9 +327,17 @@ static bool is_settled(const struct snapshot *snapshot, const struct plan_file *
 	return true;
 }
 
-static unsigned int files_kept(const struct reader *reader, const struct live *live)
+static bool is_kept(const struct reader *reader, const struct live *live,
+		    const struct plan_file *file)
 {
-	return reader->keep_files + (live->index < reader->keep_more);
+	return file->rank < reader->keep_files + (live->index < reader->keep_more);
+}
+
+/* Nothing that this file says is asked for of that cgroup. */
+static bool is_supplied(const struct reader *reader, const struct live *live,
+			const struct plan_file *file)
+{
+	return file->bpf && !(reader->asks && reader->asks[live->index] & file->bpf_parts);
 }
 
 static bool is_alive(struct reader *reader, struct walk *walk, const struct live *live,
@@ -348,7 +358,7 @@ static bool is_alive(struct reader *reader, struct walk *walk, const struct live
 static int fetch(struct reader *reader, struct walk *walk, struct live *live, size_t at)
 {
 	struct plan_file *file = &reader->plan.files[at];
-	bool keep = at < files_kept(reader, live);
+	bool keep = is_kept(reader, live, file);
 	int fd = live->fds[at], r;
 
 	if (fd >= 0) {
@@ -390,7 +400,7 @@ static int read_one(struct reader *reader, struct walk *walk, struct snapshot *s
 	struct store store = { snapshot, reader->devices, live->index };
 	int r;
 
-	if (!live->node->ids[file->hierarchy] || (file->bpf && !live->by_files) ||
+	if (!live->node->ids[file->hierarchy] || is_supplied(reader, live, file) ||
 	    (file->any && !file->part && is_settled(snapshot, file, live->index)))
 		return 0;
 	r = fetch(reader, walk, live, at);
@@ -428,49 +438,54 @@ static void set_missing(const struct plan *plan, struct snapshot *snapshot)
 	}
 }
 
+static int make_fds(const struct reader *reader, struct live *live)
+{
+	if (live->fds || reader->plan.n == 0)
+		return 0;
+	live->fds = malloc(reader->plan.n * sizeof(*live->fds));
+	if (!live->fds)
+		return -ENOMEM;
+	for (size_t at = 0; at < reader->plan.n; at++)
+		live->fds[at] = FD_CLOSED;
+	return 0;
+}
+
+static int read_live(struct reader *reader, struct walk *walk, struct snapshot *snapshot,
+		     struct live *live)
+{
+	int r = make_fds(reader, live);
+
+	for (size_t at = 0; at < reader->plan.n && r == 0; at++) {
+		r = read_one(reader, walk, snapshot, live, at);
+		/* A tree that grew past the budget gives kept files back. */
+		if (live->fds[at] >= 0 && !is_kept(reader, live, &reader->plan.files[at])) {
+			close(live->fds[at]);
+			live->fds[at] = FD_CLOSED;
+			reader->counts.kept--;
+		}
+	}
+	return r;
+}
+
 int reader_read(struct reader *reader, struct walk *walk, struct bpf_sample *bpf,
 		struct snapshot *snapshot)
 {
 	uint32_t n = snapshot->tree->n;
-	struct live **lives = walk_lives(walk);
 	unsigned int spare;
-	int filled;
+	int r;
 
 	reader->sample++;
 	spare = walk_kept(walk) < reader->max_fds ? reader->max_fds - walk_kept(walk) : 0;
 	reader->keep_files = n ? spare / n : 0;
 	reader->keep_more = n ? spare % n : 0;
 	set_missing(&reader->plan, snapshot);
-	filled = bpf ? bpf_sample_fill(bpf, walk, snapshot) : 0;
-	if (filled < 0)
-		return filled;
-	for (uint32_t i = 0; i < n; i++) {
-		struct live *live = lives[i];
-
-		if (bpf && !live->by_files && reader->n_files == 0)
-			continue;
-
-		if (!live->fds && reader->plan.n > 0) {
-			live->fds = malloc(reader->plan.n * sizeof(*live->fds));
-			if (!live->fds)
-				return -ENOMEM;
-			for (size_t at = 0; at < reader->plan.n; at++)
-				live->fds[at] = FD_CLOSED;
-		}
-		for (size_t at = 0; at < reader->plan.n; at++) {
-			int r = read_one(reader, walk, snapshot, live, at);
-
-			if (r < 0)
-				return r;
-			/* A tree that grew past the budget gives kept files back. */
-			if (at >= files_kept(reader, live) && live->fds[at] >= 0) {
-				close(live->fds[at]);
-				live->fds[at] = FD_CLOSED;
-				reader->counts.kept--;
-			}
-		}
+	r = bpf ? bpf_sample_fill(bpf, walk, snapshot) : 0;
+	reader->asks = bpf ? bpf_sample_asks(bpf) : NULL;
+	for (uint32_t i = 0; i < n && r == 0; i++) {
+		if (reader->n_files > 0 || !reader->asks || reader->asks[i])
+			r = read_live(reader, walk, snapshot, walk_lives(walk)[i]);
 	}
-	return snapshot_finish_parts(snapshot);
+	return r < 0 ? r : snapshot_finish_parts(snapshot);
 }
 
 /* The directories of a cgroup whose files are read, if they are those of the same cgroup. */

@@ -28,8 +28,10 @@ struct sampler {
 	struct strpool *strings; /* one pool: snapshots keep it alive through their tree */
 	struct walk *walk;
 	struct reader *reader;
-	struct watch *watch; /* from the third sample on */
-	struct bpf_sample *bpf;
+	struct watch *watch;		     /* from the third sample on, */
+	uint32_t watched_for;		     /* while these hierarchies are gone through anyway */
+	struct bpf_sample *bpf, *loaded_bpf; /* the one in use, and the same also while it is not */
+	bool replan;
 	char bpf_reason[BPF_REASON_SIZE]; /* why there is none */
 	struct bpf_latency *latency;	  /* once somebody watched */
 	bool latency_failed;
@@ -70,20 +72,26 @@ static unsigned int fd_budget(unsigned int asked)
 	return asked < room ? asked : (unsigned int)room;
 }
 
-static void load_bpf(struct sampler *sampler, const struct sampler_options *options)
+static struct bpf_sample *load_bpf(struct sampler *sampler)
 {
-	if (!options || !options->bpf) {
-		snprintf(sampler->bpf_reason, sizeof(sampler->bpf_reason), "nobody asked for it");
-		return;
-	}
-	if (root_is_recorded(sampler->root)) {
+	if (root_is_recorded(sampler->root))
 		snprintf(sampler->bpf_reason, sizeof(sampler->bpf_reason),
 			 "a recorded tree has only files");
-		return;
-	}
-	if (bpf_sample_new(sampler->root, sampler->hierarchies, &sampler->bpf, sampler->bpf_reason,
-			   sizeof(sampler->bpf_reason)) < 0)
-		sampler->bpf = NULL;
+	else if (!sampler->loaded_bpf &&
+		 bpf_sample_new(sampler->root, sampler->hierarchies, &sampler->loaded_bpf,
+				sampler->bpf_reason, sizeof(sampler->bpf_reason)) < 0)
+		sampler->loaded_bpf = NULL;
+	return sampler->loaded_bpf;
+}
+
+bool sampler_use_bpf(struct sampler *sampler, bool bpf)
+{
+	/* Kept while it is not in use: what it took to load it may be gone by now. */
+	sampler->bpf = bpf ? load_bpf(sampler) : NULL;
+	if (!bpf)
+		snprintf(sampler->bpf_reason, sizeof(sampler->bpf_reason), "it is switched off");
+	sampler->replan = true;
+	return sampler->bpf != NULL;
 }
 
 int sampler_new(const struct root *root, const struct sampler_options *options,
@@ -108,7 +116,7 @@ int sampler_new(const struct root *root, const struct sampler_options *options,
 		sampler_free(sampler);
 		return r;
 	}
-	load_bpf(sampler, options);
+	sampler_use_bpf(sampler, options && options->bpf);
 	*ret_sampler = sampler;
 	return 0;
 }
@@ -123,12 +131,22 @@ void sampler_free(struct sampler *sampler)
 	watch_free(sampler->watch);
 	bpf_latency_free(sampler->latency);
 	free(sampler->watch_serials);
-	bpf_sample_free(sampler->bpf);
+	bpf_sample_free(sampler->loaded_bpf);
 	walk_free(sampler->walk);
 	reader_free(sampler->reader);
 	hierarchies_free(sampler->hierarchies);
 	strpool_unref(sampler->strings);
 	free(sampler);
+}
+
+int sampler_load_bpf(struct sampler *sampler)
+{
+	if (!sampler->bpf)
+		load_bpf(sampler, &(struct sampler_options){ .bpf = true });
+	/* Who supplies what is planned anew. */
+	if (sampler->bpf)
+		sampler->wanted = (struct metric_set){ 0 };
+	return sampler->bpf ? 0 : -EOPNOTSUPP;
 }
 
 const struct hierarchies *sampler_hierarchies(const struct sampler *sampler)
@@ -138,31 +156,36 @@ const struct hierarchies *sampler_hierarchies(const struct sampler *sampler)
 
 /*
  * A watch is worth its while only for those who go on sampling: ending one waits for a grace period
- * of the kernel, which a single `cgwatch ls` should not.
+ * of the kernel, which a single `cgwatch ls` should not. The bpf backend meets every cgroup of the
+ * hierarchies that it goes through anyway.
  */
+static int watch(struct sampler *sampler)
+{
+	uint32_t passed = sampler->bpf ? bpf_sample_mask(sampler->bpf) : 0;
+
+	if (sampler->stats.samples < 2 || root_is_recorded(sampler->root))
+		return 0;
+	if (sampler->watch && sampler->watched_for == passed)
+		return 0;
+	watch_free(sampler->watch);
+	sampler->watch = NULL;
+	sampler->watched_for = passed;
+	return watch_new(sampler->hierarchies, ~passed, &sampler->watch);
+}
+
 static int refresh(struct sampler *sampler)
 {
-	uint32_t n = walk_tree(sampler->walk) ? walk_tree(sampler->walk)->n : 0,
-		 changed = UINT32_MAX;
-	uint32_t mask = reader_mask(sampler->reader);
+	uint32_t n = walk_tree(sampler->walk) ? walk_tree(sampler->walk)->n : 0;
+	uint32_t changed = UINT32_MAX, mask = reader_mask(sampler->reader);
 
-	if (!sampler->watch && sampler->stats.samples >= 2 && !root_is_recorded(sampler->root)) {
-		int r = watch_new(sampler->hierarchies, &sampler->watch);
-
-		if (r < 0)
-			return r;
-	}
 	if (sampler->watch) {
 		changed = watch_changed(sampler->watch);
 		mask &= ~watch_covered(sampler->watch);
 	}
 	if (sampler->bpf) {
 		/* It meets every cgroup: no need to look at each. */
-		uint32_t met = bpf_sample_pass(sampler->bpf, changed);
-		int r = bpf_sample_compare(sampler->bpf, sampler->walk);
+		uint32_t met = bpf_sample_pass(sampler->bpf, sampler->walk, changed);
 
-		if (r < 0)
-			return r;
 		changed &= ~met;
 		mask &= ~met;
 	}
@@ -212,16 +235,19 @@ static int add_distributions(struct sampler *sampler, struct snapshot *snapshot)
 
 static int take(struct sampler *sampler, struct snapshot **ret_snapshot)
 {
-	uint64_t boottime = clock_ns(CLOCK_BOOTTIME), realtime = clock_ns(CLOCK_REALTIME);
+	uint64_t boottime, realtime;
 	struct snapshot *snapshot;
-	int r = refresh(sampler);
+	int r = watch(sampler);
 
+	/* When reading began: of the bpf backend's records before the walk, of the files after. */
+	boottime = clock_ns(CLOCK_BOOTTIME);
+	realtime = clock_ns(CLOCK_REALTIME);
+	r = r < 0 ? r : refresh(sampler);
 	if (r < 0)
 		return r;
 	snapshot = snapshot_new(walk_tree(sampler->walk), &sampler->wanted);
 	if (!snapshot)
 		return -ENOMEM;
-	/* When reading began: of the files after the walk, of the bpf backend's records before. */
 	snapshot->boottime_ns = sampler->bpf ? boottime : clock_ns(CLOCK_BOOTTIME);
 	snapshot->realtime_ns = sampler->bpf ? realtime : clock_ns(CLOCK_REALTIME);
 	r = reader_read(sampler->reader, sampler->walk, sampler->bpf, snapshot);
@@ -255,11 +281,12 @@ int sampler_sample(struct sampler *sampler, const struct metric_set *wanted,
 	int r;
 
 	metric_set_close(&closed);
-	if (sampler->stats.samples == 0 || !metric_set_equal(&closed, &sampler->wanted)) {
+	if (sampler->replan || !metric_set_equal(&closed, &sampler->wanted)) {
 		r = reader_plan(sampler->reader, &closed, sampler->walk, sampler->bpf);
 		if (r < 0)
 			return r;
 		sampler->wanted = closed;
+		sampler->replan = false;
 	}
 	r = take(sampler, &snapshot);
 	if (r < 0)

@@ -40,6 +40,11 @@ int sampler_new(const struct root *root, const struct sampler_options *options,
 void sampler_free(struct sampler *sampler);
 const struct hierarchies *sampler_hierarchies(const struct sampler *sampler);
 /*
+ * Loads the bpf backend now, if it was not asked for when the sampler was made: for those whose
+ * first sample should not wait for it. 0, or -errno with the reason for sampler_bpf().
+ */
+int sampler_load_bpf(struct sampler *sampler);
+/*
  * One sample of the `wanted` columns (it is closed over what they need). Rates refer to the sample
  * before. The caller owns the reference in `ret_snapshot`. 0 or -errno.
  */
@@ -51,6 +56,11 @@ int sampler_sample(struct sampler *sampler, const struct metric_set *wanted,
  */
 void sampler_set_inventory(struct sampler *sampler, struct inventory *inventory);
 void sampler_get_stats(const struct sampler *sampler, struct sampler_stats *ret_stats);
+/*
+ * Uses the bpf backend from now on, or no more; its programs are loaded if they are not yet.
+ * Whether it is in use then.
+ */
+bool sampler_use_bpf(struct sampler *sampler, bool bpf);
 /* The bpf backend, or NULL with one line about why there is none in `ret_reason`. Borrowed. */
 const struct bpf_sample *sampler_bpf(const struct sampler *sampler, const char **ret_reason);
 /*

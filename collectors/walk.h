@@ -21,11 +21,11 @@ struct live {
 	uint32_t rescan;	 /* bits: hierarchies whose directory must be read again */
 	char *controllers;	 /* v2: cgroup.controllers when last needed, or NULL */
 	uint64_t controllers_at; /* sample number of that */
-	bool by_files;		 /* this time: also what the bpf backend supplies elsewhere */
 	int *fds;		 /* the reader's kept files */
 	struct live_dir {
 		uint32_t n_links;
-		int fd; /* O_PATH, or -1 */
+		uint32_t name_hash; /* the bpf backend's, 0 if it was not met yet */
+		int fd;		    /* O_PATH, or -1 */
 	} dirs[];
 };
 

@@ -32,7 +32,7 @@ static int mark(const struct hierarchy *hierarchy)
 	return fd;
 }
 
-int watch_new(const struct hierarchies *hierarchies, struct watch **ret_watch)
+int watch_new(const struct hierarchies *hierarchies, uint32_t mask, struct watch **ret_watch)
 {
 	struct watch *watch = calloc(1, sizeof(*watch));
 
@@ -40,7 +40,7 @@ int watch_new(const struct hierarchies *hierarchies, struct watch **ret_watch)
 		return -ENOMEM;
 	watch->n = hierarchies->n;
 	for (unsigned int h = 0; h < watch->n; h++)
-		watch->fds[h] = mark(&hierarchies->list[h]);
+		watch->fds[h] = mask >> h & 1 ? mark(&hierarchies->list[h]) : -1;
 	*ret_watch = watch;
 	return 0;
 }

@@ -11,8 +11,11 @@
  */
 struct watch;
 
-/* Borrows the hierarchies. -ENOMEM; that nothing can be marked is no error. */
-int watch_new(const struct hierarchies *hierarchies, struct watch **ret_watch);
+/*
+ * For the hierarchies in `mask` (bits by index). Borrows the hierarchies. -ENOMEM; that nothing can
+ * be marked is no error.
+ */
+int watch_new(const struct hierarchies *hierarchies, uint32_t mask, struct watch **ret_watch);
 void watch_free(struct watch *watch);
 /*
  * Hierarchies that may have changed since the call before: bits by index. All of them at the first

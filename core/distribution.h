@@ -9,6 +9,7 @@
 #include "core/metric.h"
 
 struct snapshot;
+#include "core/strbuf.h"
 
 /*
  * How long something took in one cgroup, counted by the kernel in buckets (collectors/bpf/). Only
@@ -81,3 +82,18 @@ void distribution_difference(const struct distribution *now, const struct distri
  * in the columns of traffic, the state is `otherwise`.
  */
 void distributions_fill(struct snapshot *snapshot, enum value_state otherwise);
+/* The last bucket with anything in it, or -1. */
+int distribution_last(const struct distribution *distribution);
+/* "1us", "3.1us", "33ms", "1.2s", "18m": a time for people. */
+void distribution_add_time(struct strbuf *buffer, double ns);
+/* The bound of a bucket: "<= 8us", "> 18m". */
+void distribution_add_bound(struct strbuf *buffer, unsigned int bucket);
+/* "632  p50 3us  p90 6.5us  p99 3.9ms  max <= 8.2ms"; "none" of nothing. */
+void distribution_add_summary(struct strbuf *buffer, const struct distribution *distribution);
+/*
+ * Why there is no such entry, or NULL. `none` is why there are no distributions at all; NULL or "":
+ * they are still to come.
+ */
+const char *distributions_why(const struct distributions *distributions,
+			      const struct distribution_entry *entry, enum distribution_kind kind,
+			      const char *none);

@@ -11,6 +11,7 @@
 #include "exporter/family.h"
 #include "exporter/inventory.h"
 #include "exporter/label.h"
+#include "exporter/latency.h"
 
 struct prometheus {
 	atomic_int refs;
@@ -133,7 +134,10 @@ static uint32_t count_series(const struct render *render, uint32_t node)
 {
 	const struct family_table *table = &render->prometheus->table;
 	const struct part *parts = NULL;
-	uint32_t count = 1, n_parts = snapshot_parts(render->snapshot, node, &parts);
+	uint32_t count = 1, n_parts = snapshot_parts(render->snapshot, node, &parts), n;
+
+	latency_of(render->snapshot->distributions, node, &n);
+	count += n * LATENCY_SERIES;
 
 	for (uint32_t i = 0; i < table->n_rows; i++) {
 		const struct family_row *row = &table->rows[i];
@@ -370,6 +374,26 @@ static void add_info(struct render *render)
 	}
 }
 
+static void add_latency(struct render *render)
+{
+	uint64_t series = render->series;
+
+	for (uint32_t i = 0; i < render->n; i++) {
+		size_t start = render->label_start[i];
+		const struct distribution_entry *entry;
+		uint32_t n;
+
+		entry = latency_of(render->snapshot->distributions, render->nodes[i], &n);
+		for (; n > 0; n--, entry++) {
+			if (render->series == series)
+				latency_add_header(render->out);
+			latency_add(render->out, entry, render->labels.data + start,
+				    render->label_start[i + 1] - start);
+			render->series += LATENCY_SERIES;
+		}
+	}
+}
+
 static void add_count(struct render *render)
 {
 	static const char name[] = "cgwatch_cgroups";
@@ -408,6 +432,8 @@ int prometheus_render(const struct prometheus *prometheus, const struct snapshot
 		add_info(&render);
 	for (uint32_t i = 0; i < prometheus->table.n_families; i++)
 		add_family(&render, i);
+	if (snapshot->distributions)
+		add_latency(&render);
 	r = add_inventory(&render, &stats);
 	if (r < 0)
 		return r;

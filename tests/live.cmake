@@ -27,6 +27,8 @@ endfunction()
 # One line a program.
 live_program(live_actions)
 live_program(live_bpf_latency)
+live_program(live_bpf_parity)
+live_program(live_bpf_tasks)
 live_program(live_deep)
 live_program(live_guards)
 live_program(live_events)
@@ -56,6 +58,30 @@ live_program(live_tree)
 live_program(live_verbs)
 
 target_link_libraries(live_guards PRIVATE cgw_policies)
+if(CGWATCH_BPF)
+	live_program(live_bpf_load)
+	live_program(live_bpf_rights)
+	target_link_libraries(live_bpf_rights PRIVATE cgw_agent)
+	add_executable(deny_bpf live/deny_bpf.c)
+	set_target_properties(deny_bpf PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+	add_test(NAME live.bpf_fallback
+		COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/bpf_fallback.sh ${CMAKE_BINARY_DIR})
+	set_tests_properties(live.bpf_fallback PROPERTIES TIMEOUT 1800 RUN_SERIAL ON SKIP_RETURN_CODE 77
+		LABELS live ENVIRONMENT "${live_environment}")
+	# Programs that no kernel takes.
+	bpf_skeleton(${CMAKE_CURRENT_SOURCE_DIR}/bpf/refused.bpf.c test_skeletons)
+	target_sources(live_bpf_load PRIVATE ${test_skeletons})
+	target_include_directories(live_bpf_load SYSTEM PRIVATE ${BPF_DIR})
+endif()
+
+# The scanner of namespaces on the kernel's records of tasks: the same programs once more.
+if(CGWATCH_BPF)
+	foreach(name live_namespaces live_namespaces_change live_namespaces_held)
+		add_test(NAME live.${name}_records COMMAND ${name})
+		set_tests_properties(live.${name}_records PROPERTIES TIMEOUT 1800 RUN_SERIAL ON LABELS live
+			SKIP_RETURN_CODE 77 ENVIRONMENT "${live_environment};LIVE_RECORDS=1")
+	endforeach()
+endif()
 
 # What the scanner of container runtimes sees, as lines for shell tests.
 add_executable(runtime_dump live/runtime_dump.c)
@@ -96,5 +122,5 @@ endif()
 # takes twice as long, are run by hand. Three tries of 15 minutes, if the emulation stands still, and the image by
 # debootstrap the first time.
 add_test(NAME vm.systemd
-	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/vm/systemd.sh ${CMAKE_BINARY_DIR} ${VM_CACHE} units)
+	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/vm/systemd.sh ${CMAKE_BINARY_DIR} ${VM_CACHE} bpf units)
 set_tests_properties(vm.systemd PROPERTIES TIMEOUT 3600 RUN_SERIAL ON SKIP_RETURN_CODE 77 LABELS live)

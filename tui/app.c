@@ -39,6 +39,8 @@ int app_init(struct app *app, const struct tui_source *source, const struct tui_
 {
 	*app = (struct app){ .source = source, .options = options };
 	app->detail.users = &app->users;
+	app->detail.no_latency = app->no_latency;
+	feed_init(&app->feed);
 	view_init(&app->view);
 	app->interval_usec = options->interval_usec;
 	if (options->glob) {
@@ -67,6 +69,7 @@ void app_done(struct app *app)
 	view_done(&app->view);
 	detail_done(&app->detail);
 	users_done(&app->users);
+	feed_done(&app->feed);
 	snapshot_unref(app->snapshot);
 	policy_report_unref(app->report);
 	*app = (struct app){ 0 };
@@ -107,6 +110,20 @@ static void sync_policies(struct app *app)
 	app->source->want_policies(app->source->data, wanted);
 }
 
+/* "Off until somebody asks": who looks at distributions asks. */
+static void sync_watch(struct app *app)
+{
+	/* Reading the help ends nothing. */
+	int depth = app->depth - (app->depth > 0 && app_is_on_top(app, SCREEN_HELP));
+	enum screen_id id = app->stack[depth];
+	uint64_t serial = screens[id]->watch ? screens[id]->watch(app, app_state(app, id)) : 0;
+
+	if (serial == app->watched || !app->source->watch)
+		return;
+	app->watched = serial;
+	app->source->watch(app->source->data, serial);
+}
+
 /* Tells the source when other columns are needed than before. */
 static void sync_wanted(struct app *app)
 {
@@ -119,6 +136,8 @@ static void sync_wanted(struct app *app)
 		screen->needs(app, top_state(app), &set);
 	sync_inventory(app);
 	sync_policies(app);
+	sync_watch(app);
+	feed_sync(app);
 	if (metric_set_equal(&set, &app->wanted))
 		return;
 	app->wanted = set;
@@ -153,6 +172,10 @@ void app_set_snapshot(struct app *app, struct snapshot *snapshot)
 {
 	bool news = take_report(app);
 
+	news = feed_take(app) || news;
+	if (app->source->no_latency)
+		app->source->no_latency(app->source->data, app->no_latency,
+					sizeof(app->no_latency));
 	freeze_take_outcome(app);
 	if (snapshot && app->snapshot && snapshot->sequence == app->snapshot->sequence) {
 		snapshot_unref(snapshot);

@@ -3,6 +3,7 @@
 
 #include "tui/canvas.h"
 #include "tui/detail.h"
+#include "tui/feed.h"
 #include "tui/freeze.h"
 #include "tui/prompt.h"
 #include "tui/screen.h"
@@ -39,6 +40,9 @@ struct app {
 	unsigned int inventory;	      /* parts asked for, as the source knows */
 	bool of_policies;	      /* likewise */
 	struct policy_report *report; /* the agent's latest; NULL: none yet */
+	uint64_t watched;	      /* the cgroup whose distributions were asked for, by serial */
+	char no_latency[160];	      /* why there are none */
+	struct feed feed;	      /* kernel events */
 	struct freeze_order freeze;
 	void *states[SCREEN_COUNT];
 	struct prompt prompt;

@@ -39,6 +39,14 @@ static const struct {
 	[GLYPH_SPARK_0 + 5] = { "▆", "*" },
 	[GLYPH_SPARK_0 + 6] = { "▇", "%" },
 	[GLYPH_SPARK_7] = { "█", "#" },
+	[GLYPH_BAR_1] = { "▏", "." },
+	[GLYPH_BAR_1 + 1] = { "▎", "." },
+	[GLYPH_BAR_1 + 2] = { "▍", "-" },
+	[GLYPH_BAR_1 + 3] = { "▌", "-" },
+	[GLYPH_BAR_1 + 4] = { "▋", "=" },
+	[GLYPH_BAR_1 + 5] = { "▊", "=" },
+	[GLYPH_BAR_1 + 6] = { "▉", "=" },
+	[GLYPH_BAR_8] = { "█", "#" },
 };
 
 /* One character as it is drawn: itself, its replacement, or "\u00e9" where only ASCII goes. */

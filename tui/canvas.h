@@ -55,6 +55,8 @@ enum glyph {
 	GLYPH_HELD,
 	GLYPH_SPARK_0,
 	GLYPH_SPARK_7 = GLYPH_SPARK_0 + 7,
+	GLYPH_BAR_1, /* an eighth of a column, from the left */
+	GLYPH_BAR_8 = GLYPH_BAR_1 + 7,
 	GLYPH_COUNT,
 };
 

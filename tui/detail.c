@@ -27,7 +27,7 @@ void detail_done(struct detail *detail)
 {
 	clear(detail);
 	free(detail->lines);
-	*detail = (struct detail){ .users = detail->users };
+	*detail = (struct detail){ .users = detail->users, .no_latency = detail->no_latency };
 }
 
 void detail_needs(enum target_kind kind, struct metric_set *set)
@@ -140,7 +140,8 @@ bool detail_update(struct detail *detail, const struct snapshot *snapshot,
 		return false;
 	}
 	if (detail->n > 0 && same && detail->sequence == snapshot->sequence &&
-	    detail->made_with_absent == detail->show_absent && detail->width == width)
+	    detail->made_with_absent == detail->show_absent &&
+	    detail->made_with_kind == detail->latency_kind && detail->width == width)
 		return true;
 	if (!same)
 		detail->list.top = 0;
@@ -148,6 +149,7 @@ bool detail_update(struct detail *detail, const struct snapshot *snapshot,
 	detail->target = *target;
 	detail->sequence = snapshot->sequence;
 	detail->made_with_absent = detail->show_absent;
+	detail->made_with_kind = detail->latency_kind;
 	detail->canvas = canvas;
 	detail->width = width;
 	build(detail, snapshot, target);
@@ -176,6 +178,11 @@ static void draw_line(const struct detail_line *line, struct canvas *canvas, int
 
 	if (line->section) {
 		canvas_text_cut(canvas, x, y, width, line->name, CUT_END, ROLE_SECTION);
+		return;
+	}
+	if (line->whole) {
+		canvas_text_cut(canvas, x, y, width, line->value ? line->value : "", CUT_END,
+				line->role);
 		return;
 	}
 	if (line->fact) {

@@ -19,7 +19,8 @@ struct detail_line {
 	char *note;	    /* why there is no value, whose the limit is */
 	enum role role, rate_role;
 	bool section;
-	bool fact; /* the value is words, takes the rest of the line and goes on below */
+	bool whole; /* the value is the line */
+	bool fact;  /* the value is words, takes the rest of the line and goes on below */
 };
 
 /* Everything about one cgroup, namespace or overlay, as lines. */
@@ -30,10 +31,13 @@ struct detail {
 	bool show_absent;		    /* also what this kernel does not have */
 	struct users *users;		    /* the program's */
 	const struct policy_report *report; /* likewise; NULL: none yet */
+	const char *no_latency; /* why there are no distributions; "": nothing is known of that */
+	int latency_kind;	/* which distribution is drawn */
 	/* what the lines were made from */
 	struct target target; /* NONE: of `key` */
 	uint64_t sequence, key;
 	bool made_with_absent;
+	int made_with_kind;
 	const struct canvas *canvas; /* for widths; only while lines are made */
 	int width;
 };
@@ -77,5 +81,9 @@ void detail_build_overlay(struct detail *detail, const struct snapshot *snapshot
 /* Those of a cgroup that the inventory knows: who it is; its namespaces and its overlay. */
 void detail_add_owner(struct detail *detail, const struct snapshot *snapshot, uint32_t index);
 void detail_add_join(struct detail *detail, const struct snapshot *snapshot, uint32_t index);
+/* How long it waited: the distributions of a watched cgroup. */
+void detail_add_latency(struct detail *detail, const struct snapshot *snapshot, uint32_t index);
+/* The picture is of the next kind from now on. */
+void detail_step_latency(struct detail *detail, int by);
 /* What policies hold of it or are about to do. */
 void detail_add_policies(struct detail *detail, const struct snapshot *snapshot, uint32_t index);

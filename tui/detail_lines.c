@@ -276,5 +276,6 @@ void detail_build_cgroup(struct detail *detail, const struct snapshot *snapshot,
 	detail_add_section(detail, "binding limits");
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
 		add_limit(detail, snapshot, index, i);
+	detail_add_latency(detail, snapshot, index);
 	add_metrics(detail, snapshot, index);
 }

@@ -97,11 +97,28 @@ static void jump_processes(struct app *app, int unused)
 		app_open_for(app, SCREEN_PROCESSES, &target);
 }
 
+static void jump_events(struct app *app, int unused)
+{
+	struct target target;
+
+	(void)unused;
+	if (!get_target(app, &target))
+		return;
+	if (is_root(app, &target))
+		target.kind = TARGET_NONE;
+	else if (target.kind != TARGET_CGROUP && target.kind != TARGET_PROCESS) {
+		app_set_status(app, ROLE_STATUS, "events are of cgroups and processes");
+		return;
+	}
+	app_open_for(app, SCREEN_EVENTS, &target);
+}
+
 /* clang-format off */
 static const struct binding keys[] = {
 	{ { 'n' }, "Ns", jump_namespaces, 0, "namespaces of what is selected" },
 	{ { 'o' }, "Overlay", jump_overlays, 0, "overlays of what is selected" },
 	{ { K_F(5), 'z' }, "Procs", jump_processes, 0, "processes of what is selected" },
+	{ { 'E' }, NULL, jump_events, 0, "what the kernel tells of the selected cgroup or process" },
 };
 
 static const struct binding cgroup_keys[] = {

@@ -17,6 +17,7 @@ enum screen_id {
 	SCREEN_NAMESPACES,
 	SCREEN_OVERLAYS,
 	SCREEN_POLICIES,
+	SCREEN_EVENTS,
 	SCREEN_TABS,
 	SCREEN_DETAIL = SCREEN_TABS,
 	SCREEN_PROCESSES,
@@ -26,6 +27,7 @@ enum screen_id {
 	SCREEN_LIMITS,
 	SCREEN_STORAGE,
 	SCREEN_ROUTES,
+	SCREEN_EVENT_KINDS,
 	SCREEN_COUNT,
 };
 
@@ -60,6 +62,8 @@ struct screen {
 	void (*click)(struct app *app, void *state, int x, int y);
 	/* The parts of the inventory (enum inventory_parts) it shows. */
 	unsigned int (*inventory)(struct app *app, void *state);
+	/* The cgroup (serial) whose distributions it shows; 0: none. */
+	uint64_t (*watch)(struct app *app, void *state);
 	/* What is selected there, for jumps. False: nothing. */
 	bool (*target)(struct app *app, void *state, struct target *ret_target);
 	void (*save)(struct app *app, void *state, struct place *place);
@@ -81,4 +85,4 @@ extern const struct keymap screen_common_keys;
 
 extern const struct screen screen_cgroups, screen_namespaces, screen_overlays, screen_policies,
 	screen_detail, screen_processes, screen_columns, screen_sort, screen_help, screen_limits,
-	screen_storage, screen_routes;
+	screen_storage, screen_routes, screen_events, screen_event_kinds;

@@ -59,6 +59,14 @@ static unsigned int inventory_cgroups(struct app *app, void *data)
 	return state->pane ? detail_inventory(TARGET_CGROUP) : 0;
 }
 
+static uint64_t watch_cgroups(struct app *app, void *data)
+{
+	struct cgroups_state *state = data;
+	uint32_t index = state->pane ? app_selected(app) : NODE_NONE;
+
+	return index == NODE_NONE ? 0 : app->snapshot->tree->nodes[index]->serial;
+}
+
 static bool target_cgroups(struct app *app, void *data, struct target *ret_target)
 {
 	(void)data;
@@ -316,6 +324,12 @@ static void escape(struct app *app, int unused)
 
 /* ---- the rest --------------------------------------------------------------------------- */
 
+static void step_latency(struct app *app, int by)
+{
+	if (state_of(app)->pane)
+		detail_step_latency(&app->detail, by);
+}
+
 static void toggle_pane(struct app *app, int unused)
 {
 	struct cgroups_state *state = state_of(app);
@@ -336,6 +350,8 @@ static const struct binding keys[] = {
 	{ { K_F(3), 'i' }, "Info", toggle_pane, 0, "pane with everything about the selected cgroup" },
 	{ { 'J' }, NULL, scroll_pane, LIST_WHEEL_DOWN, "scroll that pane" },
 	{ { 'K' }, NULL, scroll_pane, LIST_WHEEL_UP, NULL },
+	{ { 'y' }, NULL, step_latency, 1, "in that pane, draw the next kind of waiting, the one before" },
+	{ { 'Y' }, NULL, step_latency, -1, NULL },
 	{ { K_ENTER }, NULL, app_open_screen, SCREEN_DETAIL, "the same on the whole screen" },
 	{ { K_F(4), '/' }, "Find", ask_filter, 0, "show only paths or containers with a text in them, or a glob (/a/**)" },
 	{ { K_ESCAPE }, NULL, escape, 0, "clear the filter; without one, back to where you were" },
@@ -384,6 +400,7 @@ const struct screen screen_cgroups = {
 	.click = click_cgroups,
 	.open = open_cgroups,
 	.inventory = inventory_cgroups,
+	.watch = watch_cgroups,
 	.target = target_cgroups,
 	.save = save_cgroups,
 	.restore = restore_cgroups,

@@ -75,6 +75,14 @@ static unsigned int inventory_detail(struct app *app, void *data)
 	return detail_inventory(state->target.kind);
 }
 
+static uint64_t watch_detail(struct app *app, void *data)
+{
+	struct detail_state *state = data;
+
+	(void)app;
+	return state->target.kind == TARGET_CGROUP ? state->target.id : 0;
+}
+
 static bool target_detail(struct app *app, void *data, struct target *ret_target)
 {
 	struct detail_state *state = data;
@@ -96,9 +104,16 @@ static void toggle_absent(struct app *app, int unused)
 	app->detail.show_absent = !app->detail.show_absent;
 }
 
+static void step_latency(struct app *app, int by)
+{
+	detail_step_latency(&app->detail, by);
+}
+
 /* clang-format off */
 static const struct binding keys[] = {
 	{ { 'm' }, NULL, toggle_absent, 0, "show all metrics, also what this kernel or a controller does not give" },
+	{ { 'y' }, NULL, step_latency, 1, "draw the next kind of waiting, the one before" },
+	{ { 'Y' }, NULL, step_latency, -1, NULL },
 	{ { K_F(3), K_ENTER, 'i' }, "Back", app_close_screen, 0, "back to where you were" },
 };
 /* clang-format on */
@@ -112,6 +127,7 @@ const struct screen screen_detail = {
 	.needs = needs_detail,
 	.list = list_detail,
 	.inventory = inventory_detail,
+	.watch = watch_detail,
 	.target = target_detail,
 	.save = save_detail,
 	.restore = restore_detail,

@@ -6,6 +6,7 @@
 const struct screen *const screens[SCREEN_COUNT] = {
 	[SCREEN_CGROUPS] = &screen_cgroups,   [SCREEN_NAMESPACES] = &screen_namespaces,
 	[SCREEN_OVERLAYS] = &screen_overlays, [SCREEN_POLICIES] = &screen_policies,
+	[SCREEN_EVENTS] = &screen_events,     [SCREEN_EVENT_KINDS] = &screen_event_kinds,
 	[SCREEN_DETAIL] = &screen_detail,     [SCREEN_PROCESSES] = &screen_processes,
 	[SCREEN_COLUMNS] = &screen_columns,   [SCREEN_SORT] = &screen_sort,
 	[SCREEN_HELP] = &screen_help,	      [SCREEN_LIMITS] = &screen_limits,
@@ -25,7 +26,7 @@ static const struct binding common[] = {
 	{ { ']' }, NULL, app_step_interval, 1, NULL },
 	{ { 'd' }, NULL, app_ask_interval, 0, "ask for the interval" },
 	{ { K_CONTROL('l') }, NULL, app_repaint, 0, "draw the whole screen anew" },
-	{ { K_TAB }, NULL, app_step_tab, 1, "to the next of the screens Cgroups, Namespaces, Overlays, Policies, and back" },
+	{ { K_TAB }, NULL, app_step_tab, 1, "to the next screen: Cgroups, Namespaces, Overlays, Policies, Events" },
 	{ { K_SHIFT_TAB }, NULL, app_step_tab, -1, NULL },
 	{ { K_F(1), '?', 'h' }, "Help", app_open_screen, SCREEN_HELP, "this help" },
 	{ { K_ESCAPE, K_BACKSPACE }, NULL, app_close_screen, 0, "back to where you were" },

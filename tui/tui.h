@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "core/kernel_event.h"
 #include "core/policy_report.h"
 #include "core/process.h"
 #include "core/snapshot.h"
+
+/* What the source of kernel events says of itself. */
+struct tui_events {
+	bool ready;    /* it is known what can be told */
+	uint32_t told; /* kinds that are (bits by enum kernel_event_kind) */
+	uint64_t lost; /* since it was started: there was no room */
+	char why[160]; /* nothing is told: why */
+};
 
 /* Where the terminal gets its data and sends its wishes; the agent fills it in. */
 struct tui_source {
@@ -31,6 +40,23 @@ struct tui_source {
 	void (*want_policies)(void *data, bool wanted);
 	/* A reference to its latest one, or NULL while none came. event_fd tells of it too. */
 	struct policy_report *(*policies)(void *data);
+	/*
+	 * Kernel events of these kinds (bits by enum kernel_event_kind) are wanted from now on; 0:
+	 * none. May be NULL, as the next one.
+	 */
+	void (*want_events)(void *data, uint32_t kinds);
+	/*
+	 * What happened since the last call: true with a reference, once for each list; event_fd
+	 * tells of it. What the source says of itself is filled in always.
+	 */
+	bool (*events)(void *data, struct tui_events *ret_state, struct kernel_events **ret_events);
+	/*
+	 * Snapshots carry the distributions of that cgroup (its serial; 0: of none) from now on.
+	 * May be NULL.
+	 */
+	void (*watch)(void *data, uint64_t serial);
+	/* Why there are no distributions and will be none; "" if that is not so. May be NULL. */
+	void (*no_latency)(void *data, char *text, size_t size);
 	/*
 	 * What became of a freeze or thaw that was on its way: true once, with a message (caller
 	 * frees, may be NULL). event_fd tells of it.

@@ -124,7 +124,7 @@ static void check_watch(const struct examination *examination, struct finding *f
 	unsigned int n = 0;
 
 	if (root_is_recorded(examination->context->root) ||
-	    watch_new(examination->hierarchies, &watch) < 0) {
+	    watch_new(examination->hierarchies, UINT32_MAX, &watch) < 0) {
 		finding->verdict = VERDICT_NO;
 		strbuf_add_string(&finding->why, "this is a recorded tree");
 		return;
@@ -278,9 +278,11 @@ static void check_agent(const struct examination *examination, struct finding *f
 static void check_build(const struct examination *examination, struct finding *finding)
 {
 	(void)examination;
-	strbuf_printf(&finding->why, "cgwatch " CGWATCH_VERSION ", terminal %s, exporter %s",
-		      CGWATCH_HAVE_TUI ? "on" : "off", CGWATCH_HAVE_EXPORTER ? "on" : "off");
-	if (!CGWATCH_HAVE_TUI || !CGWATCH_HAVE_EXPORTER)
+	strbuf_printf(&finding->why,
+		      "cgwatch " CGWATCH_VERSION ", terminal %s, exporter %s, bpf %s",
+		      CGWATCH_HAVE_TUI ? "on" : "off", CGWATCH_HAVE_EXPORTER ? "on" : "off",
+		      CGWATCH_HAVE_BPF ? "on" : "off");
+	if (!CGWATCH_HAVE_TUI || !CGWATCH_HAVE_EXPORTER || !CGWATCH_HAVE_BPF)
 		finding->verdict = VERDICT_PART;
 }
 
@@ -293,6 +295,9 @@ static const struct {
 	{ "rights", check_root },
 	{ "open files", check_fds },
 	{ "watch the tree", check_watch },
+	{ "sample by bpf", doctor_check_bpf },
+	{ "bpf programs", doctor_check_programs },
+	{ "bpf in this kernel", doctor_check_kernel_types },
 	{ "see CPU use", check_cpu },
 	{ "see memory use", check_memory },
 	{ "see memory peaks", check_peak },
@@ -336,7 +341,8 @@ static void examine(const struct examination *examination, struct jsonw *json, b
 	}
 }
 
-static int print(struct context *context, const struct examination *examination, bool as_json)
+static int print(struct context *context, const struct examination *examination, bool as_json,
+		 bool bpf)
 {
 	struct jsonw json;
 	int r;
@@ -350,22 +356,28 @@ static int print(struct context *context, const struct examination *examination,
 	examine(examination, &json, as_json);
 	if (as_json) {
 		jsonw_end(&json, ']');
+		doctor_bpf_json(examination, &json);
 		jsonw_end(&json, '}');
 		strbuf_add_char(&json.out, '\n');
 	}
+	if (bpf && !as_json)
+		doctor_bpf_tables(examination, &json.out);
 	r = context_write(context, &json.out);
 	jsonw_done(&json);
 	return r;
 }
 
-static int run(struct context *context, bool as_json)
+static int run(struct context *context, bool as_json, bool bpf)
 {
 	_cleanup_(inventory_unrefp) struct inventory *inventory = NULL;
 	struct sampler *sampler = NULL;
 	struct snapshot *snapshot = NULL;
 	struct metric_set set = { 0 };
-	int r = context_sampler(context, &sampler);
+	int r;
 
+	/* What those who go on sampling would have. */
+	context->goes_on = true;
+	r = context_sampler(context, &sampler);
 	metric_set_add_all(&set);
 	if (r == 0) {
 		r = sampler_sample(sampler, &set, &snapshot);
@@ -374,7 +386,7 @@ static int run(struct context *context, bool as_json)
 	}
 	if (r == 0) {
 		const struct hierarchies *hierarchies = sampler_hierarchies(sampler);
-		struct examination examination = { context, hierarchies, snapshot };
+		struct examination examination = { context, sampler, hierarchies, snapshot };
 
 		/* Without it those checks say so. */
 		if (inventory_fetch(context, hierarchies,
@@ -382,7 +394,7 @@ static int run(struct context *context, bool as_json)
 					    INVENTORY_CONTAINERS,
 				    &inventory) == 0)
 			examination.inventory = inventory;
-		r = print(context, &examination, as_json);
+		r = print(context, &examination, as_json, bpf);
 	}
 	snapshot_unref(snapshot);
 	sampler_free(sampler);
@@ -391,16 +403,19 @@ static int run(struct context *context, bool as_json)
 
 int verb_doctor(struct context *context, int argc, char **argv)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { NULL } };
-	bool as_json = false;
+	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
+						 { "bpf", no_argument, NULL, 'b' },
+						 { NULL } };
+	bool as_json = false, bpf = false;
 	int option;
 
 	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-		if (option != 'j')
+		if (option != 'j' && option != 'b')
 			return context_bad_option(context);
-		as_json = true;
+		as_json |= option == 'j';
+		bpf |= option == 'b';
 	}
 	if (optind < argc)
 		return context_usage(context, "%s: takes no argument", argv[optind]);
-	return run(context, as_json);
+	return run(context, as_json, bpf);
 }

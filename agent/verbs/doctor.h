@@ -3,6 +3,7 @@
 
 #include "agent/context.h"
 #include "core/inventory.h"
+#include "core/jsonw.h"
 #include "core/strbuf.h"
 
 /* What the checks of `doctor` look at, and what each of them finds. */
@@ -10,6 +11,7 @@ enum verdict { VERDICT_YES, VERDICT_PART, VERDICT_NO };
 
 struct examination {
 	struct context *context;
+	const struct sampler *sampler;
 	const struct hierarchies *hierarchies;
 	const struct snapshot *snapshot;   /* with every column */
 	const struct inventory *inventory; /* all but what is in layers; NULL: it cannot be read */
@@ -20,6 +22,13 @@ struct finding {
 	struct strbuf why;
 };
 
+/* Of the bpf backend: doctor_bpf.c. */
+void doctor_check_bpf(const struct examination *examination, struct finding *finding);
+void doctor_check_programs(const struct examination *examination, struct finding *finding);
+void doctor_check_kernel_types(const struct examination *examination, struct finding *finding);
+/* Every program, and every metric that one could tell of: a member "bpf", or tables for people. */
+void doctor_bpf_json(const struct examination *examination, struct jsonw *json);
+void doctor_bpf_tables(const struct examination *examination, struct strbuf *out);
 /* Of the inventory: doctor_inventory.c. */
 void doctor_check_namespaces(const struct examination *examination, struct finding *finding);
 void doctor_check_ids(const struct examination *examination, struct finding *finding);

@@ -252,6 +252,7 @@ int verb_ls(struct context *context, int argc, char **argv)
 	struct sampler *sampler = NULL;
 	int r = parse_arguments(context, argc, argv, &options);
 
+	context->goes_on = options.watch;
 	if (r == 0)
 		r = context_sampler(context, &sampler);
 	if (r == 0)

@@ -2,11 +2,13 @@
 #include "agent/verbs/verbs.h"
 
 #include <getopt.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/output.h"
 #include "agent/verbs/inventory_fetch.h"
 #include "agent/verbs/show_join.h"
+#include "agent/verbs/show_latency.h"
 #include "core/cleanup.h"
 #include "core/clock.h"
 #include "core/derive.h"
@@ -146,6 +148,8 @@ struct shown {
 	struct snapshot *snapshot;
 	uint32_t index;
 	struct show_join join; /* without an inventory: nothing is known */
+	uint64_t serial;       /* of the cgroup */
+	char no_latency[160];  /* why it is not known how long it waited, or "" */
 };
 
 static int print(struct context *context, const struct shown *shown,
@@ -162,6 +166,7 @@ static int print(struct context *context, const struct shown *shown,
 		output_json_members(&json, shown->snapshot, shown->index, columns);
 		if (shown->join.join)
 			show_join_json(&json, &shown->join);
+		show_latency_json(&json, shown->snapshot, shown->index, shown->no_latency);
 		jsonw_end(&json, '}');
 		jsonw_end(&json, ']');
 		jsonw_end(&json, '}');
@@ -171,6 +176,7 @@ static int print(struct context *context, const struct shown *shown,
 		if (shown->join.join)
 			show_join_print(&json.out, &shown->join);
 		add_binding(&json.out, shown->snapshot, shown->index);
+		show_latency_print(&json.out, shown->snapshot, shown->index, shown->no_latency);
 		add_metrics(&json.out, shown->snapshot, shown->index);
 	}
 	r = context_write(context, &json.out);
@@ -183,7 +189,7 @@ static int print(struct context *context, const struct shown *shown,
  * for longer than people wait. `inventory` is not shared yet.
  */
 static int find_inventory(struct context *context, struct sampler *sampler,
-			  const struct show_options *options, struct inventory **ret_inventory)
+			  const struct show_options *options, struct shown *shown)
 {
 	const struct overlay *overlay = NULL;
 	struct inventory *inventory = NULL;
@@ -198,6 +204,8 @@ static int find_inventory(struct context *context, struct sampler *sampler,
 		return r;
 	index = context_find(context, snapshot, options->path, &r);
 	if (index != NODE_NONE)
+		shown->serial = snapshot->tree->nodes[index]->serial;
+	if (index != NODE_NONE)
 		r = inventory_fetch(context, sampler_hierarchies(sampler),
 				    INVENTORY_NAMESPACES | INVENTORY_OVERLAYS |
 					    INVENTORY_CONTAINERS,
@@ -211,8 +219,19 @@ static int find_inventory(struct context *context, struct sampler *sampler,
 		inventory->parts |= INVENTORY_USAGE;
 	join_unref(join);
 	snapshot_unref(snapshot);
-	*ret_inventory = inventory;
+	shown->join.inventory = inventory;
 	return r;
+}
+
+/* How long it waits is counted only from now on: between the two samples. */
+static int start_watch(struct sampler *sampler, struct shown *shown)
+{
+	const char *reason;
+
+	sampler_load_bpf(sampler);
+	sampler_bpf(sampler, &reason);
+	snprintf(shown->no_latency, sizeof(shown->no_latency), "%s", reason);
+	return sampler_watch(sampler, UINT32_MAX, &shown->serial, 1);
 }
 
 static int take(struct context *context, const struct show_options *options,
@@ -222,7 +241,9 @@ static int take(struct context *context, const struct show_options *options,
 	int r = context_sampler(context, &sampler);
 
 	if (r == 0)
-		r = find_inventory(context, sampler, options, &shown->join.inventory);
+		r = find_inventory(context, sampler, options, shown);
+	if (r == 0 && start_watch(sampler, shown) < 0)
+		r = context_fail(context, EXIT_FAILED, "out of memory");
 	if (r == 0) {
 		sampler_set_inventory(sampler, shown->join.inventory);
 		r = context_sample(context, sampler, set, options->interval_usec, &shown->snapshot);

@@ -16,6 +16,7 @@
 #include "agent/defaults.h"
 #include "agent/report_read.h"
 #include "agent/verbs/terminal_agent.h"
+#include "agent/verbs/terminal_events.h"
 #include "collectors/inventory.h"
 #include "collectors/meminfo.h"
 #include "core/cleanup.h"
@@ -34,9 +35,11 @@
 struct terminal {
 	struct context *context;
 	struct sampler *sampler;	 /* of the sampling thread alone */
+	struct bpf_tasks *tasks;	 /* of the keeper; NULL: it reads /proc */
 	struct inventory_keeper *keeper; /* has a thread of its own; NULL: a recorded tree */
 	struct terminal_agent *agent;	 /* likewise */
 	struct policy_report *nobody;	 /* without it: says so */
+	struct terminal_events *events;	 /* has a thread once it is wanted; NULL: a recorded tree */
 	int event_fd;
 	pthread_mutex_t mutex;
 	pthread_cond_t wake;
@@ -45,6 +48,8 @@ struct terminal {
 	uint64_t interval_usec;
 	bool paused, stop, now;
 	struct snapshot *latest;
+	uint64_t watched; /* the cgroup whose distributions are wanted, by serial; 0: none */
+	char no_latency[160];
 	struct meminfo memory; /* of the host; total 0: unknown */
 };
 
@@ -55,6 +60,8 @@ static void publish(struct terminal *terminal, struct snapshot *snapshot)
 
 	if (meminfo_read(terminal->context->root, &memory) < 0)
 		memory.total = 0;
+	if (terminal->events)
+		terminal_events_set_tree(terminal->events, snapshot->tree);
 	pthread_mutex_lock(&terminal->mutex);
 	old = terminal->latest;
 	terminal->latest = snapshot;
@@ -110,19 +117,50 @@ static void take_inventory(struct terminal *terminal)
 	inventory_unref(inventory);
 }
 
+/* What is wanted of the kernel beside the columns. */
+static void take_watched(struct terminal *terminal, uint64_t *watched)
+{
+	uint64_t serial;
+
+	pthread_mutex_lock(&terminal->mutex);
+	serial = terminal->watched;
+	pthread_mutex_unlock(&terminal->mutex);
+	if (serial != *watched &&
+	    sampler_watch(terminal->sampler, UINT32_MAX, &serial, serial ? 1 : 0) == 0)
+		*watched = serial;
+}
+
+/* After the first sample: people see that one before the programs are loaded. */
+static void load_bpf(struct terminal *terminal)
+{
+	const char *reason;
+
+	sampler_load_bpf(terminal->sampler);
+	sampler_bpf(terminal->sampler, &reason);
+	pthread_mutex_lock(&terminal->mutex);
+	snprintf(terminal->no_latency, sizeof(terminal->no_latency), "%s", reason);
+	pthread_mutex_unlock(&terminal->mutex);
+}
+
 static void *sample_loop(void *data)
 {
 	struct terminal *terminal = data;
 	struct metric_set wanted;
 	struct timespec next;
+	uint64_t watched = 0;
+	bool loaded = false;
 
 	clock_gettime(CLOCK_MONOTONIC, &next);
 	while (wait_tick(terminal, &next, &wanted)) {
 		struct snapshot *snapshot;
 
 		take_inventory(terminal);
+		take_watched(terminal, &watched);
 		if (sampler_sample(terminal->sampler, &wanted, &snapshot) == 0)
 			publish(terminal, snapshot);
+		if (!loaded)
+			load_bpf(terminal);
+		loaded = true;
 	}
 	return NULL;
 }
@@ -287,6 +325,40 @@ static int freeze(void *data, const struct node *node, bool frozen, unsigned int
 	return r;
 }
 
+/* ---- the kernel's word ------------------------------------------------------------------ */
+
+static void want_events(void *data, uint32_t kinds)
+{
+	struct terminal *terminal = data;
+
+	terminal_events_want(terminal->events, kinds);
+}
+
+static bool take_events(void *data, struct tui_events *ret_state, struct kernel_events **ret_events)
+{
+	struct terminal *terminal = data;
+
+	return terminal_events_take(terminal->events, ret_state, ret_events);
+}
+
+static void watch(void *data, uint64_t serial)
+{
+	struct terminal *terminal = data;
+
+	pthread_mutex_lock(&terminal->mutex);
+	terminal->watched = serial;
+	pthread_mutex_unlock(&terminal->mutex);
+}
+
+static void no_latency(void *data, char *text, size_t size)
+{
+	struct terminal *terminal = data;
+
+	pthread_mutex_lock(&terminal->mutex);
+	snprintf(text, size, "%s", terminal->no_latency);
+	pthread_mutex_unlock(&terminal->mutex);
+}
+
 static void describe_modes(const struct hierarchies *hierarchies, char *text, size_t size)
 {
 	unsigned int n_v1 = 0;
@@ -312,6 +384,8 @@ static int run(struct terminal *terminal)
 				     .processes = list_processes,
 				     .policies = latest_policies,
 				     .host_memory = host_memory,
+				     .watch = watch,
+				     .no_latency = no_latency,
 				     .freeze = freeze };
 	char host[256] = "", kernel[300], modes[64];
 	struct utsname name;
@@ -327,6 +401,10 @@ static int run(struct terminal *terminal)
 		source.want_policies = want_policies;
 		source.outcome = outcome;
 	}
+	if (terminal->events) {
+		source.want_events = want_events;
+		source.events = take_events;
+	}
 	gethostname(host, sizeof(host) - 1);
 	uname(&name);
 	snprintf(kernel, sizeof(kernel), "Linux %s", name.release);
@@ -340,9 +418,10 @@ static int run(struct terminal *terminal)
 
 static int start(struct terminal *terminal, pthread_t *ret_thread)
 {
-	const struct inventory_options inventory = { .period_ns = INVENTORY_PERIOD_NS,
-						     .thread = true };
+	struct inventory_options inventory = { .period_ns = INVENTORY_PERIOD_NS, .thread = true };
+	char reason[BPF_REASON_SIZE];
 	pthread_condattr_t attributes;
+	const char *none;
 	int r = 0;
 
 	pthread_mutex_init(&terminal->mutex, NULL);
@@ -353,6 +432,11 @@ static int start(struct terminal *terminal, pthread_t *ret_thread)
 	for (const enum metric_id *id = metric_default_columns; *id != M_NONE; id++)
 		metric_set_add(&terminal->wanted, *id);
 	terminal->now = true;
+	/* Without it the keeper reads /proc, and nobody need be told. */
+	if (sampler_bpf(terminal->sampler, &none))
+		bpf_tasks_new(terminal->context->root, sampler_hierarchies(terminal->sampler),
+			      &terminal->tasks, reason, sizeof(reason));
+	inventory.tasks = terminal->tasks;
 	/* A recorded tree has neither of both. */
 	if (!root_is_recorded(terminal->context->root)) {
 		r = inventory_keeper_new(terminal->context->root,
@@ -361,6 +445,10 @@ static int start(struct terminal *terminal, pthread_t *ret_thread)
 		if (r == 0)
 			r = terminal_agent_new(terminal->context->state_dir, terminal->event_fd,
 					       &terminal->agent);
+		if (r == 0)
+			r = terminal_events_new(terminal->context->root,
+						sampler_hierarchies(terminal->sampler),
+						terminal->event_fd, &terminal->events);
 	}
 	return r < 0 ? r : -pthread_create(ret_thread, NULL, sample_loop, terminal);
 }
@@ -369,10 +457,12 @@ int verb_terminal(struct context *context, int argc, char **argv)
 {
 	struct terminal terminal = { .context = context, .interval_usec = DEFAULT_INTERVAL_USEC };
 	pthread_t thread;
-	int r = context_sampler(context, &terminal.sampler);
+	int r;
 
 	(void)argc;
 	(void)argv;
+	context->goes_on = true;
+	r = context_sampler(context, &terminal.sampler);
 	if (r != 0)
 		return r;
 	/* A log line would land in the middle of the screen. */
@@ -388,10 +478,12 @@ int verb_terminal(struct context *context, int argc, char **argv)
 		pthread_join(thread, NULL);
 	}
 	terminal_agent_free(terminal.agent);
+	terminal_events_free(terminal.events);
 	policy_report_unref(terminal.nobody);
 	if (terminal.event_fd >= 0)
 		close(terminal.event_fd);
 	inventory_keeper_free(terminal.keeper);
+	bpf_tasks_free(terminal.tasks);
 	snapshot_unref(terminal.latest);
 	sampler_free(terminal.sampler);
 	if (r < 0)

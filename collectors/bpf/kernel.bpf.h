@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
 #pragma once
 
 /*
@@ -41,6 +41,7 @@ struct list_head {
 
 struct kernfs_node {
 	const char *name;
+	unsigned int hash; /* of the name, made anew when it changes (kernfs_rename_ns()) */
 	u64 id;
 };
 

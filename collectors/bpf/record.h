@@ -53,6 +53,8 @@ struct cg_record {
 	__u32 parts;	  /* bits by enum bpf_part: what was filled in */
 	/* Bits by enum bpf_part: what only the files can tell about this one at this moment. */
 	__u32 ask;
+	__u32 name; /* a hash of its name: v1 cgroups can be renamed */
+	__u32 unused;
 	__u64 values[SLOT_COUNT];
 };
 

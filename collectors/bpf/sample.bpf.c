@@ -86,6 +86,7 @@ int sample_cgroup(struct bpf_iter__cgroup *ctx)
 	if (!record)
 		return 0;
 	record->id = cgrp->kn->id;
+	record->name = cgrp->kn->hash;
 	record->ask = 0;
 	record->parent = 0;
 	css = cgrp->self.parent;

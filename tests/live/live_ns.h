@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "collectors/bpf_tasks.h"
 #include "collectors/ns_scan.h"
 #include "live.h"
 
@@ -31,7 +32,9 @@
 
 enum { NS_TEST_FLAGS = NS_SCAN_HOLDERS | NS_SCAN_DETAILS };
 
+/* With LIVE_RECORDS in the environment tasks come from the kernel's records, not from /proc. */
 struct scan {
+	struct bpf_tasks *tasks;
 	struct root *root;
 	struct hierarchies *hierarchies;
 	struct ns_scanner *scanner;
@@ -41,17 +44,26 @@ struct scan {
 
 static inline void scan_start(struct scan *scan)
 {
+	char reason[BPF_REASON_SIZE];
+
 	*scan = (struct scan){ 0 };
 	assert_int_equal(root_new(NULL, &scan->root), 0);
 	assert_int_equal(hierarchies_new(scan->root, &scan->hierarchies), 0);
 	assert_int_equal(ns_scanner_new(scan->root, scan->hierarchies, &scan->scanner), 0);
 	assert_int_equal(mount_table_new(scan->root, &scan->mounts), 0);
+	if (!getenv("LIVE_RECORDS"))
+		return;
+	if (bpf_tasks_new(scan->root, scan->hierarchies, &scan->tasks, reason, sizeof(reason)) == 0)
+		ns_scanner_use(scan->scanner, scan->tasks);
+	else
+		print_message("no records of tasks: %s\n", reason);
 }
 
 static inline void scan_stop(struct scan *scan)
 {
 	namespaces_unref(scan->set);
 	ns_scanner_free(scan->scanner);
+	bpf_tasks_free(scan->tasks);
 	mount_table_free(scan->mounts);
 	hierarchies_free(scan->hierarchies);
 	root_free(scan->root);

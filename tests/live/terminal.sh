@@ -249,9 +249,9 @@ t send-keys -t main F10
 see 'READY>' "the shell once more"
 t send-keys -t main "clear; $build/cgwatch --state $dir/state" Enter
 see 'CPU%' "the terminal that looks for our agent"
-t send-keys -t main BTab
+t send-keys -t main BTab BTab
 see 'no agent runs here: start cgwatchd' "the policies, of no agent"
-t send-keys -t main Tab
+t send-keys -t main Tab Tab
 see 'CPU%' "the cgroups"
 t send-keys -t main '/'
 t send-keys -t main -l "cgwatch-test-$$/alpha"
@@ -286,7 +286,7 @@ chmod 600 "$dir/config.ini" "$dir/policies.ini"
 agent=$!
 wait_for "an agent" agent_answers
 wait_for "frozen by its policy" is_frozen gamma
-t send-keys -t main BTab
+t send-keys -t main BTab BTab
 see 'hold-gamma +enforce' "the policy is armed"
 t send-keys -t main v
 see 'UNDER WAY|PROGRESS' "its cgroups"
@@ -300,7 +300,7 @@ see 'CPU%' "the cgroup among the others"
 see 'gamma (◆|\*)' "with the mark of what is held"
 t send-keys -t main Escape
 see '/gamma +freezer ' "back at what is held"
-t send-keys -t main Tab
+t send-keys -t main Tab Tab
 see 'CPU%' "the cgroups once more"
 t send-keys -t main Escape
 t send-keys -t main '/'

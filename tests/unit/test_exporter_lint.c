@@ -20,6 +20,7 @@
 #include "core/join.h"
 #include "exporter/family.h"
 #include "exporter/prometheus.h"
+#include "fake_distributions.h"
 #include "fake_inventory.h"
 #include "fake_snapshot.h"
 
@@ -385,13 +386,46 @@ static void test_inventory(void **state)
 	snapshot_unref(snapshot);
 }
 
+/* Histograms: the suffixes are theirs, so no other family may end up with such a name. */
+static void test_latency(void **state)
+{
+	static const char family[] = "cgwatch_cgroup_latency_seconds";
+	static const char *const paths[] = { "/", "/a" };
+	struct prometheus_options options = { 0 };
+	struct prometheus *prometheus;
+	struct prometheus_stats stats;
+	struct snapshot *snapshot = fake_snapshot(fake_tree(paths, ARRAY_SIZE(paths), NULL),
+						  &options.metrics, 1);
+	struct strbuf out;
+
+	(void)state;
+	snapshot->distributions = fake_distributions(snapshot->tree, paths, ARRAY_SIZE(paths));
+	strbuf_init(&out);
+	assert_int_equal(prometheus_new(&options, &prometheus), 0);
+	assert_int_equal(prometheus_render(prometheus, snapshot, &out, &stats), 0);
+	assert_non_null(strstr(out.data, "# TYPE cgwatch_cgroup_latency_seconds histogram\n"));
+	assert_int_equal(check_text(out.data), stats.series);
+	lint_name(family, "histogram");
+	for (int i = M_NONE + 1; i < METRIC_COUNT; i++) {
+		_cleanup_(freep) char *name = NULL;
+
+		if (!family_exists((enum metric_id)i))
+			continue;
+		name = name_of((enum metric_id)i);
+		check_clash(family, name);
+		check_clash(name, family);
+	}
+	strbuf_done(&out);
+	prometheus_unref(prometheus);
+	snapshot_unref(snapshot);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_families),
-		cmocka_unit_test(test_full_exposition),
-		cmocka_unit_test(test_inventory),
+		cmocka_unit_test(test_names),		cmocka_unit_test(test_families),
+		cmocka_unit_test(test_full_exposition), cmocka_unit_test(test_inventory),
+		cmocka_unit_test(test_latency),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

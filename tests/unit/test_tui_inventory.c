@@ -24,6 +24,7 @@ static void test_asks_only_for_what_is_shown(void **state)
 	assert_false(scene.fake.parts & INVENTORY_ORPHANS);
 	press(&scene, K_TAB);
 	press(&scene, K_TAB);
+	press(&scene, K_TAB);
 	assert_int_equal(scene.fake.parts, INVENTORY_CONTAINERS);
 	/* The pane with the join. */
 	press(&scene, 'i');
@@ -159,6 +160,7 @@ static void test_filter_of_overlays(void **state)
 
 	(void)state;
 	open_inventory(&scene, 80, 24);
+	press(&scene, K_SHIFT_TAB);
 	press(&scene, K_SHIFT_TAB);
 	press(&scene, K_SHIFT_TAB);
 	press(&scene, '/');

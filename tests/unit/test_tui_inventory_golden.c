@@ -103,6 +103,7 @@ static void test_golden_overlays(void **state)
 	open_at(&scene, 80, 24, false);
 	press(&scene, K_SHIFT_TAB);
 	press(&scene, K_SHIFT_TAB);
+	press(&scene, K_SHIFT_TAB);
 	check_golden(&scene, "overlays-80x24");
 	press(&scene, 't');
 	check_golden(&scene, "overlays-cgroups");
@@ -110,11 +111,13 @@ static void test_golden_overlays(void **state)
 	open_at(&scene, 200, 60, false);
 	press(&scene, K_SHIFT_TAB);
 	press(&scene, K_SHIFT_TAB);
+	press(&scene, K_SHIFT_TAB);
 	check_golden(&scene, "overlays-200x60");
 	press(&scene, 'i');
 	check_golden(&scene, "overlays-pane");
 	close_scene(&scene);
 	open_at(&scene, 120, 14, true);
+	press(&scene, K_SHIFT_TAB);
 	press(&scene, K_SHIFT_TAB);
 	press(&scene, K_SHIFT_TAB);
 	check_golden(&scene, "overlays-ascii");
@@ -140,6 +143,7 @@ static void test_golden_overlay_states(void **state)
 	open_at(&scene, 120, 30, false);
 	press(&scene, K_SHIFT_TAB);
 	press(&scene, K_SHIFT_TAB);
+	press(&scene, K_SHIFT_TAB);
 	press(&scene, 'i');
 	for (size_t i = 0; i < ARRAY_SIZE(usages); i++) {
 		set_usage(&scene, 1, &usages[i]);
@@ -155,6 +159,7 @@ static void test_golden_storage(void **state)
 
 	(void)state;
 	open_at(&scene, 120, 14, false);
+	press(&scene, K_SHIFT_TAB);
 	press(&scene, K_SHIFT_TAB);
 	press(&scene, K_SHIFT_TAB);
 	press(&scene, 'r');

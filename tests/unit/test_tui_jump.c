@@ -216,12 +216,15 @@ static void test_tabs(void **state)
 	(void)state;
 	open_inventory(&scene, 80, 24);
 	press(&scene, K_SHIFT_TAB);
+	assert_screen(&scene, SCREEN_EVENTS);
+	press(&scene, K_SHIFT_TAB);
 	assert_screen(&scene, SCREEN_POLICIES);
 	press(&scene, K_SHIFT_TAB);
 	assert_screen(&scene, SCREEN_OVERLAYS);
 	press(&scene, K_SHIFT_TAB);
 	assert_screen(&scene, SCREEN_NAMESPACES);
 	select_row(&scene, "net 4026532201");
+	press(&scene, K_TAB);
 	press(&scene, K_TAB);
 	press(&scene, K_TAB);
 	press(&scene, K_TAB);
@@ -232,8 +235,10 @@ static void test_tabs(void **state)
 	click(&scene, 52, 2);
 	assert_screen(&scene, SCREEN_CGROUPS);
 	click(&scene, 78, 2);
+	assert_screen(&scene, SCREEN_EVENTS);
+	click(&scene, 69, 2);
 	assert_screen(&scene, SCREEN_POLICIES);
-	click(&scene, 66, 2);
+	click(&scene, 63, 2);
 	assert_screen(&scene, SCREEN_OVERLAYS);
 	click(&scene, 10, 2);
 	assert_screen(&scene, SCREEN_OVERLAYS);

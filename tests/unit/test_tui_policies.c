@@ -185,6 +185,7 @@ static void open_policies(struct scene *scene, int width, int height, struct pol
 	open_machine(scene, width, height);
 	set_report(scene, report);
 	press(scene, K_SHIFT_TAB);
+	press(scene, K_SHIFT_TAB);
 	assert_screen(scene, SCREEN_POLICIES);
 }
 
@@ -446,6 +447,7 @@ static void test_made_anew(void **state)
 	press(&scene, K_ENTER);
 	assert_screen(&scene, SCREEN_POLICIES);
 	assert_non_null(strstr(scene.app.status, "made anew"));
+	press(&scene, K_TAB);
 	press(&scene, K_TAB);
 	assert_screen(&scene, SCREEN_CGROUPS);
 	assert_false(is_drawn(&scene, "◆"));

@@ -41,6 +41,11 @@ struct fake_source {
 	bool outcome_failed;
 	struct policy_report *report; /* the agent's, or NULL */
 	bool wants_policies;
+	struct kernel_events *events; /* until they are taken */
+	struct tui_events event_state;
+	uint32_t wanted_events;
+	uint64_t watched;	/* serial */
+	const char *no_latency; /* or NULL */
 	char frozen_path[256];
 	uint64_t cpu_usec;		     /* that each process has used */
 	pid_t swap_pid;			     /* this pid is another process now */
@@ -167,6 +172,34 @@ static inline bool source_outcome(void *data, bool *ret_failed, char **ret_messa
 	return true;
 }
 
+static inline void source_want_events(void *data, uint32_t kinds)
+{
+	((struct fake_source *)data)->wanted_events = kinds;
+}
+
+static inline bool source_events(void *data, struct tui_events *ret_state,
+				 struct kernel_events **ret_events)
+{
+	struct fake_source *fake = data;
+
+	*ret_state = fake->event_state;
+	*ret_events = fake->events;
+	fake->events = NULL;
+	return *ret_events != NULL;
+}
+
+static inline void source_watch(void *data, uint64_t serial)
+{
+	((struct fake_source *)data)->watched = serial;
+}
+
+static inline void source_no_latency(void *data, char *text, size_t size)
+{
+	const struct fake_source *fake = data;
+
+	snprintf(text, size, "%s", fake->no_latency ? fake->no_latency : "");
+}
+
 /* ---- a program with all of it ---- */
 
 struct scene {
@@ -216,6 +249,10 @@ static inline void open_scene(struct scene *scene, const char *const *paths, uin
 					     .want_policies = source_want_policies,
 					     .policies = source_policies,
 					     .outcome = source_outcome,
+					     .want_events = source_want_events,
+					     .events = source_events,
+					     .watch = source_watch,
+					     .no_latency = source_no_latency,
 					     .freeze = source_freeze };
 	scene->options = (struct tui_options){ .interval_usec = 1000000,
 					       .hostname = "host\x1b[31m",
@@ -240,6 +277,7 @@ static inline void close_scene(struct scene *scene)
 	tree_unref(scene->tree);
 	inventory_unref(scene->inventory);
 	policy_report_unref(scene->fake.report);
+	kernel_events_unref(scene->fake.events);
 }
 
 /* Keys as text, with the special ones as numbers above Unicode. */

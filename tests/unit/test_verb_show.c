@@ -14,7 +14,9 @@
 
 #include "agent/verbs/ps_view.h"
 #include "agent/verbs/show_join.h"
+#include "agent/verbs/show_latency.h"
 #include "core/cleanup.h"
+#include "fake_distributions.h"
 #include "fake_golden.h"
 #include "fake_inventory.h"
 #include "fake_snapshot.h"
@@ -69,6 +71,33 @@ static void test_text(void **state)
 		show_join_print(&scene->out, &scene->show);
 	}
 	golden_compare("show-join.txt", scene->out.data);
+}
+
+/* How long it waited: with distributions, and without. */
+static void test_latency(void **state)
+{
+	static const char *const paths[] = { "/", "/a" };
+	const struct metric_set none = { 0 };
+	struct snapshot *snapshot = fake_snapshot(fake_tree(paths, ARRAY_SIZE(paths), NULL), &none,
+						  1);
+	struct strbuf out = { 0 };
+	struct jsonw json;
+
+	(void)state;
+	show_latency_print(&out, snapshot, 1, "not permitted: it takes CAP_BPF");
+	assert_string_equal(out.data, "waiting       unknown: not permitted: it takes CAP_BPF\n");
+	strbuf_clear(&out);
+	snapshot->distributions = fake_distributions(snapshot->tree, &paths[1], 1);
+	jsonw_init(&json);
+	jsonw_begin(&json, NULL, '{');
+	show_latency_json(&json, snapshot, 1, "");
+	jsonw_end(&json, '}');
+	show_latency_print(&out, snapshot, 1, "");
+	strbuf_printf(&out, "%s\n", json.out.data);
+	golden_compare("show-latency.txt", out.data);
+	jsonw_done(&json);
+	strbuf_done(&out);
+	snapshot_unref(snapshot);
 }
 
 static void test_json(void **state)
@@ -194,6 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_text, setup, teardown),
+		cmocka_unit_test(test_latency),
 		cmocka_unit_test_setup_teardown(test_json, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_usage_states, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ps, setup, teardown),

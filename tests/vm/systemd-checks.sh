@@ -318,6 +318,7 @@ check_minimal() {
 	await "minimal: a layer is not complete" is 0 cgwatch_overlay_upper_scan_complete \
 		"overlay=\"$(device /srv/plain)\""
 	await "minimal: and has no numbers" has_not '^cgwatch_overlay_upper_bytes'
+	await "minimal: no programs in the kernel" has '^cgwatch_bpf_enabled\{reason="[^"]*CAP_.* 0$'
 	await "minimal: no hierarchy is watched" is 0 cgwatch_hierarchies_watched
 	await "minimal: overlays are there" has \
 		'^cgwatch_overlay_info.*mountpoint="/srv/plain/merged"'
@@ -353,6 +354,8 @@ watch_over() {
 
 # shellcheck source=tests/vm/systemd-units.sh
 . /bin/systemd-units.sh
+# shellcheck source=tests/vm/systemd-bpf.sh
+. /bin/systemd-bpf.sh
 
 exec </dev/null 4>&1
 watch_over "$1" &

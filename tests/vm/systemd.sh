@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: MIT
 # Installs the package's files into the machine of systemd-vm.sh, starts the unit there, and checks
 # that it keeps its promises (systemd-checks.sh), with its own rights and with the minimal drop-in.
-# Usage: systemd.sh BUILD_DIR CACHE_DIR [default|units|minimal]…
+# Usage: systemd.sh BUILD_DIR CACHE_DIR [default|units|bpf|minimal]…
 # 77 with a reason where the machine cannot be made: that takes debootstrap and a mirror of Debian.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 build=$(readlink -f "$1")
 cache=$2
 shift 2
-parts=${*:-default units minimal}
+parts=${*:-default units bpf minimal}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -35,12 +35,12 @@ unit=$(find "$tree" -name cgwatchd.service)
 # On a busy host the part with units has taken three minutes and all of them seven and a half, idle a
 # third of that.
 limit=900
-[[ $parts == units ]] && limit=480
+[[ $parts == *default* || $parts == *minimal* ]] || limit=480
 echo "exec bash /bin/systemd-checks.sh $((limit - 100)) $parts" >"$work/job"
 run() {
 	status=0
 	"$here/systemd-vm.sh" --cache "$cache" --timeout $limit --script "$work/job" -- \
-		"$here/systemd-checks.sh" "$here/systemd-units.sh" "$tree/usr/bin/cgwatch:/usr/bin/" \
+		"$here/systemd-checks.sh" "$here/systemd-bpf.sh" "$here/systemd-units.sh" "$tree/usr/bin/cgwatch:/usr/bin/" \
 		"$tree/usr/sbin/cgwatchd:/usr/sbin/" "$tree/usr/share/cgwatch:/usr/share/cgwatch" \
 		"$tree/etc/cgwatch:/etc/cgwatch" "$unit:/usr/lib/systemd/system/" || status=$?
 }

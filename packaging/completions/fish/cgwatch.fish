@@ -36,6 +36,7 @@ complete -c cgwatch -f
 complete -c cgwatch -n $no_verb -l root -r -a '(__fish_complete_directories)' -d 'Recorded tree'
 complete -c cgwatch -n $no_verb -l state -r -a '(__fish_complete_directories)' -d 'State directory of the agent'
 complete -c cgwatch -n $no_verb -l max-fds -x -d 'Descriptors to keep open'
+complete -c cgwatch -n $no_verb -l backend -x -a 'auto files bpf' -d 'Where samples come from'
 complete -c cgwatch -s h -l help -d 'Help'
 complete -c cgwatch -n $no_verb -s v -l version -d 'Version'
 complete -c cgwatch -n $no_verb -a ls -d 'Cgroups and what they use'
@@ -54,6 +55,7 @@ complete -c cgwatch -n $no_verb -a doctor -d 'What this host can do'
 
 complete -c cgwatch -n '__fish_seen_subcommand_from ls show ps set freeze thaw explain' -a '(__cgwatch_cgroups)' -d Cgroup
 complete -c cgwatch -n '__fish_seen_subcommand_from ls show ps ns overlay controllers metrics doctor status' -l json -d 'For programs'
+complete -c cgwatch -n '__fish_seen_subcommand_from doctor' -l bpf -d 'Programs, and where metrics come from'
 complete -c cgwatch -n '__fish_seen_subcommand_from ls show' -l interval -x -a '100ms 500ms 1s 2s 5s 10s' -d 'Time between samples'
 complete -c cgwatch -n '__fish_seen_subcommand_from ps' -l own -d 'Not of those below it'
 complete -c cgwatch -n '__fish_seen_subcommand_from ps ns overlay' -s o -l output -x -a '(__cgwatch_fields)' -d 'Columns'
@@ -128,6 +130,7 @@ complete -c cgwatchd -l state -r -a '(__fish_complete_directories)' -d 'State di
 complete -c cgwatchd -l policies -r -F -d 'Policy file or directory'
 complete -c cgwatchd -l dry-run -d 'As if every policy were in shadow mode'
 complete -c cgwatchd -l max-fds -x -d 'Descriptors to keep open'
+complete -c cgwatchd -l backend -x -a 'auto files bpf' -d 'Where samples come from'
 complete -c cgwatchd -l log.level -x -a 'error warning info debug' -d 'What to log'
 complete -c cgwatchd -l web.listen-address -x -a '127.0.0.1:9753 :9753 none' -d 'Where to serve'
 complete -c cgwatchd -l web.telemetry-path -x -a /metrics -d 'Path of the metrics'

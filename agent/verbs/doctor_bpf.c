@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+#include "agent/verbs/doctor.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/backend.h"
+#include "agent/output.h"
+#include "collectors/bpf_events.h"
+#include "collectors/bpf_kernel.h"
+#include "collectors/capability.h"
+#include "collectors/root.h"
+#include "core/cleanup.h"
+#include "core/escape.h"
+
+/* The programs of all parts of the backend, loaded for this look. */
+struct programs {
+	struct bpf_program_status *list;
+	size_t n;
+	struct strbuf missing; /* parts without any, and why */
+};
+
+static void programs_add(struct programs *programs, const struct bpf_program_status *list, size_t n)
+{
+	struct bpf_program_status *grown = n ? realloc(programs->list,
+						       (programs->n + n) * sizeof(*grown))
+					     : NULL;
+
+	if (!grown)
+		return;
+	memcpy(grown + programs->n, list, n * sizeof(*grown));
+	programs->list = grown;
+	programs->n += n;
+}
+
+static void programs_miss(struct programs *programs, const char *part, const char *reason)
+{
+	strbuf_printf(&programs->missing, "%s%s: %s", programs->missing.length ? "; " : "", part,
+		      reason);
+}
+
+static void add_sample(const struct examination *examination, struct programs *programs)
+{
+	const char *reason;
+	const struct bpf_sample *sample = sampler_bpf(examination->sampler, &reason);
+	const struct bpf_program_status *list;
+	size_t n = 0;
+
+	if (!sample) {
+		programs_miss(programs, "sampling", reason);
+		return;
+	}
+	list = bpf_sample_programs(sample, &n);
+	programs_add(programs, list, n);
+}
+
+static void add_events(const struct examination *examination, struct programs *programs)
+{
+	char reason[BPF_REASON_SIZE] = "";
+	const struct bpf_program_status *list;
+	struct bpf_events *events;
+	size_t n = 0;
+
+	if (bpf_events_new(examination->context->root, examination->hierarchies, &events, reason,
+			   sizeof(reason)) < 0) {
+		programs_miss(programs, "events", reason);
+		return;
+	}
+	list = bpf_events_programs(events, &n);
+	programs_add(programs, list, n);
+	bpf_events_free(events);
+}
+
+/* One row a part of the backend. */
+static void (*const parts[])(const struct examination *, struct programs *) = {
+	add_sample,
+	add_events,
+};
+
+static void programs_ask(const struct examination *examination, struct programs *programs)
+{
+	*programs = (struct programs){ 0 };
+	strbuf_init(&programs->missing);
+	/* With a recorded tree, or files asked for, nothing of this machine's is loaded. */
+	if (root_is_recorded(examination->context->root) ||
+	    examination->context->backend == BACKEND_FILES) {
+		add_sample(examination, programs);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		parts[i](examination, programs);
+}
+
+static void programs_done(struct programs *programs)
+{
+	free(programs->list);
+	strbuf_done(&programs->missing);
+}
+
+void doctor_check_bpf(const struct examination *examination, struct finding *finding)
+{
+	struct backend_summary summary;
+
+	backend_summarise(examination->sampler, &summary);
+	finding->verdict = !summary.bpf		? VERDICT_NO
+			   : summary.incomplete ? VERDICT_PART
+						: VERDICT_YES;
+	backend_describe(examination->sampler, &finding->why);
+	if (summary.incomplete)
+		strbuf_printf(&finding->why, "; %u in some hierarchies only", summary.incomplete);
+	if (summary.bpf)
+		strbuf_add_string(&finding->why, " ('doctor --bpf' lists them)");
+}
+
+void doctor_check_programs(const struct examination *examination, struct finding *finding)
+{
+	struct programs programs;
+	size_t n_loaded = 0;
+
+	programs_ask(examination, &programs);
+	for (size_t i = 0; i < programs.n; i++)
+		n_loaded += programs.list[i].loaded;
+	strbuf_printf(&finding->why, "%zu of %zu are accepted by the kernel", n_loaded, programs.n);
+	for (size_t i = 0; i < programs.n; i++) {
+		if (!programs.list[i].loaded)
+			strbuf_printf(&finding->why, "; %s: %s", programs.list[i].name,
+				      programs.list[i].reason);
+	}
+	if (programs.missing.length)
+		strbuf_printf(&finding->why, "; %s", programs.missing.data);
+	if (n_loaded < programs.n || programs.missing.length)
+		finding->verdict = n_loaded ? VERDICT_PART : VERDICT_NO;
+	programs_done(&programs);
+}
+
+static bool has_file(const struct root *root, enum root_place place, const char *path)
+{
+	_cleanup_(closep) int fd = root_open(root, place, path, O_RDONLY);
+	char byte;
+
+	return fd >= 0 && read(fd, &byte, 1) == 1;
+}
+
+/* The word in brackets of "none [integrity] confidentiality". */
+static void add_lockdown(const struct root *root, struct strbuf *out)
+{
+	struct strbuf text;
+	const char *start, *end;
+
+	strbuf_init(&text);
+	root_read(root, ROOT_SYS, "kernel/security/lockdown", &text);
+	start = text.data ? strchr(text.data, '[') : NULL;
+	end = start ? strchr(start, ']') : NULL;
+	if (end && strncmp(start, "[none]", 6) != 0)
+		strbuf_printf(out, ", lockdown: %.*s", (int)(end - start - 1), start + 1);
+	strbuf_done(&text);
+}
+
+static void add_capability(uint64_t have, unsigned int number, const char *name,
+			   struct finding *finding)
+{
+	if (have & (CAPABILITY_BIT(number) | CAPABILITY_BIT(CAP_SYS_ADMIN)))
+		return;
+	finding->verdict = VERDICT_NO;
+	strbuf_printf(&finding->why, ", without %s", name);
+}
+
+void doctor_check_kernel_types(const struct examination *examination, struct finding *finding)
+{
+	const struct root *root = examination->context->root;
+	uint64_t have = capability_effective();
+
+	if (has_file(root, ROOT_SYS, "kernel/btf/vmlinux")) {
+		strbuf_add_string(&finding->why, "with type information (BTF)");
+	} else {
+		finding->verdict = VERDICT_NO;
+		strbuf_add_string(&finding->why, "without type information (BTF)");
+	}
+	/* One that every kernel has: if its name is to be seen, so are the others'. */
+	if (bpf_kernel_has_variable(root, "jiffies_64")) {
+		strbuf_add_string(&finding->why, ", names of its variables (KALLSYMS_ALL)");
+	} else {
+		if (finding->verdict == VERDICT_YES)
+			finding->verdict = VERDICT_PART;
+		strbuf_add_string(
+			&finding->why,
+			", without names of its variables (KALLSYMS_ALL, and CAP_SYSLOG where "
+			"addresses are hidden)");
+	}
+	add_capability(have, CAP_BPF, "CAP_BPF", finding);
+	add_capability(have, CAP_PERFMON, "CAP_PERFMON", finding);
+	add_lockdown(root, &finding->why);
+}
+
+void doctor_bpf_json(const struct examination *examination, struct jsonw *json)
+{
+	_cleanup_(freep) struct bpf_metric_status *metrics = NULL;
+	const char *reason;
+	const struct bpf_sample *sample = sampler_bpf(examination->sampler, &reason);
+	struct programs programs;
+	size_t n = 0;
+
+	if (sample && bpf_sample_metrics(sample, &metrics, &n) < 0)
+		n = 0;
+	programs_ask(examination, &programs);
+	jsonw_begin(json, "bpf", '{');
+	jsonw_bool(json, "sampling", sample != NULL);
+	jsonw_string(json, "why_not", reason);
+	jsonw_begin(json, "programs", '[');
+	for (size_t i = 0; i < programs.n; i++) {
+		jsonw_begin(json, NULL, '{');
+		jsonw_string(json, "name", programs.list[i].name);
+		jsonw_string(json, "purpose", programs.list[i].purpose);
+		jsonw_bool(json, "loaded", programs.list[i].loaded);
+		jsonw_string(json, "reason", programs.list[i].reason);
+		jsonw_end(json, '}');
+	}
+	jsonw_end(json, ']');
+	jsonw_begin(json, "metrics", '[');
+	for (size_t i = 0; i < n; i++) {
+		jsonw_begin(json, NULL, '{');
+		jsonw_string(json, "name", metric_get(metrics[i].id)->name);
+		jsonw_string(json, "hierarchy",
+			     examination->hierarchies->list[metrics[i].hierarchy].name);
+		jsonw_string(json, "source", metrics[i].bpf ? "bpf" : "files");
+		jsonw_string(json, "reason", metrics[i].reason);
+		jsonw_end(json, '}');
+	}
+	jsonw_end(json, ']');
+	jsonw_end(json, '}');
+	programs_done(&programs);
+}
+
+static void add_row(struct strbuf *out, const char *name, const char *where, const char *word,
+		    const char *why)
+{
+	output_pad(out, name, 36, false);
+	output_pad(out, where, 28, false);
+	output_pad(out, word, 8, false);
+	escape_terminal_append(out, why, strlen(why));
+	strbuf_add_char(out, '\n');
+}
+
+void doctor_bpf_tables(const struct examination *examination, struct strbuf *out)
+{
+	_cleanup_(freep) struct bpf_metric_status *metrics = NULL;
+	const char *reason;
+	const struct bpf_sample *sample = sampler_bpf(examination->sampler, &reason);
+	struct programs programs;
+	size_t n = 0;
+
+	programs_ask(examination, &programs);
+	strbuf_add_char(out, '\n');
+	add_row(out, "PROGRAM", "FOR", "LOADS", "WHY NOT");
+	for (size_t i = 0; i < programs.n; i++)
+		add_row(out, programs.list[i].name, programs.list[i].purpose,
+			programs.list[i].loaded ? "yes" : "no", programs.list[i].reason);
+	programs_done(&programs);
+	if (!sample || bpf_sample_metrics(sample, &metrics, &n) < 0)
+		return;
+	strbuf_add_char(out, '\n');
+	add_row(out, "METRIC", "HIERARCHY", "FROM", "WHY NOT BPF");
+	for (size_t i = 0; i < n; i++)
+		add_row(out, metric_get(metrics[i].id)->name,
+			examination->hierarchies->list[metrics[i].hierarchy].name,
+			metrics[i].bpf ? "bpf" : "files", metrics[i].reason);
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collectors/bpf_sample_private.h"
+
+static const struct plan_field *find_field(const struct plan_file *file, enum metric_id id)
+{
+	for (size_t i = 0; i < file->n_fields; i++) {
+		if (file->fields[i].id == id)
+			return &file->fields[i];
+	}
+	return NULL;
+}
+
+/* On a hybrid host v1 is asked first: what its files say must not be told by v2 before them. */
+static bool v1_by_files(const struct bpf_sample *sample, const struct plan *plan, enum metric_id id)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		const struct plan_field *field;
+
+		if (sample->hierarchies->list[plan->files[i].hierarchy].v2)
+			continue;
+		field = find_field(&plan->files[i], id);
+		if (field && !field->bpf)
+			return true;
+	}
+	return false;
+}
+
+/* Parts that are only right for one kind of hierarchy. */
+static const struct {
+	bool not_v1, not_v2;
+} fits[BPF_PART_COUNT] = {
+	[BPF_PART_CGROUP] = { .not_v1 = true },
+	[BPF_PART_CPUTIME] = { .not_v1 = true },
+	[BPF_PART_CPUACCT] = { .not_v2 = true },
+	[BPF_PART_FREEZER] = { .not_v2 = true },
+};
+
+static bool part_fits(enum bpf_part part, const struct hierarchy *hierarchy)
+{
+	return hierarchy->v2 ? !fits[part].not_v2 : !fits[part].not_v1;
+}
+
+static const struct bpf_field *supplied(const struct bpf_sample *sample, unsigned int h,
+					const struct plan_field *field)
+{
+	const struct bpf_field *row = bpf_field_of(field->id);
+
+	if (!row || !(sample->can >> h & 1) || !sample->has_field[row->slot] ||
+	    !part_fits(row->part, &sample->hierarchies->list[h]))
+		return NULL;
+	return row;
+}
+
+static int add_row(struct bpf_sample *sample, const struct plan_file *file,
+		   const struct bpf_field *field)
+{
+	struct bpf_hierarchy *hierarchy = &sample->list[file->hierarchy];
+	struct bpf_row *rows =
+		realloc(hierarchy->rows, (hierarchy->n_rows + 1) * sizeof(*rows));
+	struct bpf_scale scale = bpf_op_scale(field->op);
+
+	if (!rows)
+		return -ENOMEM;
+	hierarchy->rows = rows;
+	rows[hierarchy->n_rows++] =
+		(struct bpf_row){ field, scale, bpf_fill_of(&scale), file->any };
+	hierarchy->want |= 1U << field->part;
+	sample->mask |= 1U << file->hierarchy;
+	return 0;
+}
+
+/* A file that has to be read anyway tells all its fields: it is all of them or none. */
+static int plan_file(struct bpf_sample *sample, struct plan *plan, struct plan_file *file)
+{
+	bool v2 = sample->hierarchies->list[file->hierarchy].v2;
+	int r = 0;
+
+	file->bpf = file->n_fields > 0;
+	for (size_t i = 0; i < file->n_fields && file->bpf; i++) {
+		const struct plan_field *field = &file->fields[i];
+
+		file->bpf = supplied(sample, file->hierarchy, field) &&
+			    !(v2 && v1_by_files(sample, plan, field->id));
+	}
+	for (size_t i = 0; i < file->n_fields; i++) {
+		struct plan_field *field = &file->fields[i];
+		const struct bpf_field *row = supplied(sample, file->hierarchy, field);
+
+		field->bpf = file->bpf;
+		if (!file->bpf)
+			continue;
+		file->bpf_parts |= 1U << row->part;
+		r = add_row(sample, file, row);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Passes in the order of how much is to be copied (bpf_sample_pass()). */
+static void sort_hierarchies(struct bpf_sample *sample)
+{
+	for (unsigned int i = 0; i < sample->hierarchies->n; i++) {
+		unsigned int at = i;
+
+		for (; at > 0 && sample->list[sample->order[at - 1]].n_rows > sample->list[i].n_rows;
+		     at--)
+			sample->order[at] = sample->order[at - 1];
+		sample->order[at] = i;
+	}
+}
+
+int bpf_sample_plan(struct bpf_sample *sample, struct plan *plan)
+{
+	sample->mask = 0;
+	for (unsigned int h = 0; h < HIERARCHY_MAX; h++)
+		sample->list[h].want = sample->list[h].n_rows = 0;
+	for (int v2 = 0; v2 <= 1; v2++) {
+		for (size_t i = 0; i < plan->n; i++) {
+			struct plan_file *file = &plan->files[i];
+			int r;
+
+			if (sample->hierarchies->list[file->hierarchy].v2 != v2)
+				continue;
+			r = plan_file(sample, plan, file);
+			if (r < 0)
+				return r;
+		}
+	}
+	sort_hierarchies(sample);
+	return 0;
+}
+
+static bool could_have(enum bpf_part part, const struct metric *metric,
+		       const struct hierarchy *hierarchy)
+{
+	if (!part_fits(part, hierarchy))
+		return false;
+	if (hierarchy->v2)
+		return metric->v2.file != NULL;
+	return metric->v1.file && hierarchy_has(hierarchy, metric->v1.controller);
+}
+
+int bpf_sample_metrics(const struct bpf_sample *sample, struct bpf_metric_status **ret_list,
+		       size_t *ret_n)
+{
+	size_t n = 0, room = (size_t)SLOT_COUNT * sample->hierarchies->n;
+	struct bpf_metric_status *list = calloc(room ? room : 1, sizeof(*list));
+
+	if (!list)
+		return -ENOMEM;
+	for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
+		const struct bpf_field *field = &bpf_fields[slot];
+		const struct metric *metric = metric_get(field->id);
+
+		for (unsigned int h = 0; h < sample->hierarchies->n; h++) {
+			const struct hierarchy *hierarchy = &sample->hierarchies->list[h];
+			struct bpf_metric_status *status = &list[n];
+
+			if (!could_have(field->part, metric, hierarchy))
+				continue;
+			*status = (struct bpf_metric_status){ field->id, h };
+			status->bpf = sample->has_field[slot] && sample->can >> h & 1;
+			if (!sample->has_field[slot])
+				snprintf(status->reason, sizeof(status->reason),
+					 "this kernel has no %s", field->needs);
+			else if (!status->bpf)
+				snprintf(status->reason, sizeof(status->reason),
+					 "no iterator over %s", hierarchy->name);
+			n++;
+		}
+	}
+	*ret_list = list;
+	*ret_n = n;
+	return 0;
+}

@@ -1,0 +1,607 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The bpf backend against the kernel's files, on a tree under load: every counter that it supplies
+ * lies between two readings of its file, every other value is what the file said before and after.
+ * What was compared, and where each metric comes from, is printed as a table.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "collectors/sampler.h"
+#include "core/cleanup.h"
+#include "live.h"
+
+enum { ROUNDS = 30, FAULTS_SHOWN = 30 };
+
+/* How often a metric of a hierarchy was compared, and how often that said something. */
+struct tally {
+	struct bpf_metric_status status;
+	unsigned int compared, above_zero, faults;
+};
+
+struct parity {
+	struct live *live;
+	char top[64];
+	struct root *root;
+	struct sampler *files, *bpf;
+	struct metric_set wanted;
+	struct tally *tallies;
+	size_t n;
+	unsigned int faults;
+	uint64_t by_files, nodes;
+};
+
+/* Only in the v2 tree, so that on a hybrid host it is asked what v1 tells of the others. */
+static const char only_v2[] = "v2";
+
+/* ---- the scene ------------------------------------------------------------------------ */
+
+/*
+ * TOP/name also in the hierarchies that live.c leaves alone (cpuset, and on a hybrid host the v2
+ * tree), so that what only they know is compared too.
+ */
+static void extra_path(const struct parity *parity, unsigned int h, const char *name, char *path,
+		       size_t size)
+{
+	snprintf(path, size, "%s%s%s%s", sampler_hierarchies(parity->files)->list[h].mountpoint,
+		 parity->top, *name ? "/" : "", name);
+}
+
+static void make(struct parity *parity, const char *name)
+{
+	char path[600];
+
+	if (*name && strcmp(name, only_v2) != 0)
+		live_cgroup(parity->live, name);
+	for (unsigned int h = 0; h < sampler_hierarchies(parity->files)->n; h++) {
+		if (strcmp(name, only_v2) == 0 && !sampler_hierarchies(parity->files)->list[h].v2)
+			continue;
+		extra_path(parity, h, name, path, sizeof(path));
+		if (mkdir(path, 0755) < 0 && errno != EEXIST)
+			printf("%s: %s\n", path, strerror(errno));
+	}
+}
+
+static void drop(const struct parity *parity, const char *name)
+{
+	char path[600];
+
+	for (unsigned int h = 0; h < sampler_hierarchies(parity->files)->n; h++) {
+		extra_path(parity, h, name, path, sizeof(path));
+		for (double end = live_now() + LIVE_PATIENCE;
+		     rmdir(path) < 0 && errno == EBUSY && live_now() < end;)
+			live_wait(0.01);
+	}
+}
+
+/* Writes a file of TOP/name in whichever hierarchy has it; some are not on every kernel. */
+static void put(const struct parity *parity, const char *name, const char *file, const char *text)
+{
+	char path[600], full[700];
+
+	for (unsigned int h = 0; h < sampler_hierarchies(parity->files)->n; h++) {
+		int fd;
+
+		extra_path(parity, h, name, path, sizeof(path));
+		snprintf(full, sizeof(full), "%s/%s", path, file);
+		fd = open(full, O_WRONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (write(fd, text, strlen(text)) < 0)
+			printf("%s: \"%s\": %s\n", full, text, strerror(errno));
+		close(fd);
+	}
+}
+
+/* Starts it in TOP/name, in the v2 tree in TOP/name2. */
+static void start(const struct parity *parity, const char *name, const char *name2,
+		  void (*work)(void))
+{
+	const struct hierarchy *v2 = hierarchies_v2(sampler_hierarchies(parity->files));
+	pid_t pid = live_start(parity->live, name, work);
+	char path[600], text[16];
+	int fd;
+
+	if (!v2)
+		return;
+	snprintf(path, sizeof(path), "%s%s/%s/cgroup.procs", v2->mountpoint, parity->top, name2);
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_true(write(fd, text, strlen(text)) > 0);
+	close(fd);
+}
+
+/* Half of the time in the kernel, so that there is something to split. */
+static void work_calls(void)
+{
+	char text[4096];
+	int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+
+	for (volatile unsigned long i = 0;; i++) {
+		if (i % 64 == 0 && read(fd, text, sizeof(text)) < 0)
+			_exit(1);
+	}
+}
+
+static void work_nice(void)
+{
+	if (nice(10) == -1)
+		_exit(1);
+	live_burn();
+}
+
+/* More tasks than are allowed. */
+static void work_refused(void)
+{
+	for (int i = 0; i < 4; i++) {
+		if (fork() == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			live_sleep();
+		}
+	}
+	live_sleep();
+}
+
+/* Page cache that comes and goes, and writes to whatever disk is below. */
+static void work_files(void)
+{
+	char name[] = "/var/tmp/cgwatch-test-XXXXXX", block[65536] = { 1 };
+	int fd = mkostemp(name, O_CLOEXEC);
+
+	if (fd < 0)
+		_exit(1);
+	unlink(name);
+	for (;;) {
+		for (int i = 0; i < 64; i++) {
+			if (pwrite(fd, block, sizeof(block), (off_t)i * (off_t)sizeof(block)) < 0)
+				_exit(1);
+		}
+		fsync(fd);
+		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+		if (pread(fd, block, sizeof(block), 0) < 0)
+			_exit(1);
+		usleep(20000);
+	}
+}
+
+static const char *const names[] = { "burn",   "burn/inner", "alloc",	   "fork",	"refused",
+				     "frozen", "frozen/in",  "limits",	   "still",	"files",
+				     "empty",  "idle",	     "empty/leaf", "unlimited", only_v2 };
+
+/* Both the v1 and the v2 names: each kernel has those that it knows. */
+static const struct {
+	const char *cgroup, *file, *text;
+} settings[] = {
+	{ "", "cpuset.cpus", "0-1" },
+	{ "", "cpuset.mems", "0" },
+	{ "burn", "cpu.cfs_quota_us", "30000" },
+	{ "burn", "cpu.cfs_burst_us", "10000" },
+	{ "burn", "cpu.max", "30000 100000" },
+	{ "burn", "cpu.max.burst", "10000" },
+	{ "refused", "pids.max", "3" },
+	{ "limits", "cpu.cfs_period_us", "50000" },
+	{ "limits", "cpu.cfs_quota_us", "75000" },
+	{ "limits", "cpu.max", "75000 50000" },
+	{ "limits", "cpu.shares", "333" },
+	{ "limits", "cpu.weight", "77" },
+	{ "limits", "cpu.uclamp.min", "12.34" },
+	{ "limits", "cpu.uclamp.max", "56.78" },
+	{ "limits", "cpu.rt_period_us", "500000" },
+	{ "limits", "cpuset.cpus", "0" },
+	{ "limits", "cpuset.mems", "0" },
+	{ "still", "cpuset.cpus", "0-1" },
+	{ "limits", "pids.max", "17" },
+	{ "limits", "memory.min", "1048576" },
+	{ "limits", "memory.low", "2097152" },
+	{ "limits", "memory.high", "67108864" },
+	{ "limits", "memory.max", "134217728" },
+	{ "limits", "memory.swap.max", "33554432" },
+	{ "limits", "memory.limit_in_bytes", "134217728" },
+	{ "limits", "memory.memsw.limit_in_bytes", "268435456" },
+	{ "limits", "memory.soft_limit_in_bytes", "67108864" },
+	{ "limits", "memory.oom.group", "1" },
+	{ "limits", "memory.swappiness", "13" },
+	{ "limits", "cgroup.max.depth", "3" },
+	{ "limits", "cgroup.max.descendants", "9" },
+	{ "limits", "cgroup.pressure", "0" },
+	{ "limits", "io.weight", "default 55" },
+	{ "idle", "cpu.idle", "1" },
+	{ "frozen", "freezer.state", "FROZEN" },
+	{ "frozen", "cgroup.freeze", "1" },
+};
+
+static void scene(struct parity *parity)
+{
+	make(parity, "");
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		make(parity, names[i]);
+	start(parity, "burn/inner", "burn/inner", live_burn);
+	start(parity, "burn/inner", "burn/inner", work_calls);
+	start(parity, "unlimited", "unlimited", work_calls);
+	start(parity, "unlimited", "unlimited", work_nice);
+	start(parity, "unlimited", only_v2, work_calls);
+	start(parity, "unlimited", only_v2, work_nice);
+	start(parity, "alloc", "alloc", live_allocate);
+	start(parity, "fork", "fork", live_fork);
+	start(parity, "files", "files", work_files);
+	for (int i = 0; i < 3; i++)
+		start(parity, "still", "still", live_sleep);
+	start(parity, "frozen/in", "frozen/in", live_sleep);
+	start(parity, "idle", "idle", live_sleep);
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
+		put(parity, settings[i].cgroup, settings[i].file, settings[i].text);
+	/* The limit is there before the one who is refused. */
+	start(parity, "refused", "refused", work_refused);
+}
+
+/* Values of these change only by what we do. */
+static bool is_still(const char *name)
+{
+	static const char *const moving[] = { "",      "burn",	"burn/inner", "unlimited", "fork",
+					      "files", "alloc", "refused",    only_v2 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(moving); i++) {
+		if (strcmp(name, moving[i]) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* ---- comparing ------------------------------------------------------------------------ */
+
+static bool by_v1(const struct hierarchy *hierarchy, const struct metric *metric)
+{
+	return !hierarchy->v2 && metric->v1.file &&
+	       (strcmp(metric->v1.controller, ANY_CONTROLLER) == 0 ||
+		hierarchy_has(hierarchy, metric->v1.controller));
+}
+
+/* What tells this metric of that cgroup: v1 before v2. NULL if it is not the bpf backend. */
+static struct tally *tally_of(struct parity *parity, enum metric_id id, const struct node *node)
+{
+	const struct hierarchies *hierarchies = sampler_hierarchies(parity->bpf);
+	struct tally *second = NULL;
+
+	for (unsigned int h = 0; h < hierarchies->n; h++) {
+		if (h < node->n_ids && node->ids[h] &&
+		    by_v1(&hierarchies->list[h], metric_get(id))) {
+			for (size_t i = 0; i < parity->n; i++) {
+				if (parity->tallies[i].status.id == id &&
+				    parity->tallies[i].status.hierarchy == h)
+					return parity->tallies[i].status.bpf ? &parity->tallies[i]
+									     : NULL;
+			}
+			return NULL;
+		}
+	}
+	for (size_t i = 0; i < parity->n; i++) {
+		unsigned int h = parity->tallies[i].status.hierarchy;
+
+		if (parity->tallies[i].status.id == id && hierarchies->list[h].v2 &&
+		    h < node->n_ids && node->ids[h] && parity->tallies[i].status.bpf)
+			second = &parity->tallies[i];
+	}
+	return second;
+}
+
+/*
+ * The kernel splits CPU time into user and system by ticks, and remembers what it last printed so
+ * that it never goes back. Two readers may therefore see the border between the two at places that
+ * are some ticks apart; v1 prints hundredths of a second.
+ */
+static uint64_t tolerance(enum metric_id id)
+{
+	return id == M_CPU_USER || id == M_CPU_SYSTEM ? 60000 : 0;
+}
+
+static bool agrees(enum metric_id id, bool still, const union value *before,
+		   const union value *value, const union value *after)
+{
+	const struct metric *metric = metric_get(id);
+	uint64_t slack = tolerance(id);
+
+	if (metric->kind == KIND_COUNTER)
+		return value->u64 + slack >= before->u64 && value->u64 <= after->u64 + slack;
+	if (!still)
+		return true;
+	if (metric->kind == KIND_TEXT)
+		return strcmp(before->text, after->text) != 0 ||
+		       strcmp(before->text, value->text) == 0;
+	return before->u64 != after->u64 || before->u64 == value->u64;
+}
+
+static void print_cell(const char *who, enum metric_id id, enum value_state state,
+		       union value value)
+{
+	struct strbuf text;
+
+	strbuf_init(&text);
+	if (state == VALUE_OK && metric_get(id)->kind == KIND_TEXT)
+		strbuf_printf(&text, "\"%s\"", value.text);
+	else if (state == VALUE_OK)
+		strbuf_printf(&text, "%llu", (unsigned long long)value.u64);
+	printf(" %s %s %s", who, value_state_name(state), text.data ? text.data : "");
+	strbuf_done(&text);
+}
+
+static void compare_cell(struct parity *parity, struct tally *tally, const char *name,
+			 struct snapshot *const at[3], const uint32_t index[3])
+{
+	enum metric_id id = tally->status.id;
+	enum value_state states[3];
+	union value values[3] = { 0 };
+	bool good;
+
+	for (int i = 0; i < 3; i++)
+		states[i] = snapshot_get(at[i], id, index[i], &values[i]);
+	if (states[0] != states[2])
+		return;
+	good = states[1] == states[0] &&
+	       (states[1] != VALUE_OK ||
+		agrees(id, is_still(name), &values[0], &values[1], &values[2]));
+	tally->compared++;
+	tally->above_zero += states[1] == VALUE_OK && values[1].u64 != 0;
+	if (good)
+		return;
+	tally->faults++;
+	if (++parity->faults > FAULTS_SHOWN)
+		return;
+	printf("%s of %s:", metric_get(id)->name, *name ? name : "TOP");
+	print_cell("before", id, states[0], values[0]);
+	print_cell("bpf", id, states[1], values[1]);
+	print_cell("after", id, states[2], values[2]);
+	printf("\n");
+}
+
+/* User and system time together are what was used, or 1 us less for rounding each down. */
+static void compare_sum(struct parity *parity, const char *name, const struct snapshot *snapshot,
+			uint32_t index)
+{
+	union value user, system, usage;
+	struct tally *tally = tally_of(parity, M_CPU_USER, snapshot->tree->nodes[index]);
+	uint64_t slack, sum;
+
+	if (!tally || snapshot_get(snapshot, M_CPU_USER, index, &user) != VALUE_OK ||
+	    snapshot_get(snapshot, M_CPU_SYSTEM, index, &system) != VALUE_OK ||
+	    snapshot_get(snapshot, M_CPU_USAGE, index, &usage) != VALUE_OK)
+		return;
+	slack = sampler_hierarchies(parity->bpf)->list[tally->status.hierarchy].v2 ? 1 : 20000;
+	sum = user.u64 + system.u64;
+	if (sum <= usage.u64 && sum + slack >= usage.u64)
+		return;
+	parity->faults++;
+	printf("%s: user %llu and system %llu are not usage %llu\n", name,
+	       (unsigned long long)user.u64, (unsigned long long)system.u64,
+	       (unsigned long long)usage.u64);
+}
+
+static void compare(struct parity *parity, struct snapshot *const at[3])
+{
+	for (size_t i = 0; i <= ARRAY_SIZE(names); i++) {
+		const char *name = i ? names[i - 1] : "";
+		char path[200];
+		uint32_t index[3];
+
+		snprintf(path, sizeof(path), "%s%s%s", parity->top, i ? "/" : "", name);
+		for (int k = 0; k < 3; k++) {
+			index[k] = tree_find(at[k]->tree, path);
+			assert_true(index[k] != NODE_NONE);
+		}
+		for (int id = M_NONE + 1; id < METRIC_COUNT; id++) {
+			struct tally *tally = tally_of(parity, (enum metric_id)id,
+						       at[1]->tree->nodes[index[1]]);
+
+			if (tally)
+				compare_cell(parity, tally, name, at, index);
+		}
+		compare_sum(parity, name, at[1], index[1]);
+	}
+}
+
+/* Counters never go back from one sample of the bpf backend to the next. */
+static void compare_order(struct parity *parity, const struct snapshot *first,
+			  const struct snapshot *second)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		char path[200];
+		uint32_t a, b;
+
+		snprintf(path, sizeof(path), "%s/%s", parity->top, names[i]);
+		a = tree_find(first->tree, path);
+		b = tree_find(second->tree, path);
+		for (int id = M_NONE + 1; id < METRIC_COUNT; id++) {
+			union value before, after;
+
+			if (metric_get((enum metric_id)id)->kind != KIND_COUNTER ||
+			    snapshot_get(first, (enum metric_id)id, a, &before) != VALUE_OK ||
+			    snapshot_get(second, (enum metric_id)id, b, &after) != VALUE_OK ||
+			    after.u64 >= before.u64)
+				continue;
+			parity->faults++;
+			printf("%s of %s went back from %llu to %llu\n",
+			       metric_get((enum metric_id)id)->name, names[i],
+			       (unsigned long long)before.u64, (unsigned long long)after.u64);
+		}
+	}
+}
+
+static void round_of(struct parity *parity, struct snapshot **last)
+{
+	struct snapshot *at[3];
+	struct sampler_stats stats;
+
+	assert_int_equal(sampler_sample(parity->files, &parity->wanted, &at[0]), 0);
+	assert_int_equal(sampler_sample(parity->bpf, &parity->wanted, &at[1]), 0);
+	assert_int_equal(sampler_sample(parity->files, &parity->wanted, &at[2]), 0);
+	compare(parity, at);
+	if (*last)
+		compare_order(parity, *last, at[1]);
+	sampler_get_stats(parity->bpf, &stats);
+	parity->by_files += stats.bpf_stats.by_files;
+	parity->nodes += stats.nodes;
+	snapshot_unref(*last);
+	*last = at[1];
+	snapshot_unref(at[0]);
+	snapshot_unref(at[2]);
+}
+
+/* ---- what was compared ---------------------------------------------------------------- */
+
+/* What this scene cannot make other than nothing, and why. */
+static const struct {
+	const char *metric, *why;
+} nothing[] = {
+	{ "cgroup.stat.nr_dying_descendants", "removed cgroups are freed soon" },
+	{ "cgroup.stat.nr_dying_subsys_", "removed cgroups are freed soon" },
+	{ "cpu.core_sched.force_idle", "nobody schedules by cores" },
+	{ "memory.", "told by its own test" },
+	{ "io.", "there may be no disk below" },
+	{ "cpu.nr_bursts", "a burst needs a quiet period first" },
+	{ "cpu.burst_time", "a burst needs a quiet period first" },
+	{ "cgroup.stat.nr_subsys_", "controllers may live elsewhere" },
+};
+
+static const char *may_be_nothing(const struct parity *parity, const struct tally *tally)
+{
+	const char *name = metric_get(tally->status.id)->name;
+
+	/* The empty half of a hybrid host. */
+	if (!parity->live->v2 &&
+	    sampler_hierarchies(parity->bpf)->list[tally->status.hierarchy].v2 &&
+	    tally->compared == 0)
+		return "v1 tells it here";
+	for (size_t i = 0; i < ARRAY_SIZE(nothing); i++) {
+		if (strncmp(name, nothing[i].metric, strlen(nothing[i].metric)) == 0)
+			return nothing[i].why;
+	}
+	return NULL;
+}
+
+static unsigned int print_table(const struct parity *parity)
+{
+	unsigned int untold = 0;
+	struct utsname system;
+
+	uname(&system);
+	printf("%-36s %-18s %-12s %-6s %8s %8s\n", "metric", "kernel", "hierarchy", "source",
+	       "compared", "above 0");
+	for (size_t i = 0; i < parity->n; i++) {
+		const struct tally *tally = &parity->tallies[i];
+		const char *why = may_be_nothing(parity, tally);
+		bool bad = tally->status.bpf && tally->above_zero == 0 && !why;
+
+		printf("%-36s %-18.18s %-12.12s %-6s %8u %8u%s%s%s\n",
+		       metric_get(tally->status.id)->name, system.release,
+		       sampler_hierarchies(parity->bpf)->list[tally->status.hierarchy].name,
+		       tally->status.bpf ? "bpf" : "files", tally->compared, tally->above_zero,
+		       tally->faults ? " WRONG" : "",
+		       bad					 ? " NOTHING COMPARED"
+		       : tally->status.bpf && !tally->above_zero ? " "
+								 : "",
+		       tally->status.bpf ? (tally->above_zero ? ""
+					    : why	      ? why
+							      : "")
+					 : tally->status.reason);
+		untold += bad;
+	}
+	return untold;
+}
+
+static void test_parity(void **state)
+{
+	struct parity *parity = *state;
+	struct snapshot *last = NULL;
+	unsigned int untold;
+
+	scene(parity);
+	live_wait(0.5);
+	for (int i = 0; i < ROUNDS; i++) {
+		round_of(parity, &last);
+		live_wait(0.05);
+	}
+	snapshot_unref(last);
+	untold = print_table(parity);
+	printf("%llu of %llu cgroups were left to the files\n",
+	       (unsigned long long)parity->by_files, (unsigned long long)parity->nodes);
+	assert_int_equal(parity->faults, 0);
+	assert_int_equal(untold, 0);
+	/* Or files would have been compared with files. */
+	assert_true(parity->by_files * 3 < parity->nodes);
+}
+
+static int teardown(void **state)
+{
+	struct parity *parity = *state;
+	void *live = parity->live;
+	int r;
+
+	put(parity, "frozen", "cgroup.freeze", "0");
+	put(parity, "frozen", "freezer.state", "THAWED");
+	/* Whatever was forked goes with its cgroup. */
+	put(parity, "", "cgroup.kill", "1");
+	r = live_teardown(&live);
+	for (size_t i = ARRAY_SIZE(names); i-- > 0;)
+		drop(parity, names[i]);
+	drop(parity, "");
+	sampler_free(parity->bpf);
+	sampler_free(parity->files);
+	root_free(parity->root);
+	free(parity->tallies);
+	free(parity);
+	return r;
+}
+
+static int setup(void **state)
+{
+	struct parity *parity = calloc(1, sizeof(*parity));
+	struct sampler_options options = { .bpf = true };
+	void *live = NULL;
+	const char *reason = "";
+
+	if (!parity || live_setup(&live) < 0)
+		return -1;
+	parity->live = live;
+	snprintf(parity->top, sizeof(parity->top), "%s", parity->live->top);
+	*state = parity;
+	metric_set_add_all(&parity->wanted);
+	if (root_new(NULL, &parity->root) < 0 ||
+	    sampler_new(parity->root, NULL, &parity->files) < 0 ||
+	    sampler_new(parity->root, &options, &parity->bpf) < 0)
+		return -1;
+	if (sampler_bpf(parity->bpf, &reason)) {
+		struct bpf_metric_status *list;
+
+		if (bpf_sample_metrics(sampler_bpf(parity->bpf, &reason), &list, &parity->n) < 0)
+			return -1;
+		parity->tallies = calloc(parity->n, sizeof(*parity->tallies));
+		for (size_t i = 0; i < parity->n; i++)
+			parity->tallies[i].status = list[i];
+		free(list);
+		return 0;
+	}
+	printf("no bpf backend: %s\n", reason);
+	teardown(state);
+	exit(77);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_parity) };
+
+	return cmocka_run_group_tests_name("bpf parity", tests, setup, teardown);
+}

@@ -1,0 +1,648 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The kernel's records of tasks say what /proc says of each: of every task of the machine that was
+ * the same before and after the pass, and of a scene of the odd ones. The table that it prints says
+ * how many were compared.
+ */
+#define _GNU_SOURCE
+#include "live_ns.h"
+
+#include <dirent.h>
+#include <sys/ioctl.h>
+#include <sys/sysmacros.h>
+#include <pthread.h>
+#include <sys/mount.h>
+
+#include "collectors/bpf_tasks.h"
+#include "collectors/ns_private.h"
+#include "collectors/proc_stat.h"
+
+struct passes {
+	struct root *root;
+	struct hierarchies *hierarchies;
+	struct bpf_tasks *tasks;
+	const struct task_record *const *list;
+	size_t n;
+};
+
+static bool passes_start(struct passes *passes)
+{
+	char reason[BPF_REASON_SIZE] = "";
+	int r;
+
+	*passes = (struct passes){ 0 };
+	assert_int_equal(root_new(NULL, &passes->root), 0);
+	assert_int_equal(hierarchies_new(passes->root, &passes->hierarchies), 0);
+	r = bpf_tasks_new(passes->root, passes->hierarchies, &passes->tasks, reason,
+			  sizeof(reason));
+	if (r < 0) {
+		print_message("no task pass here: %s\n", reason);
+		hierarchies_free(passes->hierarchies);
+		root_free(passes->root);
+	}
+	return r == 0;
+}
+
+static void passes_stop(struct passes *passes)
+{
+	bpf_tasks_free(passes->tasks);
+	hierarchies_free(passes->hierarchies);
+	root_free(passes->root);
+}
+
+static void take(struct passes *passes)
+{
+	assert_int_equal(bpf_tasks_read(passes->tasks, &passes->list, &passes->n), 0);
+	assert_true(passes->n > 0);
+}
+
+static const struct task_record *look_for(const struct passes *passes, pid_t tid)
+{
+	for (size_t i = 0; i < passes->n; i++) {
+		if (passes->list[i]->tid == (uint32_t)tid)
+			return passes->list[i];
+	}
+	return NULL;
+}
+
+static const struct task_record *find(const struct passes *passes, pid_t tid)
+{
+	const struct task_record *record = look_for(passes, tid);
+
+	if (!record)
+		fail_msg("task %d was not met", (int)tid);
+	return record;
+}
+
+/* ---- a task as /proc has it ----------------------------------------------------------- */
+
+struct seen {
+	bool there;
+	pid_t pid, tid, ppid;
+	uint64_t start_ticks;
+	uint32_t threads;
+	uid_t uid, euid;
+	bool zombie, kthread;
+	char comm[64];
+	uint64_t ns[NS_LINK_COUNT];
+	uint64_t cgroups[HIERARCHY_MAX];
+	dev_t root_device;
+};
+
+static unsigned long field(const char *text, const char *key, int number)
+{
+	const char *at = strstr(text, key);
+	unsigned long value = 0;
+	char *end;
+
+	assert_non_null(at);
+	at += strlen(key);
+	for (int i = 0; i <= number; i++, at = end)
+		value = strtoul(at, &end, 10);
+	return value;
+}
+
+static bool see_texts(struct passes *passes, struct seen *seen)
+{
+	struct proc_stat stat;
+	struct strbuf text;
+	char path[64];
+	bool good;
+
+	strbuf_init(&text);
+	snprintf(path, sizeof(path), "%d/stat", (int)seen->tid);
+	good = root_read(passes->root, ROOT_PROC, path, &text) == 0 && text.data &&
+	       proc_stat_parse(text.data, &stat) == 0;
+	if (good) {
+		seen->ppid = (pid_t)stat.ppid;
+		seen->start_ticks = stat.start_ticks;
+		seen->zombie = stat.state == 'Z' || stat.state == 'X';
+		snprintf(seen->comm, sizeof(seen->comm), "%s", stat.comm);
+		strbuf_clear(&text);
+		snprintf(path, sizeof(path), "%d/status", (int)seen->tid);
+		good = root_read(passes->root, ROOT_PROC, path, &text) == 0 && text.data;
+	}
+	if (good) {
+		seen->pid = (pid_t)field(text.data, "\nTgid:", 0);
+		seen->uid = (uid_t)field(text.data, "\nUid:", 0);
+		seen->euid = (uid_t)field(text.data, "\nUid:", 1);
+		seen->threads = (uint32_t)field(text.data, "\nThreads:", 0);
+		seen->kthread = strstr(text.data, "\nKthread:\t1") || seen->pid == 2 ||
+				seen->ppid == 2;
+	}
+	strbuf_done(&text);
+	return good;
+}
+
+static void see(struct passes *passes, pid_t tid, struct seen *seen)
+{
+	char *paths[HIERARCHY_MAX], path[64];
+	struct stat info;
+
+	memset(seen, 0, sizeof(*seen));
+	seen->tid = tid;
+	seen->there = see_texts(passes, seen);
+	if (!seen->there)
+		return;
+	for (unsigned int link = 0; link < NS_LINK_COUNT; link++)
+		seen->ns[link] = inode_of(tid, ns_link_name(link));
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)tid);
+	if (stat(path, &info) == 0)
+		seen->root_device = info.st_dev;
+	hierarchies_of_process(passes->hierarchies, passes->root, tid, paths);
+	for (unsigned int h = 0; h < HIERARCHY_MAX; h++) {
+		if (paths[h] && hierarchy_stat(&passes->hierarchies->list[h], paths[h], &info) == 0)
+			seen->cgroups[h] = info.st_ino;
+		free(paths[h]);
+	}
+}
+
+static size_t see_all(struct passes *passes, struct seen **ret_list)
+{
+	size_t n = 0, room = 0;
+	struct seen *list = NULL;
+	DIR *proc = opendir("/proc");
+	struct dirent *entry, *thread;
+
+	assert_non_null(proc);
+	while ((entry = readdir(proc))) {
+		char path[300];
+		DIR *dir;
+
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/task", entry->d_name);
+		dir = opendir(path);
+		while (dir && (thread = readdir(dir))) {
+			if (thread->d_name[0] == '.')
+				continue;
+			if (n == room) {
+				room = room ? 2 * room : 256;
+				list = realloc(list, room * sizeof(*list));
+				assert_non_null(list);
+			}
+			see(passes, (pid_t)strtol(thread->d_name, NULL, 10), &list[n]);
+			n += list[n].there;
+		}
+		if (dir)
+			closedir(dir);
+	}
+	closedir(proc);
+	*ret_list = list;
+	return n;
+}
+
+/* ---- comparing ------------------------------------------------------------------------ */
+
+struct compared {
+	size_t tasks, threads, kthreads, zombies, ns[NS_LINK_COUNT], cgroups, ids;
+	size_t hidden; /* tasks that no iterator shows */
+};
+
+static void compare_ns(const struct seen *seen, const struct task_record *record,
+		       struct compared *compared)
+{
+	for (unsigned int link = 0; link < NS_LINK_COUNT; link++) {
+		if (record->ns_inodes[link] != seen->ns[link])
+			fail_msg("task %d, %s: the record says %u, /proc %llu", (int)seen->tid,
+				 ns_link_name(link), record->ns_inodes[link],
+				 (unsigned long long)seen->ns[link]);
+		compared->ns[link] += seen->ns[link] != 0;
+		compared->ids += record->ns_ids[link] != 0;
+	}
+}
+
+static void compare_cgroups(const struct passes *passes, const struct seen *seen,
+			    const struct task_record *record, struct compared *compared)
+{
+	if (!(record->flags & TASK_CGROUPS))
+		return;
+	for (unsigned int h = 0; h < passes->hierarchies->n; h++) {
+		if (!bpf_tasks_has_hierarchy(passes->tasks, h) || !seen->cgroups[h])
+			continue;
+		if (record->cgroups[h] != seen->cgroups[h])
+			fail_msg("task %d, %s: the record says %llu, /proc %llu", (int)seen->tid,
+				 passes->hierarchies->list[h].name,
+				 (unsigned long long)record->cgroups[h],
+				 (unsigned long long)seen->cgroups[h]);
+		compared->cgroups++;
+	}
+}
+
+static void compare(const struct passes *passes, const struct seen *seen,
+		    const struct task_record *record, struct compared *compared)
+{
+	assert_int_equal(record->tid, seen->tid);
+	assert_int_equal(record->pid, seen->pid);
+	assert_int_equal(record->ppid, seen->ppid);
+	assert_int_equal(record->start_ns / 10000000, seen->start_ticks);
+	assert_int_equal(record->uid, seen->uid);
+	assert_int_equal(record->euid, seen->euid);
+	assert_int_equal(record->threads, seen->threads);
+	assert_int_equal((record->flags & TASK_ZOMBIE) != 0, seen->zombie);
+	assert_int_equal((record->flags & TASK_KTHREAD) != 0, seen->kthread);
+	if (!seen->kthread)
+		assert_true(strncmp(record->comm, seen->comm, TASK_COMM_SIZE) == 0);
+	if (record->root_inode && record->root_device >> 20)
+		assert_true(gnu_dev_makedev(record->root_device >> 20,
+					    record->root_device & 0xfffff) == seen->root_device);
+	compare_ns(seen, record, compared);
+	compare_cgroups(passes, seen, record, compared);
+	compared->tasks++;
+	compared->threads += seen->tid != seen->pid;
+	compared->zombies += seen->zombie;
+	compared->kthreads += seen->kthread;
+}
+
+static void print(const struct compared *compared, const struct passes *passes)
+{
+	print_message(
+		"compared %zu tasks of %zu (%zu threads, %zu of the kernel, %zu ended; %zu of "
+		"process 1 are not shown), %zu cgroups, %zu 64-bit ids; namespaces:",
+		compared->tasks, passes->n, compared->threads, compared->kthreads,
+		compared->zombies, compared->hidden, compared->cgroups, compared->ids);
+	for (unsigned int link = 0; link < NS_LINK_COUNT; link++)
+		print_message(" %s %zu", ns_link_name(link), compared->ns[link]);
+	print_message("\n");
+}
+
+static const struct seen *find_seen(const struct seen *list, size_t n, pid_t tid)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].tid == tid)
+			return &list[i];
+	}
+	return NULL;
+}
+
+static void compare_all(struct passes *passes, struct compared *compared)
+{
+	struct seen *before, *after;
+	size_t n_before = see_all(passes, &before), n_after;
+
+	take(passes);
+	n_after = see_all(passes, &after);
+	for (size_t i = 0; i < n_before; i++) {
+		const struct seen *again = find_seen(after, n_after, before[i].tid);
+
+		if (!again || memcmp(again, &before[i], sizeof(*again)) != 0)
+			continue;
+		/* Kernels were seen that keep process 1 from iterators. */
+		if (again->pid == 1 && !look_for(passes, again->tid))
+			compared->hidden++;
+		else
+			compare(passes, again, find(passes, again->tid), compared);
+	}
+	free(before);
+	free(after);
+}
+
+/* ---- the scene ------------------------------------------------------------------------ */
+
+static void *thread_elsewhere(void *context)
+{
+	struct actor *actor = context;
+
+	ACTOR(unshare(CLONE_NEWNET | CLONE_NEWUTS) == 0);
+	actor->numbers[0] = (int64_t)syscall(SYS_gettid);
+	actor_stay(actor);
+	return NULL;
+}
+
+static void work_thread(struct actor *actor)
+{
+	pthread_t thread;
+
+	ACTOR(pthread_create(&thread, NULL, thread_elsewhere, actor) == 0);
+	for (;;)
+		pause();
+}
+
+/* Its leading thread has ended, another one lives on. */
+static void work_headless(struct actor *actor)
+{
+	pthread_t thread;
+
+	ACTOR(pthread_create(&thread, NULL, thread_elsewhere, actor) == 0);
+	syscall(SYS_exit, 0);
+}
+
+static void work_children(struct actor *actor)
+{
+	pid_t pid;
+
+	(void)actor;
+	ACTOR(unshare(CLONE_NEWPID) == 0);
+	if (kernel_has(NS_TIME))
+		ACTOR(unshare(CLONE_NEWTIME) == 0);
+	pid = fork();
+	ACTOR(pid >= 0);
+	if (pid == 0)
+		_exit(0);
+	ACTOR(waitpid(pid, NULL, 0) == pid);
+}
+
+/* Of a pid namespace without a process 1 /proc shows nothing. */
+static void work_unborn(struct actor *actor)
+{
+	(void)actor;
+	ACTOR(unshare(CLONE_NEWPID) == 0);
+}
+
+static void work_inside(struct actor *actor)
+{
+	pid_t pid;
+
+	ACTOR(unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC |
+		      CLONE_NEWCGROUP) == 0);
+	pid = fork();
+	ACTOR(pid >= 0);
+	if (pid == 0) {
+		follow_parent();
+		for (;;)
+			pause();
+	}
+	actor->numbers[0] = pid;
+}
+
+static void work_zombie(struct actor *actor)
+{
+	pid_t pid = fork();
+	siginfo_t info;
+
+	ACTOR(pid >= 0);
+	if (pid == 0)
+		_exit(0);
+	ACTOR(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) == 0);
+	actor->numbers[0] = pid;
+}
+
+static void work_user(struct actor *actor)
+{
+	(void)actor;
+	ACTOR(setresuid(65533, 65534, 0) == 0);
+}
+
+static void test_parity(void **state)
+{
+	struct live *live = *state;
+	struct compared compared = { 0 };
+	struct actor thread, headless, children, unborn, inside, zombie, user;
+	const struct task_record *record, *own;
+	struct passes passes;
+
+	if (!passes_start(&passes))
+		skip();
+	live_cgroup(live, "placed");
+	live_start(live, "placed", live_sleep);
+	thread = actor_start(live, work_thread);
+	headless = actor_start(live, work_headless);
+	children = actor_start(live, work_children);
+	unborn = actor_start(live, work_unborn);
+	inside = actor_start(live, work_inside);
+	zombie = actor_start(live, work_zombie);
+	user = actor_start(live, work_user);
+	compare_all(&passes, &compared);
+	print(&compared, &passes);
+	assert_true(compared.tasks > 10 && compared.threads >= 2 && compared.kthreads > 0 &&
+		    compared.zombies >= 2 && compared.cgroups > 10);
+	own = find(&passes, getpid());
+	record = find(&passes, (pid_t)thread.numbers[0]);
+	assert_int_equal(record->pid, thread.pid);
+	assert_int_not_equal(record->ns_inodes[TASK_NS_NET], own->ns_inodes[TASK_NS_NET]);
+	assert_int_equal(find(&passes, (pid_t)headless.numbers[0])->pid, headless.pid);
+	assert_int_equal(find(&passes, headless.pid)->ns_inodes[TASK_NS_NET], 0);
+	record = find(&passes, children.pid);
+	assert_true(record->ns_inodes[TASK_NS_PID_CHILDREN] &&
+		    record->ns_inodes[TASK_NS_PID_CHILDREN] != own->ns_inodes[TASK_NS_PID]);
+	assert_int_equal(find(&passes, unborn.pid)->ns_inodes[TASK_NS_PID_CHILDREN], 0);
+	record = find(&passes, (pid_t)inside.numbers[0]);
+	assert_int_not_equal(record->ns_inodes[TASK_NS_PID], own->ns_inodes[TASK_NS_PID]);
+	assert_int_not_equal(record->ns_inodes[TASK_NS_USER], own->ns_inodes[TASK_NS_USER]);
+	assert_true(find(&passes, (pid_t)zombie.numbers[0])->flags & TASK_ZOMBIE);
+	assert_int_equal(find(&passes, user.pid)->euid, 65534);
+	passes_stop(&passes);
+}
+
+/* The kernel's ids are those that NS_GET_ID tells. */
+static void test_ids(void **state)
+{
+	struct passes passes;
+	uint64_t id = 0;
+	int fd = open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	assert_true(fd >= 0);
+	if (ioctl(fd, _IOR(0xb7, 13, uint64_t), &id) < 0 || !passes_start(&passes)) {
+		print_message("this kernel has no 64-bit ids of namespaces\n");
+		close(fd);
+		skip();
+	}
+	close(fd);
+	take(&passes);
+	assert_true(find(&passes, getpid())->ns_ids[TASK_NS_UTS] == id);
+	passes_stop(&passes);
+}
+
+/* Who sleeps is known to have rested, who ran is not. */
+static void work_turns(struct actor *actor)
+{
+	for (;;) {
+		actor_ready(actor);
+		actor_wait(actor);
+	}
+}
+
+static void test_rests(void **state)
+{
+	struct live *live = *state;
+	struct task_record before[2], *at = before;
+	struct actor actor = { 0 }, other;
+	struct passes passes;
+	bool rested = false;
+
+	if (!passes_start(&passes))
+		skip();
+	actor = actor_start(live, work_turns);
+	other = actor_start(live, work_user);
+	/* It may be a moment until it is off its CPU. */
+	for (int i = 0; i < 1000 && !rested; i++) {
+		take(&passes);
+		at[0] = *find(&passes, actor.pid);
+		at[1] = *find(&passes, other.pid);
+		live_wait(0.01);
+		take(&passes);
+		rested = task_record_rested(&at[0], find(&passes, actor.pid)) &&
+			 task_record_rested(&at[1], find(&passes, other.pid));
+	}
+	assert_true(rested);
+	actor_go(&actor);
+	actor_expect(&actor);
+	take(&passes);
+	assert_false(task_record_rested(&at[0], find(&passes, actor.pid)));
+	assert_true(task_record_rested(&at[1], find(&passes, other.pid)));
+	passes_stop(&passes);
+}
+
+/* Seen from inside a pid namespace numbers are those of that namespace. */
+static void work_reader(struct actor *actor)
+{
+	pid_t pid;
+
+	ACTOR(unshare(CLONE_NEWPID | CLONE_NEWNS) == 0);
+	pid = fork();
+	ACTOR(pid >= 0);
+	if (pid == 0) {
+		struct passes passes;
+		pid_t child;
+
+		follow_parent();
+		ACTOR(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+		ACTOR(mount("proc", "/proc", "proc", 0, NULL) == 0);
+		child = fork();
+		if (child == 0) {
+			follow_parent();
+			for (;;)
+				pause();
+		}
+		if (passes_start(&passes)) {
+			take(&passes);
+			ACTOR(passes.n == 2);
+			ACTOR(passes.list[0]->pid == 1 && passes.list[1]->pid == 2);
+			ACTOR(passes.list[0]->ppid == 0 && passes.list[1]->ppid == 1);
+			ACTOR(passes.list[1]->ns_inodes[TASK_NS_PID] == inode_of(2, "pid"));
+			passes_stop(&passes);
+			actor->numbers[0] = 1;
+		}
+		_exit(0);
+	}
+	ACTOR(waitpid(pid, NULL, 0) == pid);
+}
+
+static void test_inside(void **state)
+{
+	struct passes passes;
+	struct actor actor;
+
+	if (!passes_start(&passes))
+		skip();
+	passes_stop(&passes);
+	actor = actor_start(*state, work_reader);
+	assert_int_equal(actor.numbers[0], 1);
+}
+
+/* Processes and namespaces that come and go all the time. */
+static void work_storm(struct actor *actor)
+{
+	actor_ready(actor);
+	for (;;) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			if (unshare(CLONE_NEWUTS | CLONE_NEWIPC) < 0)
+				_exit(1);
+			_exit(unshare(CLONE_NEWUTS) < 0);
+		}
+		if (pid > 0)
+			waitpid(pid, NULL, 0);
+		actor->numbers[0]++;
+	}
+}
+
+static void test_storm(void **state)
+{
+	struct live *live = *state;
+	struct compared compared = { 0 };
+	struct actor storms[2];
+	struct passes passes;
+	double until;
+
+	if (!passes_start(&passes))
+		skip();
+	storms[0] = actor_start(live, work_storm);
+	storms[1] = actor_start(live, work_storm);
+	until = live_now() + 2;
+	for (int i = 0; live_now() < until || i < 100; i++) {
+		const struct task_record *own;
+
+		take(&passes);
+		own = find(&passes, getpid());
+		assert_int_equal(own->ns_inodes[TASK_NS_UTS], inode_of(getpid(), "uts"));
+		for (size_t k = 0; k < passes.n; k++) {
+			const struct task_record *record = passes.list[k];
+			bool ours = record->ppid == (uint32_t)storms[0].pid ||
+				    record->ppid == (uint32_t)storms[1].pid;
+
+			if (k > 0)
+				assert_true(passes.list[k - 1]->pid <= record->pid);
+			if (!ours)
+				continue;
+			/* Of theirs everything but two types is ours. */
+			assert_int_equal(record->ns_inodes[TASK_NS_USER],
+					 own->ns_inodes[TASK_NS_USER]);
+			assert_true(!record->ns_inodes[TASK_NS_NET] ||
+				    record->ns_inodes[TASK_NS_NET] == own->ns_inodes[TASK_NS_NET]);
+			assert_true(!record->ns_inodes[TASK_NS_MNT] ||
+				    record->ns_inodes[TASK_NS_MNT] == own->ns_inodes[TASK_NS_MNT]);
+		}
+	}
+	compare_all(&passes, &compared);
+	print(&compared, &passes);
+	assert_true(compared.tasks > 10);
+	assert_true(storms[0].numbers[0] > 10 && storms[1].numbers[0] > 10);
+	passes_stop(&passes);
+}
+
+/* More tasks than the map has room for: it grows, and the pass is repeated. */
+static void *idle_thread(void *context)
+{
+	for (;;)
+		pause();
+	return context;
+}
+
+static void work_many(struct actor *actor)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	ACTOR(pthread_attr_init(&attributes) == 0);
+	ACTOR(pthread_attr_setstacksize(&attributes, 65536) == 0);
+	for (int i = 0; i < 1500; i++)
+		ACTOR(pthread_create(&thread, &attributes, idle_thread, actor) == 0);
+}
+
+static void test_grows(void **state)
+{
+	struct bpf_tasks_stats stats;
+	struct passes passes;
+	struct actor actor;
+	size_t n = 0;
+
+	if (!passes_start(&passes))
+		skip();
+	actor = actor_start(*state, work_many);
+	take(&passes);
+	for (size_t i = 0; i < passes.n; i++)
+		n += passes.list[i]->pid == (uint32_t)actor.pid;
+	assert_int_equal(n, 1501);
+	assert_int_equal(find(&passes, actor.pid)->threads, 1501);
+	bpf_tasks_get_stats(passes.tasks, &stats);
+	assert_true(stats.grown >= 1 &&
+		    stats.memory_bytes >= passes.n * sizeof(struct task_record));
+	passes_stop(&passes);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_parity, live_setup, live_teardown),
+		cmocka_unit_test_setup_teardown(test_ids, live_setup, live_teardown),
+		cmocka_unit_test_setup_teardown(test_rests, live_setup, live_teardown),
+		cmocka_unit_test_setup_teardown(test_inside, live_setup, live_teardown),
+		cmocka_unit_test_setup_teardown(test_storm, live_setup, live_teardown),
+		cmocka_unit_test_setup_teardown(test_grows, live_setup, live_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
