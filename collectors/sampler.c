@@ -139,11 +139,6 @@ void sampler_free(struct sampler *sampler)
 	free(sampler);
 }
 
-int sampler_load_bpf(struct sampler *sampler)
-{
-	return sampler_use_bpf(sampler, true) ? 0 : -EOPNOTSUPP;
-}
-
 void sampler_load_latency(struct sampler *sampler)
 {
 	if (sampler->latency || sampler->latency_failed || !sampler->bpf)
