@@ -36,7 +36,8 @@ static size_t add_named(const struct agent *agent, uint64_t *serials, size_t n, 
 void agent_watch_tick(struct agent *agent)
 {
 	_cleanup_(freep) uint64_t *serials = malloc(WATCH_MOST * sizeof(*serials));
-	/* What policies look at is in the wanted columns; who is named is watched for everything. */
+	/* What policies look at is in the wanted columns; who is named is watched for everything.
+	 */
 	uint32_t kinds = agent->config.watch.n > 0 ? 2 * DISTRIBUTION_NET - 1 : 0;
 	size_t n;
 	int r = serials ? 0 : -ENOMEM;
