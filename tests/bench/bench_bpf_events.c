@@ -180,6 +180,7 @@ int main(int argc, char **argv)
 	struct root *root;
 	bool good = true;
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (rounds < 1 || rounds > ROUNDS_MOST)
 		return 2;
 	if (root_new(NULL, &root) < 0 || sampler_new(root, &options, &bench.sampler) < 0)
