@@ -16,6 +16,7 @@
 #include "agent/agent_events.h"
 #include "agent/agent_kernel_events.h"
 #include "agent/agent_policies.h"
+#include "agent/agent_watch.h"
 #include "agent/context.h"
 #include "agent/control.h"
 #include "agent/privileges.h"
@@ -64,6 +65,7 @@ int agent_sample(struct agent *agent)
 
 	collect_needs(agent, &needs);
 	agent_inventory_tick(agent, &needs);
+	agent_watch_tick(agent);
 	r = sampler_sample(agent->sampler, &needs, &snapshot);
 	if (r < 0) {
 		agent->counts.tick_errors++;
@@ -154,6 +156,7 @@ static int start_sampling(struct agent *agent)
 		return r == -ENOENT ? -ENODEV : r;
 	}
 	agent_inventory_load(agent);
+	sampler_load_latency(agent->sampler);
 	r = guards_new(agent->root, sampler_hierarchies(agent->sampler), &agent->guards);
 	if (r == 0)
 		r = unit_bus_new(NULL, &agent->units);

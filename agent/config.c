@@ -209,6 +209,11 @@ static int set_exclude(struct config *config, const char *value, const char **re
 	return add_glob(&config->exclude, value, reason);
 }
 
+static int set_watch(struct config *config, const char *value, const char **reason)
+{
+	return add_glob(&config->watch, value, reason);
+}
+
 static int set_max_series(struct config *config, const char *value, const char **reason)
 {
 	return set_count(&config->max_series, value, 100000000, reason);
@@ -320,6 +325,11 @@ static void clear_metrics(struct config *config)
 	config->metrics = (struct metric_set){ 0 };
 }
 
+static void clear_watch(struct config *config)
+{
+	texts_clear(&config->watch);
+}
+
 static void clear_include(struct config *config)
 {
 	texts_clear(&config->include);
@@ -347,6 +357,7 @@ static const struct config_key {
 	{ "agent", "audit_log", set_audit_log },
 	{ "agent", "audit_size", set_audit_size },
 	{ "sampling", "backend", set_backend },
+	{ "sampling", "watch", set_watch, clear_watch },
 	{ "web", "listen", set_listen, clear_listen },
 	{ "web", "telemetry_path", set_telemetry_path },
 	{ "web", "max_requests", set_max_requests },
@@ -450,6 +461,16 @@ static int set_defaults(struct config *config)
 	return 0;
 }
 
+/* Who names cgroups to be watched wants to see their traffic; distributions go by themselves. */
+static void export_watched(struct config *config)
+{
+	static const enum metric_id traffic[] = { M_NET_TCP_RX, M_NET_TCP_TX, M_NET_UDP_RX,
+						  M_NET_UDP_TX };
+
+	for (size_t i = 0; config->watch.n > 0 && i < ARRAY_SIZE(traffic); i++)
+		metric_set_add(&config->metrics, traffic[i]);
+}
+
 int config_load(const char *path, bool required, const struct config_override *overrides,
 		size_t n_overrides, struct ini_errors *errors, struct config *ret_config)
 {
@@ -475,6 +496,7 @@ int config_load(const char *path, bool required, const struct config_override *o
 		config_done(&config);
 		return r;
 	}
+	export_watched(&config);
 	*ret_config = config;
 	return 0;
 }
@@ -500,6 +522,7 @@ void config_done(struct config *config)
 	free(config->inventory.podman_root);
 	texts_clear(&config->policies);
 	texts_clear(&config->listen);
+	texts_clear(&config->watch);
 	texts_clear(&config->include);
 	texts_clear(&config->exclude);
 	*config = (struct config){ 0 };

@@ -17,6 +17,7 @@ struct texts {
 struct config {
 	uint64_t interval_usec;
 	enum backend backend; /* never BACKEND_UNSET */
+	struct texts watch;   /* globs: cgroups whose waiting and traffic is counted */
 	char *state_dir;
 	enum log_level log_level;
 	unsigned int max_fds;

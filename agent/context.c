@@ -106,7 +106,8 @@ static bool needs_two(const struct metric_set *columns)
 		if (metric_set_has(&closed, (enum metric_id)id))
 			return true;
 	}
-	return false;
+	/* What is counted since it is watched takes some time of it. */
+	return metric_set_watched(&closed) != 0;
 }
 
 int context_sample(struct context *context, struct sampler *sampler,

@@ -85,6 +85,31 @@ static void add_passes(struct self_builder *builder, const struct bpf_sample_sta
 		 (double)stats->memory_bytes);
 }
 
+static void add_latency(struct self_builder *builder, const struct sampler *sampler)
+{
+	const struct bpf_program_status *programs;
+	struct bpf_latency_stats stats;
+	const char *reason;
+	const struct bpf_latency *latency = sampler_latency(sampler, &reason);
+	size_t n;
+
+	if (!latency)
+		return;
+	bpf_latency_get_stats(latency, &stats);
+	self_add(builder, "cgwatch_bpf_watched_cgroups",
+		 "Cgroups whose waiting and traffic is counted.", SELF_GAUGE, stats.watched);
+	self_add(builder, "cgwatch_bpf_unwatched_cgroups",
+		 "Cgroups that were to be watched, beyond the bound.", SELF_GAUGE, stats.over);
+	self_add(builder, "cgwatch_bpf_watched_lost_total",
+		 "Waits and transfers of any cgroup that could not be counted.", SELF_COUNTER,
+		 (double)stats.lost);
+	self_add(builder, "cgwatch_bpf_watched_map_bytes",
+		 "Memory of the maps of waiting times and traffic.", SELF_GAUGE,
+		 (double)stats.memory_bytes);
+	programs = bpf_latency_programs(latency, &n);
+	self_add_programs(builder, programs, n);
+}
+
 /* Of the inventory: apart, since it goes on a beat of its own. */
 static void add_tasks(struct self_builder *builder, const struct agent *agent)
 {
@@ -110,6 +135,7 @@ static void add_tasks(struct self_builder *builder, const struct agent *agent)
 		 (double)stats.tasks.memory_bytes);
 	programs = bpf_tasks_programs(agent->tasks, &n);
 	self_add_programs(builder, programs, n);
+	add_latency(builder, agent->sampler);
 }
 
 void self_add_bpf(struct self_builder *builder, const struct agent *agent)

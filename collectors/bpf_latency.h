@@ -19,7 +19,7 @@ enum { BPF_WATCHED_MAX = 256 }; /* cgroups; what is beyond is not watched, and c
 
 struct bpf_latency_stats {
 	uint32_t watched, over; /* cgroups watched now, and asked for beyond the bound */
-	uint64_t lost;		/* no room in a map of the kernel's */
+	uint64_t lost; /* no room in a map, or the program was in use: events of any cgroup */
 	uint64_t memory_bytes;
 };
 

@@ -24,8 +24,9 @@ struct row {
 	uint32_t kinds;
 	const char *tracepoint, *function, *function_before;
 	const char *member;
-	/* Another way of counting, where this kernel has the first. */
-	bool instead_of_sock, optional;
+	/* One of two ways of counting: of kernels with tracepoints of sockets, and before. */
+	enum { EVERYWHERE, WITH_SOCK, WITHOUT_SOCK } where;
+	bool optional; /* does without if the kernel does */
 };
 
 static const struct row rows[LATENCY_PROGRAMS] = {
@@ -53,24 +54,26 @@ static const struct row rows[LATENCY_PROGRAMS] = {
 	{ "reclaim_direct_begin", "direct reclaim", KIND(RECLAIM),
 	  "mm_vmscan_direct_reclaim_begin" },
 	{ "reclaim_direct_end", "direct reclaim", KIND(RECLAIM), "mm_vmscan_direct_reclaim_end" },
-	{ "net_sock_send", "bytes of TCP and UDP", LATENCY_NET, "sock_send_length" },
-	{ "net_sock_recv", "bytes of TCP and UDP", LATENCY_NET, "sock_recv_length" },
+	{ "net_sock_send", "bytes of TCP and UDP", LATENCY_NET, "sock_send_length",
+	  .where = WITH_SOCK },
+	{ "net_sock_recv", "bytes of TCP and UDP", LATENCY_NET, "sock_recv_length",
+	  .where = WITH_SOCK },
 	{ "net_tcp_read_sock", "bytes of TCP by splice", LATENCY_NET, .function = "tcp_read_sock",
 	  .optional = true },
 	{ "net_tcp_sendmsg", "bytes of TCP", LATENCY_NET, .function = "tcp_sendmsg",
-	  .instead_of_sock = true },
+	  .where = WITHOUT_SOCK },
 	{ "net_tcp_sendpage", "bytes of TCP by sendfile", LATENCY_NET, .function = "tcp_sendpage",
-	  .instead_of_sock = true, .optional = true },
+	  .where = WITHOUT_SOCK, .optional = true },
 	{ "net_tcp_recvmsg", "bytes of TCP", LATENCY_NET, .function = "tcp_recvmsg",
-	  .instead_of_sock = true },
+	  .where = WITHOUT_SOCK },
 	{ "net_udp_sendmsg", "bytes of UDP", LATENCY_NET, .function = "udp_sendmsg",
-	  .instead_of_sock = true },
+	  .where = WITHOUT_SOCK },
 	{ "net_udp_recvmsg", "bytes of UDP", LATENCY_NET, .function = "udp_recvmsg",
-	  .instead_of_sock = true },
+	  .where = WITHOUT_SOCK },
 	{ "net_udpv6_sendmsg", "bytes of UDP", LATENCY_NET, .function = "udpv6_sendmsg",
-	  .instead_of_sock = true, .optional = true },
+	  .where = WITHOUT_SOCK, .optional = true },
 	{ "net_udpv6_recvmsg", "bytes of UDP", LATENCY_NET, .function = "udpv6_recvmsg",
-	  .instead_of_sock = true, .optional = true },
+	  .where = WITHOUT_SOCK, .optional = true },
 };
 
 /* Which controller's hierarchy a kind goes by. */
@@ -109,15 +112,12 @@ static const char *function_of(const struct row *row, const struct bpf_kernel *k
 }
 
 static void ask_program(struct bpf_program_status *status, const struct row *row,
-			const struct bpf_kernel *kernel, bool sock, const char *no_functions)
+			const struct bpf_kernel *kernel, const char *no_functions)
 {
 	char *reason = status->reason;
 	size_t size = sizeof(status->reason);
 
-	status->spare = row->instead_of_sock && sock;
-	if (status->spare)
-		snprintf(reason, size, "not needed: tracepoints of sockets tell");
-	else if (row->tracepoint && !bpf_kernel_has_tracepoint(kernel, row->tracepoint))
+	if (row->tracepoint && !bpf_kernel_has_tracepoint(kernel, row->tracepoint))
 		snprintf(reason, size, "this kernel has no tracepoint %s", row->tracepoint);
 	else if (row->function && !bpf_kernel_has_function(kernel, function_of(row, kernel)))
 		snprintf(reason, size, "this kernel has no function %s", row->function);
@@ -127,17 +127,27 @@ static void ask_program(struct bpf_program_status *status, const struct row *row
 		snprintf(reason, size, "%s", no_functions);
 }
 
+static bool is_needed(const struct row *row, const struct bpf_kernel *kernel, bool sock)
+{
+	if (row->where == (sock ? WITHOUT_SOCK : WITH_SOCK))
+		return false;
+	return !row->optional || bpf_kernel_has_function(kernel, row->function);
+}
+
 static void ask_kernel(struct bpf_latency *latency, const struct bpf_kernel *kernel)
 {
 	bool sock = bpf_kernel_has_tracepoint(kernel, "sock_send_length");
 	char no_functions[BPF_REASON_SIZE] = "";
 
 	functions_allowed(no_functions, sizeof(no_functions));
-	for (size_t i = 0; i < LATENCY_PROGRAMS; i++) {
-		struct bpf_program_status *status = &latency->programs[i];
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct bpf_program_status *status = &latency->programs[latency->n_programs];
 
+		if (!is_needed(&rows[i], kernel, sock))
+			continue;
 		*status = (struct bpf_program_status){ rows[i].name, rows[i].purpose };
-		ask_program(status, &rows[i], kernel, sock, no_functions);
+		latency->row[latency->n_programs++] = (uint8_t)i;
+		ask_program(status, &rows[i], kernel, no_functions);
 		if (rows[i].function_before && !status->reason[0] &&
 		    !bpf_kernel_has_function(kernel, rows[i].function))
 			latency->high_before = true;
@@ -186,10 +196,14 @@ static void find_hierarchies(struct bpf_latency *latency)
 static struct bpf_object *open_skeleton(void *data)
 {
 	struct bpf_latency *latency = data;
+	struct bpf_program *program;
 
 	latency->skeleton = latency_bpf__open();
 	if (!latency->skeleton)
 		return NULL;
+	/* Those of the list are for the loader to say. */
+	bpf_object__for_each_program(program, latency->skeleton->obj)
+		bpf_program__set_autoload(program, false);
 	SET_TREE(latency, cpu_tree, DISTRIBUTION_RUNQUEUE);
 	SET_TREE(latency, memory_tree, DISTRIBUTION_MEMORY_HIGH);
 	SET_TREE(latency, net_tree, DISTRIBUTION_KIND_COUNT);
@@ -217,26 +231,26 @@ static void close_skeleton(void *data)
 	latency->skeleton = NULL;
 }
 
-/* A kind can be told if all its programs are there; bytes by either of two ways. */
+static const struct row *row_of(const struct bpf_latency *latency, size_t i)
+{
+	return &rows[latency->row[i]];
+}
+
+/* A kind can be told if all its programs are there. */
 static uint32_t what_it_can(const struct bpf_latency *latency)
 {
 	uint32_t can = (LATENCY_NET << 1) - 1;
-	bool sock = false;
 
-	for (size_t i = 0; i < LATENCY_PROGRAMS; i++) {
-		const struct bpf_program_status *status = &latency->programs[i];
-
-		sock |= status->loaded && strcmp(rows[i].name, "net_sock_recv") == 0;
-	}
-	for (size_t i = 0; i < LATENCY_PROGRAMS; i++) {
-		bool of_sock = rows[i].kinds == LATENCY_NET && rows[i].tracepoint;
-
-		if (latency->programs[i].loaded || rows[i].optional ||
-		    (sock ? rows[i].instead_of_sock : of_sock))
-			continue;
-		can &= ~rows[i].kinds;
+	for (size_t i = 0; i < latency->n_programs; i++) {
+		if (!latency->programs[i].loaded && !row_of(latency, i)->optional)
+			can &= ~row_of(latency, i)->kinds;
 	}
 	return can;
+}
+
+static struct bpf_program *program_of(struct bpf_latency *latency, const char *name)
+{
+	return bpf_object__find_program_by_name(latency->skeleton->obj, name);
 }
 
 static int share(struct bpf_latency *latency)
@@ -269,19 +283,19 @@ int bpf_latency_load(struct bpf_latency *latency, char *reason, size_t size)
 	ask_kernel(latency, kernel);
 	bpf_kernel_close(kernel);
 	find_hierarchies(latency);
-	r = bpf_load(&loader, latency->programs, LATENCY_PROGRAMS);
+	r = bpf_load(&loader, latency->programs, latency->n_programs);
 	if (r == 0)
 		r = share(latency);
 	if (r < 0)
 		snprintf(reason, size, "no program for it can be loaded: %s", strerror(-r));
 	else
 		latency->can = what_it_can(latency);
+	for (size_t i = 0; r == 0 && i < latency->n_programs; i++) {
+		if (latency->programs[i].loaded)
+			latency->fds[i] = bpf_program__fd(
+				program_of(latency, latency->programs[i].name));
+	}
 	return r;
-}
-
-static struct bpf_program *program_of(struct bpf_latency *latency, const char *name)
-{
-	return bpf_object__find_program_by_name(latency->skeleton->obj, name);
 }
 
 /* What was begun before somebody asked again is not to be ended now. */
@@ -307,8 +321,8 @@ static void attach(struct bpf_latency *latency, size_t i)
 		return;
 	snprintf(status->reason, sizeof(status->reason), "attaching it failed: %s",
 		 strerror(errno));
-	if (!rows[i].optional)
-		latency->can &= ~rows[i].kinds;
+	if (!row_of(latency, i)->optional)
+		latency->can &= ~row_of(latency, i)->kinds;
 }
 
 void bpf_latency_attach(struct bpf_latency *latency, uint32_t wanted)
@@ -321,9 +335,9 @@ void bpf_latency_attach(struct bpf_latency *latency, uint32_t wanted)
 		forget(bpf_map__fd(latency->skeleton->maps.requests));
 	if (begins & (KIND(MEMORY_HIGH) | KIND(RECLAIM)))
 		forget(bpf_map__fd(latency->skeleton->maps.stalls));
-	for (size_t i = 0; i < LATENCY_PROGRAMS; i++) {
+	for (size_t i = 0; i < latency->n_programs; i++) {
 		struct bpf_program_status *status = &latency->programs[i];
-		bool run = status->loaded && rows[i].kinds & wanted;
+		bool run = status->loaded && row_of(latency, i)->kinds & wanted;
 
 		if (run && !latency->links[i]) {
 			attach(latency, i);
@@ -338,7 +352,7 @@ void bpf_latency_attach(struct bpf_latency *latency, uint32_t wanted)
 
 void bpf_latency_unload(struct bpf_latency *latency)
 {
-	for (size_t i = 0; i < LATENCY_PROGRAMS; i++)
+	for (size_t i = 0; i < latency->n_programs; i++)
 		bpf_link__destroy(latency->links[i]);
 	if (latency->shared)
 		munmap(latency->shared, latency->shared_bytes);
@@ -352,12 +366,26 @@ int bpf_latency_map(const struct bpf_latency *latency)
 
 uint64_t bpf_latency_lost(const struct bpf_latency *latency)
 {
-	return latency->skeleton->bss->lost;
+	uint64_t lost = latency->skeleton->bss->lost;
+
+	/*
+	 * A program that is preempted or interrupted is not entered once more on its CPU
+	 * (ca06f55b9002, 5.12): such events are missed, of whichever cgroup they were.
+	 */
+	for (size_t i = 0; i < latency->n_programs; i++) {
+		struct bpf_prog_info info = { 0 };
+		uint32_t size = sizeof(info);
+
+		if (latency->programs[i].loaded &&
+		    bpf_obj_get_info_by_fd(latency->fds[i], &info, &size) == 0)
+			lost += info.recursion_misses;
+	}
+	return lost;
 }
 
 const struct bpf_program_status *bpf_latency_programs(const struct bpf_latency *latency,
 						      size_t *ret_n)
 {
-	*ret_n = LATENCY_PROGRAMS;
+	*ret_n = latency->n_programs;
 	return latency->programs;
 }

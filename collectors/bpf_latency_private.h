@@ -38,7 +38,12 @@ struct bpf_latency {
 	const struct hierarchies *hierarchies;
 	struct latency_bpf *skeleton;
 	struct bpf_program_status programs[LATENCY_PROGRAMS];
+	/* Which row of the table each is: those that this kernel needs another one for are not
+	 * there. */
+	uint8_t row[LATENCY_PROGRAMS];
+	size_t n_programs;
 	struct bpf_link *links[LATENCY_PROGRAMS];
+	int fds[LATENCY_PROGRAMS];		     /* of those that are loaded */
 	int64_t subsys[DISTRIBUTION_KIND_COUNT + 1]; /* numbers of their controllers */
 	bool high_before;			     /* memory.high: the function of up to 6.7 */
 	uint32_t can;	  /* what this kernel can tell: kinds and LATENCY_NET */

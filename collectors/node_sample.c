@@ -60,13 +60,15 @@ static void keep(struct snapshot *snapshot, enum metric_id id, const struct snap
 		snapshot_set_state(snapshot, id, 0, state);
 }
 
-/* What the inventory says, and what is made from more than one cgroup. */
+/* What the inventory or a program in the kernel says, and what is made from more than one cgroup.
+ */
 static void keep_columns(struct snapshot *snapshot, const struct snapshot *latest, uint32_t index,
 			 struct metric_set *done)
 {
 	for (int id = M_NONE + 1; id < METRIC_COUNT; id++) {
 		if (metric_set_has(&snapshot->wanted, (enum metric_id)id) &&
-		    metric_get((enum metric_id)id)->inventory)
+		    (metric_get((enum metric_id)id)->inventory ||
+		     metric_get((enum metric_id)id)->watched))
 			keep(snapshot, (enum metric_id)id, latest, index);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(by_others); i++) {
@@ -89,6 +91,17 @@ static void compute_rates(struct snapshot *snapshot, const struct snapshot *late
 	snapshot->interval_ns = latest->interval_ns;
 	for (int id = M_RATE_BASE + 1; id < COLUMN_COUNT; id++) {
 		if (metric_set_has(&snapshot->wanted, (enum metric_id)id))
+			keep(snapshot, (enum metric_id)id, latest, index);
+	}
+}
+
+/* Counted in the kernel, and not asked anew: the rate is that of the sample. */
+static void keep_watched_rates(struct snapshot *snapshot, const struct snapshot *latest,
+			       uint32_t index)
+{
+	for (int id = M_RATE_BASE + 1; id < COLUMN_COUNT; id++) {
+		if (metric_set_has(&snapshot->wanted, (enum metric_id)id) &&
+		    metric_get((enum metric_id)id)->watched)
 			keep(snapshot, (enum metric_id)id, latest, index);
 	}
 }
@@ -126,6 +139,7 @@ int node_sample(const struct root *root, const struct hierarchies *hierarchies,
 		snapshot->inventory = inventory_ref(latest->inventory);
 	keep_columns(snapshot, latest, index, &done);
 	compute_rates(snapshot, latest, index);
+	keep_watched_rates(snapshot, latest, index);
 	derive_rest(snapshot, &done);
 	*ret_snapshot = TAKE_PTR(snapshot);
 	return 0;

@@ -140,6 +140,17 @@ void sampler_free(struct sampler *sampler)
 	free(sampler);
 }
 
+void sampler_load_latency(struct sampler *sampler)
+{
+	if (sampler->latency || sampler->latency_failed || !sampler->bpf)
+		return;
+	sampler->latency_failed = bpf_latency_new(sampler->root, sampler->hierarchies,
+						  &sampler->latency, sampler->latency_reason,
+						  sizeof(sampler->latency_reason)) < 0;
+	if (sampler->latency_failed)
+		sampler->latency = NULL;
+}
+
 int sampler_load_bpf(struct sampler *sampler)
 {
 	return sampler->bpf || (!sampler->no_bpf && sampler_use_bpf(sampler, true)) ? 0
@@ -352,14 +363,8 @@ int sampler_watch(struct sampler *sampler, uint32_t kinds, const uint64_t *seria
 	sampler->watch_serials = copy;
 	sampler->n_watched = n;
 	sampler->watch_kinds = kinds;
-	/* Loaded by the first who asks: most never do. */
-	if (n > 0 && !sampler->latency && sampler->bpf && !sampler->latency_failed) {
-		sampler->latency_failed = bpf_latency_new(sampler->root, sampler->hierarchies,
-							  &sampler->latency,
-							  sampler->latency_reason,
-							  sizeof(sampler->latency_reason)) < 0;
-		if (sampler->latency_failed)
-			sampler->latency = NULL;
-	}
+	/* Unless it was loaded before: by the first who asks, as most never do. */
+	if (n > 0)
+		sampler_load_latency(sampler);
 	return want_latency(sampler);
 }

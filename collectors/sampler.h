@@ -69,3 +69,8 @@ const struct bpf_sample *sampler_bpf(const struct sampler *sampler, const char *
 int sampler_watch(struct sampler *sampler, uint32_t kinds, const uint64_t *serials, size_t n);
 /* What counts in watched cgroups; NULL with a line why ("" while nobody watched). Borrowed. */
 const struct bpf_latency *sampler_latency(const struct sampler *sampler, const char **ret_reason);
+/*
+ * Loads now what sampler_watch() may need later, for those who give up the right to. Nothing of it
+ * runs before somebody watches.
+ */
+void sampler_load_latency(struct sampler *sampler);

@@ -155,6 +155,11 @@ bool engine_event_needs_sample(const struct engine *engine, uint64_t serial,
 int engine_wants(struct engine *engine, struct event_want **ret_list, size_t *ret_n,
 		 bool *ret_changed);
 /* The parts of the inventory that its policies look at. */
+/*
+ * The cgroups, by serial, whose waiting or traffic a policy asks about that is for them: up to
+ * `size`; returns how many. Of the tree of the last tick.
+ */
+size_t engine_watched(const struct engine *engine, uint64_t *serials, size_t size);
 unsigned int engine_inventory(const struct engine *engine);
 /*
  * Takes over what an earlier agent left held (restore without on-exit), so that it is released when

@@ -201,6 +201,33 @@ void engine_needs(const struct engine *engine, struct metric_set *set)
 	}
 }
 
+static bool asks_for_watched(const struct policy *policy)
+{
+	struct metric_set set = { 0 };
+
+	if (policy->mode == POLICY_OFF)
+		return false;
+	condition_needs(policy->when, &set);
+	if (policy->clear_when)
+		condition_needs(policy->clear_when, &set);
+	return metric_set_watched(&set) != 0;
+}
+
+size_t engine_watched(const struct engine *engine, uint64_t *serials, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; engine->tree && i < engine->n_watches; i++) {
+		const struct watch *watch = &engine->watches[i];
+
+		if (!asks_for_watched(watch->policy))
+			continue;
+		for (uint32_t at = 0; at < watch->n && n < size; at++)
+			serials[n++] = engine->tree->nodes[watch->indices[at]]->serial;
+	}
+	return n;
+}
+
 unsigned int engine_inventory(const struct engine *engine)
 {
 	return engine->set ? policy_set_inventory(engine->set) : 0;

@@ -27,6 +27,7 @@ endfunction()
 # One line a program.
 live_program(live_actions)
 live_program(live_bpf_events)
+live_program(live_bpf_latency)
 live_program(live_bpf_churn)
 live_program(live_bpf_growth)
 live_program(live_bpf_parity)

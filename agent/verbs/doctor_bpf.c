@@ -103,7 +103,7 @@ static void add_latency(const struct examination *examination, struct programs *
 
 	if (bpf_latency_new(examination->context->root, examination->hierarchies, &latency, reason,
 			    sizeof(reason)) < 0) {
-		programs_miss(programs, "distributions", reason);
+		programs_miss(programs, "waiting times and traffic", reason);
 		return;
 	}
 	list = bpf_latency_programs(latency, &n);

@@ -3,6 +3,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -217,6 +218,35 @@ static int look_around(struct context *context, struct sampler *sampler,
 	return 0;
 }
 
+/* Whose waiting and traffic is shown is watched for it, from the first sample on. */
+static int watch_shown(struct context *context, struct sampler *sampler,
+		       const struct ls_options *options)
+{
+	const struct metric_set none = { 0 };
+	struct snapshot *snapshot;
+	uint64_t serials[BPF_WATCHED_MAX + 1];
+	uint32_t *rows, n;
+	int r;
+
+	if (options->everything || !metric_set_watched(&options->set) ||
+	    root_is_recorded(context->root))
+		return 0;
+	if (sampler_load_bpf(sampler) < 0)
+		return 0; /* the cells say that there is nothing */
+	r = sampler_sample(sampler, &none, &snapshot);
+	if (r < 0)
+		return context_fail(context, EXIT_FAILED, "sampling: %s", strerror(-r));
+	rows = malloc((snapshot->tree->n ? snapshot->tree->n : 1) * sizeof(*rows));
+	n = rows ? query_run(&options->query, snapshot, rows, NULL) : 0;
+	n = n < ARRAY_SIZE(serials) ? n : ARRAY_SIZE(serials);
+	for (uint32_t i = 0; i < n; i++)
+		serials[i] = snapshot->tree->nodes[rows[i]]->serial;
+	r = rows ? sampler_watch(sampler, 0, serials, n) : -ENOMEM;
+	free(rows);
+	snapshot_unref(snapshot);
+	return r < 0 ? context_fail(context, EXIT_FAILED, "watching: %s", strerror(-r)) : 0;
+}
+
 static int run(struct context *context, struct sampler *sampler, const struct ls_options *options)
 {
 	_cleanup_(inventory_keeper_freep) struct inventory_keeper *keeper = NULL;
@@ -255,6 +285,8 @@ int verb_ls(struct context *context, int argc, char **argv)
 	context->goes_on = options.watch;
 	if (r == 0)
 		r = context_sampler(context, &sampler);
+	if (r == 0)
+		r = watch_shown(context, sampler, &options);
 	if (r == 0)
 		r = run(context, sampler, &options);
 	sampler_free(sampler);

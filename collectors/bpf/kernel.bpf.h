@@ -292,7 +292,8 @@ struct task_group___wait {
 
 struct cfs_rq___wait {
 	struct rq___wait *rq;
-	u64 throttled_clock;
+	u64 throttled_clock; /* left as it was up to 6.1; later 0 when nothing waits */
+	int throttled;
 	struct task_group___wait *tg;
 };
 

@@ -168,6 +168,11 @@ struct {
 	__type(value, struct throttled);
 } throttled SEC(".maps");
 
+static __always_inline bool is_throttled(const struct cfs_rq___wait *cfs_rq)
+{
+	return BPF_CORE_READ_BITFIELD_PROBED(cfs_rq, throttled) != 0;
+}
+
 /*
  * The kernel's own measure: what it adds to throttled_time when a cgroup's queue of one CPU is let
  * go. From 6.18 on tasks leave the queue one by one on their way to user space (e1fad12dcb66), and
@@ -179,8 +184,10 @@ int BPF_PROG(throttle_enter, struct cfs_rq___wait *cfs_rq)
 	u32 zero = 0;
 	struct throttled *here = bpf_map_lookup_elem(&throttled, &zero);
 
-	if (here)
-		*here = (struct throttled){ (u64)cfs_rq, cfs_rq->throttled_clock };
+	if (here) {
+		here->cfs_rq = (u64)cfs_rq;
+		here->since = is_throttled(cfs_rq) ? cfs_rq->throttled_clock : 0;
+	}
 	return 0;
 }
 
@@ -192,8 +199,7 @@ int BPF_PROG(throttle_exit, struct cfs_rq___wait *cfs_rq)
 	struct lat_slot *slot;
 	u64 clock;
 
-	/* Still stamped: it stays throttled. */
-	if (!here || here->cfs_rq != (u64)cfs_rq || !here->since || cfs_rq->throttled_clock)
+	if (!here || here->cfs_rq != (u64)cfs_rq || !here->since || is_throttled(cfs_rq))
 		return 0;
 	slot = slot_of(cfs_rq->tg->css.cgroup);
 	clock = cfs_rq->rq->clock;

@@ -91,13 +91,18 @@ static __always_inline struct lat_slot *slot_above(const struct lat_slot *slot)
 static __always_inline u32 bucket_of(u64 ns)
 {
 	u64 us = (ns + 999) / 1000;
-	u32 bucket = 0;
+	u32 rest, bucket = 0, step;
 
 	if (us > 1ULL << 30)
 		return LAT_BUCKETS - 1;
-	for (int i = 0; i < 31; i++)
-		bucket += us > 1ULL << i;
-	return bucket;
+	if (us <= 1)
+		return 0;
+	rest = (u32)us - 1;
+	step = (rest > 0xffff) << 4, rest >>= step, bucket |= step;
+	step = (rest > 0xff) << 3, rest >>= step, bucket |= step;
+	step = (rest > 0xf) << 2, rest >>= step, bucket |= step;
+	step = (rest > 0x3) << 1, rest >>= step, bucket |= step;
+	return (bucket | rest >> 1) + 1;
 }
 
 static __noinline int count_time(struct lat_slot *slot, u32 kind, u64 ns)

@@ -6,6 +6,7 @@
 #        bench.sh BUILD_DIR bpf [CGROUPS …]                the sampling pass in the kernel, here and on v2
 #        bench.sh BUILD_DIR ns [ROUNDS]                    4,000 processes in 1,000 namespaces beside lsns
 #        bench.sh BUILD_DIR tasks [ROUNDS]                 the kernel's own pass over them beside readlinkat
+#        bench.sh BUILD_DIR events [ROUNDS]                what programs in the kernel cost those they look at
 #        bench.sh BUILD_DIR overlay [OVERLAYS [LAYERS]]    what a pass over many overlay mounts costs
 #        bench.sh BUILD_DIR layers [FILES]                 what a writable layer of many files costs
 #        bench.sh BUILD_DIR policies [CGROUPS [POLICIES]]  what policies cost beside the sample they look at
@@ -15,6 +16,7 @@ build=$1
 shift
 case ${1:-} in
 tasks) exec "$build/bench_bpf_tasks" "${@:2}" ;;
+events) exec "$build/bench_bpf_events" "${@:2}" ;;
 layers | ns | overlay | reaction) exec "$build/bench_$1" "${@:2}" ;;
 esac
 

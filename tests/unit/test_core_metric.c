@@ -156,8 +156,11 @@ static void test_derived(void **state)
 		if (is_derived != (metric->derive != NULL) ||
 		    is_derived != (metric->needs[0] != M_NONE))
 			fault("%s: derived or not?", metric->name);
-		if (is_derived + (metric->v1.file || metric->v2.file) + (metric->fact != NULL) != 1)
-			fault("%s: read, derived or from the inventory: one of them", metric->name);
+		if (is_derived + (metric->v1.file || metric->v2.file) + (metric->fact != NULL) +
+			    (metric->watched != WATCHED_NOT) !=
+		    1)
+			fault("%s: read, derived, from the inventory or counted: one of them",
+			      metric->name);
 		if ((metric->fact != NULL) != (metric->inventory != 0))
 			fault("%s: from the inventory or not?", metric->name);
 		if (is_derived && reaches((enum metric_id)id, (enum metric_id)id, 0))
