@@ -243,8 +243,8 @@ static void want(struct agent *agent)
 		if (!own->failed)
 			log_warning("events from the kernel: none: %s%s", reason,
 				    own->started ? " (what is asked for at the start is loaded "
-						   "before rights are given up: start it anew)" :
-						   "");
+						   "before rights are given up: start it anew)"
+						 : "");
 		own->failed = true;
 		return;
 	}

@@ -104,6 +104,8 @@ set(VM_CACHE ${CMAKE_BINARY_DIR}/vm-cache CACHE PATH "Kernel packages and images
 add_test(NAME vm.v2 COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/vm/v2.sh ${CMAKE_BINARY_DIR} ${VM_CACHE}
 	${vm_programs})
 add_test(NAME live.docker COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/docker.sh ${CMAKE_BINARY_DIR})
+add_test(NAME live.docker_events
+	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/docker_events.sh ${CMAKE_BINARY_DIR})
 add_test(NAME live.terminal COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/terminal.sh ${CMAKE_BINARY_DIR})
 add_test(NAME live.bad_input COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/bad_input.sh ${CMAKE_BINARY_DIR})
 if(CGWATCH_EXPORTER)
@@ -111,7 +113,7 @@ if(CGWATCH_EXPORTER)
 		COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/live/prometheus.sh ${CMAKE_BINARY_DIR})
 	set_tests_properties(live.prometheus PROPERTIES TIMEOUT 1800)
 endif()
-set_tests_properties(live.docker live.terminal live.bad_input PROPERTIES TIMEOUT 1800
+set_tests_properties(live.docker live.docker_events live.terminal live.bad_input PROPERTIES TIMEOUT 1800
 	RUN_SERIAL ON SKIP_RETURN_CODE 77 LABELS live ENVIRONMENT "${live_environment}")
 # Longer than the time that v2.sh gives the machine.
 set_tests_properties(vm.v2 PROPERTIES TIMEOUT 6000 RUN_SERIAL ON SKIP_RETURN_CODE 77 LABELS live

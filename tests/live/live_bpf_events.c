@@ -12,126 +12,9 @@
 #include <sched.h>
 #include <time.h>
 
-#include "collectors/bpf_events.h"
-#include "event_scene.h"
+#include "bpf_event_scene.h"
 
 enum { BURST = 4000, PACED = 3000, PACE = 50 };
-
-/* The events of one test, with all that was read so far. */
-struct listener {
-	struct scene *scene;
-	struct bpf_events *events;
-	struct kernel_events *lists[4096];
-	size_t n;
-	uint32_t told;
-};
-
-static void listen_to(struct listener *listener, struct scene *scene, uint32_t kinds)
-{
-	char reason[BPF_REASON_SIZE];
-
-	*listener = (struct listener){ .scene = scene };
-	if (bpf_events_new(scene->root, sampler_hierarchies(scene->sampler), &listener->events,
-			   reason, sizeof(reason)) < 0)
-		fail_msg("%s", reason);
-	listener->told = bpf_events_want(listener->events, kinds);
-	look(scene);
-	bpf_events_set_tree(listener->events, scene->now->tree);
-}
-
-static void stop(struct listener *listener)
-{
-	for (size_t i = 0; i < listener->n; i++)
-		kernel_events_unref(listener->lists[i]);
-	bpf_events_free(listener->events);
-}
-
-/* True if the kind is told; if not, there must be a reason, and the test has nothing to look at. */
-static bool is_told(const struct listener *listener, enum kernel_event_kind kind)
-{
-	const char *reason = bpf_events_reason(listener->events, kind);
-
-	if (listener->told & KERNEL_EVENT_BIT(kind))
-		return true;
-	assert_non_null(reason);
-	assert_true(strlen(reason) > 0);
-	printf("not here: %s: %s\n", kernel_event_name(kind), reason);
-	return false;
-}
-
-static void read_events(struct listener *listener)
-{
-	assert_true(listener->n < 4096);
-	assert_int_equal(bpf_events_read(listener->events, &listener->lists[listener->n]), 0);
-	if (listener->lists[listener->n]->n == 0)
-		kernel_events_unref(listener->lists[listener->n]);
-	else
-		listener->n++;
-}
-
-struct pattern {
-	enum kernel_event_kind kind;
-	const char *name; /* of the cgroup below TOP; NULL: whichever */
-	pid_t pid;	  /* 0: whoever */
-	const char *file;
-};
-
-static bool fits(const struct listener *listener, const struct kernel_event *event,
-		 const struct pattern *pattern)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", listener->scene->live->top,
-		 pattern->name ? pattern->name : "");
-	return event->kind == pattern->kind &&
-	       (!pattern->name || (event->path && strcmp(event->path, path) == 0)) &&
-	       (pattern->pid == 0 || event->pid == pattern->pid) &&
-	       (!pattern->file || (event->file && strcmp(event->file, pattern->file) == 0));
-}
-
-static const struct kernel_event *find(const struct listener *listener,
-				       const struct pattern *pattern)
-{
-	for (size_t i = 0; i < listener->n; i++) {
-		for (size_t j = 0; j < listener->lists[i]->n; j++) {
-			if (fits(listener, &listener->lists[i]->list[j], pattern))
-				return &listener->lists[i]->list[j];
-		}
-	}
-	return NULL;
-}
-
-static void show(const struct listener *listener)
-{
-	struct strbuf text;
-
-	strbuf_init(&text);
-	for (size_t i = 0; i < listener->n; i++) {
-		for (size_t j = 0; j < listener->lists[i]->n; j++)
-			kernel_event_json(&listener->lists[i]->list[j], &text);
-	}
-	printf("%.*s\n", 20000, text.data ? text.data : "nothing was told");
-	strbuf_done(&text);
-}
-
-/* Waits for it on the descriptor, as a loop does. */
-static const struct kernel_event *expect(struct listener *listener, const struct pattern *pattern)
-{
-	struct pollfd fd = { .fd = bpf_events_fd(listener->events), .events = POLLIN };
-	const struct kernel_event *event;
-	double end = live_now() + LIVE_PATIENCE;
-
-	while (!(event = find(listener, pattern)) && live_now() < end) {
-		poll(&fd, 1, 1000);
-		if (fd.revents)
-			read_events(listener);
-	}
-	if (!event) {
-		show(listener);
-		fail_msg("no %s", kernel_event_name(pattern->kind));
-	}
-	return event;
-}
 
 static void test_created_removed(void **state)
 {
@@ -154,8 +37,7 @@ static void test_created_removed(void **state)
 	assert_non_null(event);
 	assert_non_null(event->hierarchy);
 	assert_string_equal(event->comm, "live_bpf_events");
-	assert_non_null(
-		find(&listener, &(struct pattern){ KERNEL_EVENT_REMOVED, .name = "a/b" }));
+	assert_non_null(find(&listener, &(struct pattern){ KERNEL_EVENT_REMOVED, .name = "a/b" }));
 	stop(&listener);
 }
 
@@ -175,8 +57,8 @@ static void test_attached(void **state)
 
 		snprintf(text, sizeof(text), "%d", (int)pid);
 		live_write(scene->live, "memory", "b", "cgroup.procs", text);
-		event = expect(&listener, &(struct pattern){ KERNEL_EVENT_ATTACHED, .name = "b",
-							     .pid = pid });
+		event = expect(&listener,
+			       &(struct pattern){ KERNEL_EVENT_ATTACHED, .name = "b", .pid = pid });
 		snprintf(old, sizeof(old), "%s/a", scene->live->top);
 		/* Where functions cannot be watched nobody knows where it was. */
 		if (event->text)
@@ -217,12 +99,10 @@ static void test_processes(void **state)
 	listen_to(&listener, scene, kinds);
 	assert_int_equal(listener.told, kinds);
 	pid = start(scene, "a", family);
-	event = expect(&listener,
-		       &(struct pattern){ KERNEL_EVENT_EXEC, .name = "a", .pid = pid });
+	event = expect(&listener, &(struct pattern){ KERNEL_EVENT_EXEC, .name = "a", .pid = pid });
 	assert_string_equal(event->text, getenv("CGWATCH"));
 	assert_int_equal(event->parent_pid, getpid());
-	event = expect(&listener,
-		       &(struct pattern){ KERNEL_EVENT_EXIT, .name = "a", .pid = pid });
+	event = expect(&listener, &(struct pattern){ KERNEL_EVENT_EXIT, .name = "a", .pid = pid });
 	assert_int_equal(event->exit_code, 0);
 	assert_int_equal(event->exit_signal, 0);
 	assert_string_equal(event->comm, "cgwatch");
@@ -232,8 +112,8 @@ static void test_processes(void **state)
 	fork_event = find(&listener, &(struct pattern){ KERNEL_EVENT_FORK, .name = "a" });
 	assert_non_null(fork_event);
 	assert_int_equal(fork_event->parent_pid, pid);
-	event = find(&listener, &(struct pattern){ KERNEL_EVENT_EXIT, .name = "a",
-						   .pid = fork_event->pid });
+	event = find(&listener,
+		     &(struct pattern){ KERNEL_EVENT_EXIT, .name = "a", .pid = fork_event->pid });
 	assert_non_null(event);
 	assert_int_equal(event->exit_code, 7);
 	assert_int_equal(event->parent_pid, pid);
@@ -352,10 +232,10 @@ static void test_namespaces(void **state)
 	if (is_told(&listener, KERNEL_EVENT_NS_CREATED) &&
 	    is_told(&listener, KERNEL_EVENT_NS_DESTROYED)) {
 		pid = start(scene, "a", make_namespace);
-		made = expect(&listener,
-			      &(struct pattern){ KERNEL_EVENT_NS_CREATED, .name = "a", .pid = pid });
-		ended = expect(&listener, &(struct pattern){ KERNEL_EVENT_NS_DESTROYED,
-							     .name = "a", .pid = pid });
+		made = expect(&listener, &(struct pattern){ KERNEL_EVENT_NS_CREATED, .name = "a",
+							    .pid = pid });
+		ended = expect(&listener, &(struct pattern){ KERNEL_EVENT_NS_DESTROYED, .name = "a",
+							     .pid = pid });
 		assert_true(made->ns_type == NS_UTS || made->ns_type == NS_IPC);
 		assert_true(made->ns_inode > 0);
 		assert_true(ended->ns_inode > 0);
@@ -450,10 +330,10 @@ static void check_sums(struct listener *listener, uint64_t made, bool lossy)
 	assert_true(sums.created + lost_created >= made);
 	/* A removed one whose creation was lost has no path. */
 	assert_true(sums.removed + lost_removed + sums.without_path >= made);
-	if (sums.others == 0) {
+	if (sums.others == 0)
 		assert_int_equal(sums.created + lost_created, made);
+	if (sums.others == 0 && sums.without_path <= lost_created)
 		assert_int_equal(sums.removed + lost_removed + sums.without_path, made);
-	}
 }
 
 /* More than the ring holds, and nobody reads. */
