@@ -35,10 +35,9 @@ static bool v1_by_files(const struct bpf_sample *sample, const struct plan *plan
 static const struct {
 	bool not_v1, not_v2;
 } fits[BPF_PART_COUNT] = {
-	[BPF_PART_CGROUP] = { .not_v1 = true },
-	[BPF_PART_CPUTIME] = { .not_v1 = true },
-	[BPF_PART_CPUACCT] = { .not_v2 = true },
-	[BPF_PART_FREEZER] = { .not_v2 = true },
+	[BPF_PART_CGROUP] = { .not_v1 = true },	 [BPF_PART_CPUTIME] = { .not_v1 = true },
+	[BPF_PART_CPUACCT] = { .not_v2 = true }, [BPF_PART_FREEZER] = { .not_v2 = true },
+	[BPF_PART_SUBSYS] = { .not_v1 = true },
 };
 
 static bool part_fits(enum bpf_part part, const struct hierarchy *hierarchy)
@@ -49,27 +48,28 @@ static bool part_fits(enum bpf_part part, const struct hierarchy *hierarchy)
 static const struct bpf_field *supplied(const struct bpf_sample *sample, unsigned int h,
 					const struct plan_field *field)
 {
-	const struct bpf_field *row = bpf_field_of(field->id);
+	const struct bpf_field *row = NULL;
 
-	if (!row || !(sample->can >> h & 1) || !sample->has_field[row->slot] ||
-	    !part_fits(row->part, &sample->hierarchies->list[h]))
-		return NULL;
-	return row;
+	while ((row = bpf_field_of(field->id, row)) &&
+	       !part_fits(row->part, &sample->hierarchies->list[h]))
+		;
+	return row && sample->can >> h & 1 && sample->has_field[row->slot] ? row : NULL;
 }
 
 static int add_row(struct bpf_sample *sample, const struct plan_file *file,
 		   const struct bpf_field *field)
 {
 	struct bpf_hierarchy *hierarchy = &sample->list[file->hierarchy];
-	struct bpf_row *rows =
-		realloc(hierarchy->rows, (hierarchy->n_rows + 1) * sizeof(*rows));
+	struct bpf_row *rows = realloc(hierarchy->rows, (hierarchy->n_rows + 1) * sizeof(*rows));
 	struct bpf_scale scale = bpf_op_scale(field->op);
 
 	if (!rows)
 		return -ENOMEM;
+	if (sample->absent[field->slot])
+		scale.special = BPF_SPECIAL_ABSENT;
 	hierarchy->rows = rows;
-	rows[hierarchy->n_rows++] =
-		(struct bpf_row){ field, scale, bpf_fill_of(&scale), file->any };
+	rows[hierarchy->n_rows++] = (struct bpf_row){ field, scale, bpf_fill_of(&scale),
+						      file->any };
 	hierarchy->want |= 1U << field->part;
 	sample->mask |= 1U << file->hierarchy;
 	return 0;
@@ -109,7 +109,8 @@ static void sort_hierarchies(struct bpf_sample *sample)
 	for (unsigned int i = 0; i < sample->hierarchies->n; i++) {
 		unsigned int at = i;
 
-		for (; at > 0 && sample->list[sample->order[at - 1]].n_rows > sample->list[i].n_rows;
+		for (;
+		     at > 0 && sample->list[sample->order[at - 1]].n_rows > sample->list[i].n_rows;
 		     at--)
 			sample->order[at] = sample->order[at - 1];
 		sample->order[at] = i;
@@ -140,10 +141,13 @@ int bpf_sample_plan(struct bpf_sample *sample, struct plan *plan)
 static bool could_have(enum bpf_part part, const struct metric *metric,
 		       const struct hierarchy *hierarchy)
 {
+	const char *controller = bpf_part_controller(part);
+
 	if (!part_fits(part, hierarchy))
 		return false;
+	/* On a hybrid host the v2 tree has only the controllers that v1 has not. */
 	if (hierarchy->v2)
-		return metric->v2.file != NULL;
+		return metric->v2.file && (!*controller || hierarchy_has(hierarchy, controller));
 	return metric->v1.file && hierarchy_has(hierarchy, metric->v1.controller);
 }
 
@@ -167,9 +171,15 @@ int bpf_sample_metrics(const struct bpf_sample *sample, struct bpf_metric_status
 				continue;
 			*status = (struct bpf_metric_status){ field->id, h };
 			status->bpf = sample->has_field[slot] && sample->can >> h & 1;
-			if (!sample->has_field[slot])
+			if (sample->absent[slot])
 				snprintf(status->reason, sizeof(status->reason),
-					 "this kernel has no %s", field->needs);
+					 "this kernel's files do not have it");
+			else if (sample->lost[field->part][0])
+				snprintf(status->reason, sizeof(status->reason), "%s",
+					 sample->lost[field->part]);
+			else if (!sample->has_field[slot])
+				snprintf(status->reason, sizeof(status->reason),
+					 "this kernel has no %s", bpf_field_needs(field));
 			else if (!status->bpf)
 				snprintf(status->reason, sizeof(status->reason),
 					 "no iterator over %s", hierarchy->name);

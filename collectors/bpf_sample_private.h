@@ -85,6 +85,9 @@ struct bpf_sample {
 	int flush;
 	bool rdonly_cast;
 	bool has_field[SLOT_COUNT];
+	bool absent[SLOT_COUNT];		    /* this kernel's files have no such line */
+	char lost[BPF_PART_COUNT][BPF_REASON_SIZE]; /* parts that the kernel refused, and why */
+	struct cg_facts facts;
 	uint32_t can, mask, read;
 	struct bpf_records records;
 	struct bpf_hierarchy list[HIERARCHY_MAX];

@@ -8,6 +8,7 @@
 #include "collectors/bpf/kernel.bpf.h"
 
 #include "collectors/bpf/part_core.bpf.h"
+#include "collectors/bpf/part_cpuacct.bpf.h"
 #include "collectors/bpf/part_memory.bpf.h"
 #include "collectors/bpf/record.h"
 
@@ -17,8 +18,6 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 const volatile __u32 parts_built = 0;
 const volatile __u32 subsys_id[BPF_PART_COUNT] = {};
 const volatile int flush_kind = FLUSH_NONE;
-
-struct cg_control control = {};
 
 /* Makes clang describe the type, which the maps only name. */
 const struct cg_record *described __attribute__((unused));
@@ -80,8 +79,11 @@ int sample_cgroup(struct bpf_iter__cgroup *ctx)
 
 	if (!cgrp)
 		return 0;
-	if (ctx->meta->seq_num == 0)
+	if (ctx->meta->seq_num == 0) {
 		flush(cgrp);
+		if (wanted(BPF_PART_CPUACCT))
+			find_cpus();
+	}
 	at = control.n++;
 	map = bpf_map_lookup_elem(&records, &hierarchy);
 	if (!map)
@@ -105,6 +107,22 @@ int sample_cgroup(struct bpf_iter__cgroup *ctx)
 		read_cputime(cgrp, record);
 		record->parts |= 1U << BPF_PART_CPUTIME;
 	}
+	if (wanted(BPF_PART_SUBSYS)) {
+		read_subsys(cgrp, record);
+		record->parts |= 1U << BPF_PART_SUBSYS;
+	}
+	if (wanted(BPF_PART_CPUACCT) && (css = css_of(cgrp, subsys_id[BPF_PART_CPUACCT]))) {
+		read_cpuacct(cgrp, css, record);
+		record->parts |= 1U << BPF_PART_CPUACCT;
+	}
+	if (wanted(BPF_PART_FREEZER) && (css = css_of(cgrp, subsys_id[BPF_PART_FREEZER]))) {
+		read_freezer(css, record);
+		record->parts |= 1U << BPF_PART_FREEZER;
+	}
+	if (wanted(BPF_PART_CPULOCAL) && (css = css_of(cgrp, subsys_id[BPF_PART_CPULOCAL]))) {
+		read_cpulocal(css, record);
+		record->parts |= 1U << BPF_PART_CPULOCAL;
+	}
 	if (wanted(BPF_PART_CPU) && (css = css_of(cgrp, subsys_id[BPF_PART_CPU]))) {
 		read_cpu(css, record);
 		record->parts |= 1U << BPF_PART_CPU;
@@ -114,7 +132,7 @@ int sample_cgroup(struct bpf_iter__cgroup *ctx)
 		record->parts |= 1U << BPF_PART_MEMORY;
 	}
 	if (wanted(BPF_PART_PIDS) && (css = css_of(cgrp, subsys_id[BPF_PART_PIDS]))) {
-		read_pids(css, record);
+		read_pids(cgrp, css, record);
 		record->parts |= 1U << BPF_PART_PIDS;
 	}
 	return 0;

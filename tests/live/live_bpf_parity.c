@@ -42,7 +42,7 @@ struct parity {
 	struct tally *tallies;
 	size_t n;
 	unsigned int faults;
-	uint64_t by_files, nodes, failures;
+	uint64_t by_files, nodes, failures, reads, last_reads;
 };
 
 /* Only in the v2 tree, so that on a hybrid host it is asked what v1 tells of the others. */
@@ -455,6 +455,8 @@ static void round_of(struct parity *parity, struct snapshot **last)
 	parity->by_files += stats.bpf_stats.by_files;
 	parity->nodes += stats.nodes;
 	parity->failures = stats.bpf_stats.failures;
+	parity->reads += stats.reads - parity->last_reads;
+	parity->last_reads = stats.reads;
 	snapshot_unref(*last);
 	*last = at[1];
 	snapshot_unref(at[0]);
@@ -546,9 +548,9 @@ static void test_parity(void **state)
 	}
 	snapshot_unref(last);
 	untold = print_table(parity);
-	printf("%llu of %llu cgroups were left to the files, %llu passes failed\n",
+	printf("%llu of %llu cgroups were left to the files, %llu passes failed, %llu reads\n",
 	       (unsigned long long)parity->by_files, (unsigned long long)parity->nodes,
-	       (unsigned long long)parity->failures);
+	       (unsigned long long)parity->failures, (unsigned long long)parity->reads);
 	assert_int_equal(parity->faults, 0);
 	assert_int_equal(untold, 0);
 	/* Or files would have been compared with files. */
@@ -591,7 +593,6 @@ static int setup(void **state)
 	parity->live = live;
 	snprintf(parity->top, sizeof(parity->top), "%s", parity->live->top);
 	*state = parity;
-	metric_set_add_all(&parity->wanted);
 	if (root_new(NULL, &parity->root) < 0 ||
 	    sampler_new(parity->root, &files, &parity->files) < 0 ||
 	    sampler_new(parity->root, &options, &parity->bpf) < 0)
@@ -602,8 +603,11 @@ static int setup(void **state)
 		if (bpf_sample_metrics(sampler_bpf(parity->bpf, &reason), &list, &parity->n) < 0)
 			return -1;
 		parity->tallies = calloc(parity->n, sizeof(*parity->tallies));
-		for (size_t i = 0; i < parity->n; i++)
+		for (size_t i = 0; i < parity->n; i++) {
 			parity->tallies[i].status = list[i];
+			if (list[i].bpf)
+				metric_set_add(&parity->wanted, list[i].id);
+		}
 		free(list);
 		return 0;
 	}
