@@ -84,6 +84,33 @@ static void add_passes(struct self_builder *builder, const struct bpf_sample_sta
 		 (double)stats->memory_bytes);
 }
 
+/* Of the inventory: apart, since it goes on a beat of its own. */
+static void add_tasks(struct self_builder *builder, const struct agent *agent)
+{
+	const struct bpf_program_status *programs;
+	struct inventory_stats stats = { 0 };
+	size_t n = 0;
+
+	if (!agent->tasks)
+		return;
+	if (agent->keeper)
+		inventory_keeper_get_stats(agent->keeper, &stats);
+	self_add(builder, "cgwatch_bpf_task_passes_total", "Passes over all processes and threads.",
+		 SELF_COUNTER, (double)stats.tasks.passes);
+	self_add(builder, "cgwatch_bpf_task_pass_failures_total",
+		 "Passes over processes that failed: /proc was read instead.", SELF_COUNTER,
+		 (double)stats.tasks.failures);
+	self_add(builder, "cgwatch_bpf_task_pass_cpu_seconds",
+		 "CPU time of the last pass over processes.", SELF_GAUGE,
+		 (double)stats.tasks.last_pass_ns / 1e9);
+	self_add(builder, "cgwatch_bpf_task_records", "Processes and threads of the last pass.",
+		 SELF_GAUGE, (double)stats.tasks.tasks);
+	self_add(builder, "cgwatch_bpf_task_map_bytes", "Memory of the map of tasks.", SELF_GAUGE,
+		 (double)stats.tasks.memory_bytes);
+	programs = bpf_tasks_programs(agent->tasks, &n);
+	self_add_programs(builder, programs, n);
+}
+
 void self_add_bpf(struct self_builder *builder, const struct agent *agent)
 {
 	struct backend_summary summary;
@@ -108,6 +135,7 @@ void self_add_bpf(struct self_builder *builder, const struct agent *agent)
 	add_passes(builder, &stats.bpf_stats);
 	programs = bpf_sample_programs(sample, &n);
 	self_add_programs(builder, programs, n);
+	add_tasks(builder, agent);
 }
 
 #endif

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "collectors/bpf_area.h"
 #include "collectors/bpf_fields.h"
+#include "collectors/bpf_io.h"
+#include "collectors/bpf_memstat.h"
 #include "collectors/bpf_sample.h"
 #include "collectors/plan.h"
 #include "collectors/walk.h"
@@ -83,13 +86,16 @@ struct bpf_sample {
 	struct bpf_program_status program;
 	uint32_t built, subsys[BPF_PART_COUNT];
 	int flush;
-	bool rdonly_cast;
+	bool rdonly_cast, rcu;
 	bool has_field[SLOT_COUNT];
 	bool absent[SLOT_COUNT];		    /* this kernel's files have no such line */
 	char lost[BPF_PART_COUNT][BPF_REASON_SIZE]; /* parts that the kernel refused, and why */
 	struct cg_facts facts;
 	uint32_t can, mask, read;
 	struct bpf_records records;
+	struct bpf_memstat *memstat;
+	struct bpf_io *io;
+	struct bpf_area memstats, ios; /* beside the records */
 	struct bpf_hierarchy list[HIERARCHY_MAX];
 	unsigned int order[HIERARCHY_MAX]; /* of passes */
 	uint32_t *asks;			   /* parts by index of the tree */
@@ -112,5 +118,7 @@ int bpf_sample_each_missing(struct bpf_sample *sample, struct walk *walk, unsign
 					     unsigned int h));
 /* Copies the values of the rows out of the map. 0 or -ENOMEM. */
 int bpf_sample_copy(struct bpf_sample *sample, unsigned int h);
+/* How a number that no file of this kernel has gets into a column. */
+bpf_fill bpf_fill_absent;
 /* How values of that scale get into a column. */
 bpf_fill *bpf_fill_of(const struct bpf_scale *scale);

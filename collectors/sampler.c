@@ -139,16 +139,6 @@ void sampler_free(struct sampler *sampler)
 	free(sampler);
 }
 
-int sampler_load_bpf(struct sampler *sampler)
-{
-	if (!sampler->bpf)
-		load_bpf(sampler, &(struct sampler_options){ .bpf = true });
-	/* Who supplies what is planned anew. */
-	if (sampler->bpf)
-		sampler->wanted = (struct metric_set){ 0 };
-	return sampler->bpf ? 0 : -EOPNOTSUPP;
-}
-
 const struct hierarchies *sampler_hierarchies(const struct sampler *sampler)
 {
 	return sampler->hierarchies;

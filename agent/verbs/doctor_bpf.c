@@ -9,6 +9,7 @@
 
 #include "agent/backend.h"
 #include "agent/output.h"
+#include "collectors/bpf_tasks.h"
 #include "collectors/bpf_events.h"
 #include "collectors/bpf_kernel.h"
 #include "collectors/capability.h"
@@ -74,10 +75,28 @@ static void add_events(const struct examination *examination, struct programs *p
 	bpf_events_free(events);
 }
 
+static void add_tasks(const struct examination *examination, struct programs *programs)
+{
+	char reason[BPF_REASON_SIZE] = "";
+	const struct bpf_program_status *list;
+	struct bpf_tasks *tasks;
+	size_t n = 0;
+
+	if (bpf_tasks_new(examination->context->root, examination->hierarchies, &tasks, reason,
+			  sizeof(reason)) < 0) {
+		programs_miss(programs, "processes and namespaces", reason);
+		return;
+	}
+	list = bpf_tasks_programs(tasks, &n);
+	programs_add(programs, list, n);
+	bpf_tasks_free(tasks);
+}
+
 /* One row a part of the backend. */
 static void (*const parts[])(const struct examination *, struct programs *) = {
 	add_sample,
 	add_events,
+	add_tasks,
 };
 
 static void programs_ask(const struct examination *examination, struct programs *programs)
