@@ -52,10 +52,6 @@ struct cgroup_subsys_state {
 	int nr_descendants; /* 6.12, ab0312526867 */
 };
 
-struct cgroup_root {
-	unsigned int flags;
-};
-
 struct task_cputime {
 	u64 stime, utime;
 	unsigned long long sum_exec_runtime;
@@ -93,6 +89,11 @@ struct cgroup {
 	struct cgroup_base_stat bstat;
 	struct prev_cputime prev_cputime;
 	struct cgroup_freezer_state freezer;
+};
+
+struct cgroup_root {
+	struct cgroup cgrp;
+	unsigned int flags;
 };
 
 struct page_counter {
@@ -150,7 +151,7 @@ struct freezer {
 };
 
 struct bpf_array {
-	void *pptrs[1];
+	void *aux; /* the last member before the elements, also pptrs[] (5.10 to 6.18) */
 };
 
 struct task_group {
@@ -241,6 +242,7 @@ enum cgroup_subsys_id {
 	freezer_cgrp_id,
 	pids_cgrp_id,
 	cpuset_cgrp_id,
+	CGROUP_SUBSYS_COUNT,
 };
 
 /* kernel/cgroup/legacy_freezer.c */

@@ -204,6 +204,26 @@ static __always_inline void read_freezer(struct cgroup_subsys_state *css, struct
 		record->ask |= 1U << BPF_PART_FREEZER;
 }
 
+/* Controllers that are bound to the v2 tree: bits by number. */
+__u32 bound = 0;
+
+/* Once a pass: cgroup_stat_show() has lines for those only, whether they are on here or not. */
+static __always_inline void find_bound(struct cgroup *cgrp)
+{
+	u64 list = (u64)cgrp->root + bpf_core_field_offset(struct cgroup_root, cgrp) +
+		   bpf_core_field_offset(struct cgroup, subsys);
+
+	bound = 0;
+	for (u32 id = 0; id < 16; id++) {
+		void *css = NULL;
+
+		if (id >= bpf_core_enum_value(enum cgroup_subsys_id, CGROUP_SUBSYS_COUNT))
+			break;
+		bpf_probe_read_kernel(&css, sizeof(css), (void *)(list + id * sizeof(css)));
+		bound |= css ? 1U << id : 0;
+	}
+}
+
 #define READ_SUBSYS(ID, name)                                                                \
 	read_subsys_one(cgrp, record, facts.subsys[CG_SUBSYS_##ID], SLOT_CGROUP_SUBSYS_##ID, \
 			SLOT_CGROUP_DYING_SUBSYS_##ID);
@@ -212,23 +232,19 @@ static __always_inline void read_subsys_one(struct cgroup *cgrp, struct cg_recor
 {
 	struct cgroup_subsys_state **list = (void *)cgrp +
 					    bpf_core_field_offset(struct cgroup, subsys);
-	int *dying_list = (void *)cgrp + bpf_core_field_offset(struct cgroup, nr_dying_subsys);
+	int *dying = (void *)cgrp + bpf_core_field_offset(struct cgroup, nr_dying_subsys);
 	struct cgroup_subsys_state *css;
-	int dying = 0;
 
 	record->values[slot] = CG_NONE;
 	record->values[slot_dying] = CG_NONE;
-	if (id >= 16)
+	if (id >= 16 || !(bound >> id & 1))
 		return;
 	css = list[id];
-	dying = dying_list[id];
-	if (!css && !dying)
-		return;
 	record->values[slot] = css ? (u64)css->nr_descendants + 1 : 0;
-	record->values[slot_dying] = (u64)dying;
+	record->values[slot_dying] = (u64)dying[id];
 }
 
-/* cgroup_stat_show() in kernel/cgroup/cgroup.c: no line for what is not and was not on. */
+/* cgroup_stat_show() in kernel/cgroup/cgroup.c */
 static __always_inline void read_subsys(struct cgroup *cgrp, struct cg_record *record)
 {
 	if (!bpf_core_field_exists(((struct cgroup *)0)->nr_dying_subsys))

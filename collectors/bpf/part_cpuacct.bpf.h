@@ -28,7 +28,7 @@ struct {
 /* Once a pass: what to add to a per-CPU pointer for each CPU. */
 static __always_inline void find_cpus(void)
 {
-	u32 place = bpf_core_field_offset(struct bpf_array, pptrs), zero = 0;
+	u32 place = bpf_core_field_offset(struct bpf_array, aux) + sizeof(void *), zero = 0;
 	u64 base;
 
 	if (place > MAP_HEAD - sizeof(base))
@@ -52,11 +52,13 @@ struct cpu_times {
 static __always_inline void read_cpuacct(struct cgroup *cgrp, struct cgroup_subsys_state *css,
 					 struct cg_record *record)
 {
-	u64 usages = READ_FIELD(struct cpuacct, css, cpuusage);
-	u64 stats = READ_FIELD(struct cpuacct, css, cpustat);
+	const struct cpuacct *cpuacct = (void *)css;
+	u64 usages = 0, stats = 0; /* numbers to the verifier, which lets nobody add to pointers */
 	u64 usage = 0, user = 0, system = 0;
 	struct cputime now, split;
 
+	bpf_core_read(&usages, sizeof(usages), &cpuacct->cpuusage);
+	bpf_core_read(&stats, sizeof(stats), &cpuacct->cpustat);
 	for (u32 cpu = 0; cpu < facts.n_cpus && cpu < CG_CPUS; cpu++) {
 		u64 offset = per_cpu.offset[cpu], used = 0;
 		struct cpu_times times = {};

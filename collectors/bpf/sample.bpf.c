@@ -150,6 +150,8 @@ int sample_cgroup(struct bpf_iter__cgroup *ctx)
 		flush(cgrp);
 		if (wanted(BPF_PART_CPUACCT))
 			find_cpus();
+		if (wanted(BPF_PART_SUBSYS))
+			find_bound(cgrp);
 	}
 	at = control.n++;
 	map = bpf_map_lookup_elem(&records, &hierarchy);

@@ -46,7 +46,12 @@ struct parity {
 };
 
 /* Only in the v2 tree, so that on a hybrid host it is asked what v1 tells of the others. */
-static const char only_v2[] = "v2";
+static const char only_v2[] = "v2", frozen_v2[] = "v2/frozen";
+
+static bool is_only_v2(const char *name)
+{
+	return strncmp(name, only_v2, sizeof(only_v2) - 1) == 0;
+}
 
 /* ---- the scene ------------------------------------------------------------------------ */
 
@@ -65,10 +70,10 @@ static void make(struct parity *parity, const char *name)
 {
 	char path[600];
 
-	if (*name && strcmp(name, only_v2) != 0)
+	if (*name && !is_only_v2(name))
 		live_cgroup(parity->live, name);
 	for (unsigned int h = 0; h < sampler_hierarchies(parity->files)->n; h++) {
-		if (strcmp(name, only_v2) == 0 && !sampler_hierarchies(parity->files)->list[h].v2)
+		if (is_only_v2(name) && !sampler_hierarchies(parity->files)->list[h].v2)
 			continue;
 		extra_path(parity, h, name, path, sizeof(path));
 		if (mkdir(path, 0755) < 0 && errno != EEXIST)
@@ -179,9 +184,10 @@ static void work_files(void)
 	}
 }
 
-static const char *const names[] = { "burn",   "burn/inner", "alloc",	   "fork",	"refused",
-				     "frozen", "frozen/in",  "limits",	   "still",	"files",
-				     "empty",  "idle",	     "empty/leaf", "unlimited", only_v2 };
+static const char *const names[] = { "burn",	   "burn/inner", "alloc",     "fork",
+				     "refused",	   "frozen",	 "frozen/in", "limits",
+				     "still",	   "files",	 "empty",     "idle",
+				     "empty/leaf", "unlimited",	 only_v2,     frozen_v2 };
 
 /* Both the v1 and the v2 names: each kernel has those that it knows. */
 static const struct {
@@ -223,6 +229,7 @@ static const struct {
 	{ "idle", "cpu.idle", "1" },
 	{ "frozen", "freezer.state", "FROZEN" },
 	{ "frozen", "cgroup.freeze", "1" },
+	{ frozen_v2, "cgroup.freeze", "1" },
 };
 
 static void scene(struct parity *parity)
@@ -472,6 +479,7 @@ static const struct {
 	{ "cgroup.stat.nr_dying_descendants", "removed cgroups are freed soon" },
 	{ "cgroup.stat.nr_dying_subsys_", "removed cgroups are freed soon" },
 	{ "cpu.core_sched.force_idle", "nobody schedules by cores" },
+	{ "cpu.rt_runtime", "none is given" },
 	{ "memory.", "told by its own test" },
 	{ "io.", "there may be no disk below" },
 	{ "cpu.nr_bursts", "a burst needs a quiet period first" },
@@ -516,7 +524,7 @@ static unsigned int print_table(const struct parity *parity)
 		const char *why = may_be_nothing(tally);
 		bool bad = is_untold(tally);
 
-		printf("%-36s %-18.18s %-12.12s %-6s %8u %8u%s%s%s\n",
+		printf("%-36s %-18.18s %-12.12s %-6s %8u %8u%s%s %s\n",
 		       metric_get(tally->status.id)->name, system.release,
 		       sampler_hierarchies(parity->bpf)->list[tally->status.hierarchy].name,
 		       tally->status.bpf ? "bpf" : "files", tally->compared, tally->above_zero,
@@ -564,6 +572,7 @@ static int teardown(void **state)
 	int r;
 
 	put(parity, "frozen", "cgroup.freeze", "0");
+	put(parity, frozen_v2, "cgroup.freeze", "0");
 	put(parity, "frozen", "freezer.state", "THAWED");
 	/* Whatever was forked goes with its cgroup. */
 	put(parity, "", "cgroup.kill", "1");
