@@ -278,6 +278,12 @@ static bool by_v1(const struct hierarchy *hierarchy, const struct metric *metric
 		hierarchy_has(hierarchy, metric->v1.controller));
 }
 
+/* Told by the bpf backend, if only that there is no such thing on this kernel. */
+static bool is_told(const struct tally *tally)
+{
+	return tally->status.bpf || strncmp(tally->status.reason, "no file of", 10) == 0;
+}
+
 /* What tells this metric of that cgroup: v1 before v2. NULL if it is not the bpf backend. */
 static struct tally *tally_of(struct parity *parity, enum metric_id id, const struct node *node)
 {
@@ -290,8 +296,8 @@ static struct tally *tally_of(struct parity *parity, enum metric_id id, const st
 			for (size_t i = 0; i < parity->n; i++) {
 				if (parity->tallies[i].status.id == id &&
 				    parity->tallies[i].status.hierarchy == h)
-					return parity->tallies[i].status.bpf ? &parity->tallies[i]
-									     : NULL;
+					return is_told(&parity->tallies[i]) ? &parity->tallies[i]
+									    : NULL;
 			}
 			return NULL;
 		}
@@ -300,7 +306,7 @@ static struct tally *tally_of(struct parity *parity, enum metric_id id, const st
 		unsigned int h = parity->tallies[i].status.hierarchy;
 
 		if (parity->tallies[i].status.id == id && hierarchies->list[h].v2 &&
-		    h < node->n_ids && node->ids[h] && parity->tallies[i].status.bpf)
+		    h < node->n_ids && node->ids[h] && is_told(&parity->tallies[i]))
 			second = &parity->tallies[i];
 	}
 	return second;
@@ -614,7 +620,7 @@ static int setup(void **state)
 		parity->tallies = calloc(parity->n, sizeof(*parity->tallies));
 		for (size_t i = 0; i < parity->n; i++) {
 			parity->tallies[i].status = list[i];
-			if (list[i].bpf)
+			if (is_told(&parity->tallies[i]))
 				metric_set_add(&parity->wanted, list[i].id);
 		}
 		free(list);
