@@ -141,9 +141,9 @@ static void fill_some(const struct bpf_row *row, const struct bpf_block *block, 
 	for (uint32_t i = 0; i < block->n; i++) {
 		uint8_t *state = &column->states[block->index[i]];
 
-		if ((block->ask[i] >> row->field->part & 1) || (row->second && *state == VALUE_OK))
+		if ((block->ask[i] >> row->part & 1) || (row->second && *state == VALUE_OK))
 			continue;
-		if (block->parts[i] >> row->field->part & 1) {
+		if (block->parts[i] >> row->part & 1) {
 			some.values[some.n] = block->values[i];
 			some.live[some.n] = block->live[i];
 			some.index[some.n++] = block->index[i];
@@ -162,8 +162,8 @@ static void fill_block(const struct bpf_hierarchy *hierarchy, const struct bpf_b
 		const struct bpf_row *row = &hierarchy->rows[k];
 		const struct column *column = &snapshot->columns[row->field->id];
 		size_t slot = hierarchy->records ? row->field->slot : k;
-		bool plain = !row->second && block->all_parts >> row->field->part & 1 &&
-			     !(block->any_ask >> row->field->part & 1);
+		bool plain = !row->second && block->all_parts >> row->part & 1 &&
+			     !(block->any_ask >> row->part & 1);
 
 		if (plain)
 			row->fill(&row->scale, block, slot, column);

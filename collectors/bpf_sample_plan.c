@@ -70,6 +70,16 @@ static const struct bpf_field *supplied(const struct bpf_sample *sample, unsigne
 	return row;
 }
 
+/* A line that cpu.stat has not is "disabled" where the controller is off, as when it is read. */
+static enum bpf_part part_of(const struct bpf_sample *sample, unsigned int h,
+			     const struct bpf_field *field)
+{
+	return sample->absent[field->slot] && field->part == BPF_PART_CPUTIME &&
+			       hierarchy_has(&sample->hierarchies->list[h], "cpu")
+		       ? BPF_PART_CPU
+		       : field->part;
+}
+
 static int add_row(struct bpf_sample *sample, const struct plan_file *file,
 		   const struct bpf_field *field)
 {
@@ -81,10 +91,10 @@ static int add_row(struct bpf_sample *sample, const struct plan_file *file,
 		return -ENOMEM;
 	hierarchy->rows = rows;
 	rows[hierarchy->n_rows++] = (struct bpf_row){
-		field, scale, sample->absent[field->slot] ? bpf_fill_absent : bpf_fill_of(&scale),
-		file->any
+		field, part_of(sample, file->hierarchy, field), scale,
+		sample->absent[field->slot] ? bpf_fill_absent : bpf_fill_of(&scale), file->any
 	};
-	hierarchy->want |= 1U << field->part;
+	hierarchy->want |= 1U << part_of(sample, file->hierarchy, field);
 	sample->mask |= 1U << file->hierarchy;
 	return 0;
 }
@@ -147,7 +157,8 @@ static int plan_file(struct bpf_sample *sample, struct plan *plan, struct plan_f
 		field->bpf = file->bpf;
 		if (!file->bpf)
 			continue;
-		file->bpf_parts |= 1U << (row ? row->part : BPF_PART_MEMSTAT);
+		file->bpf_parts |= 1U << (row ? part_of(sample, file->hierarchy, row)
+					      : BPF_PART_MEMSTAT);
 		r = row ? add_row(sample, file, row) : add_memstat(sample, file, field);
 		if (r < 0)
 			return r;

@@ -37,6 +37,7 @@ typedef void bpf_fill(const struct bpf_scale *scale, const struct bpf_block *blo
 /* A field of the plan that the records of a hierarchy have. */
 struct bpf_row {
 	const struct bpf_field *field;
+	enum bpf_part part; /* which a cgroup must have */
 	struct bpf_scale scale;
 	bpf_fill *fill;
 	bool second; /* another hierarchy may have told already */

@@ -381,7 +381,10 @@ static void compare_cell(struct parity *parity, struct tally *tally, const char 
 	printf("\n");
 }
 
-/* User and system time together are what was used, or 1 us less for rounding each down. */
+/*
+ * User and system time together are what was used, or 1 us less for rounding each down, but for the
+ * moment in which one of them would have gone back.
+ */
 static void compare_sum(struct parity *parity, const char *name, const struct snapshot *snapshot,
 			uint32_t index)
 {
@@ -395,7 +398,7 @@ static void compare_sum(struct parity *parity, const char *name, const struct sn
 		return;
 	slack = sampler_hierarchies(parity->bpf)->list[tally->status.hierarchy].v2 ? 1 : 20000;
 	sum = user.u64 + system.u64;
-	if (sum <= usage.u64 && sum + slack >= usage.u64)
+	if (sum <= usage.u64 + tolerance(M_CPU_USER) && sum + slack >= usage.u64)
 		return;
 	parity->faults++;
 	printf("%s: user %llu and system %llu are not usage %llu\n", name,
