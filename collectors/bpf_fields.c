@@ -2,6 +2,7 @@
 #include "collectors/bpf_fields.h"
 
 #include <limits.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
@@ -28,6 +29,8 @@
 #define PART_pids      BPF_PART_PIDS
 #define PART_freezer   BPF_PART_FREEZER
 #define PART_cpuset    BPF_PART_CPUSET
+#define PART_cpulocal  BPF_PART_CPULOCAL
+#define PART_subsys    BPF_PART_SUBSYS
 
 const struct bpf_field bpf_fields[] = {
 #define METRIC(...)
@@ -35,15 +38,29 @@ const struct bpf_field bpf_fields[] = {
 	[SLOT_##id] = { M_##id, SLOT_##id, PART_##part, BPF_OP_##op, TYPE_##part "." #member },
 #define BPF_VALUE(part, id, needs, op) \
 	[SLOT_##id] = { M_##id, SLOT_##id, PART_##part, BPF_OP_##op, needs },
+#define BPF_V1(part, id, needs, op) \
+	[SLOT_V1_##id] = { M_##id, SLOT_V1_##id, PART_##part, BPF_OP_##op, needs },
 #include "core/metrics.def"
 #undef BPF_FIELD
+#undef BPF_V1
 #undef BPF_VALUE
 #undef METRIC
 };
 
-const struct bpf_field *bpf_field_of(enum metric_id id)
+const char *bpf_field_needs(const struct bpf_field *field)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(bpf_fields); i++) {
+	return field->needs + (field->needs[0] == '?');
+}
+
+bool bpf_field_is_optional(const struct bpf_field *field)
+{
+	return strpbrk(field->needs, "?(:") != NULL;
+}
+
+const struct bpf_field *bpf_field_of(enum metric_id id, const struct bpf_field *after)
+{
+	for (size_t i = after ? (size_t)(after - bpf_fields) + 1 : 0; i < ARRAY_SIZE(bpf_fields);
+	     i++) {
 		if (bpf_fields[i].id == id)
 			return &bpf_fields[i];
 	}
@@ -67,6 +84,8 @@ static const struct {
 	[BPF_PART_PIDS] = { "pids", "pids" },
 	[BPF_PART_FREEZER] = { "freezer", "freezer" },
 	[BPF_PART_CPUSET] = { "cpuset", "cpuset" },
+	[BPF_PART_CPULOCAL] = { "cpulocal", "cpu" },
+	[BPF_PART_SUBSYS] = { "subsys", "" },
 };
 
 const char *bpf_part_name(enum bpf_part part)
@@ -83,6 +102,7 @@ const char *bpf_part_controller(enum bpf_part part)
 static const struct {
 	uint64_t mul, div, unlimited;
 	bool pages;
+	enum bpf_special special;
 } ops[BPF_OP_OPS] = {
 	[BPF_OP_COUNT] = { 1, 1 },
 	[BPF_OP_NSEC] = { 1, 1000 },
@@ -92,11 +112,44 @@ static const struct {
 	[BPF_OP_PAGES_LIMIT] = { 1, 1, LONG_MAX, .pages = true },
 	[BPF_OP_INT_LIMIT] = { 1, 1, INT_MAX },
 	[BPF_OP_PIDS_LIMIT] = { 1, 1, 4 * UINT64_C(1024) * 1024 + 1 },
+	[BPF_OP_USER] = { 1, 1000, .special = BPF_SPECIAL_USER },
+	[BPF_OP_SYSTEM] = { 1, 1000, .special = BPF_SPECIAL_SYSTEM },
+	/* nsec_to_clock_t(), USER_HZ is 100; the file's unit is 10 ms (metrics.def, v1_mul). */
+	[BPF_OP_USER_TICKS] = { 10000, 10000000, .special = BPF_SPECIAL_USER },
+	[BPF_OP_SYSTEM_TICKS] = { 10000, 10000000, .special = BPF_SPECIAL_SYSTEM },
+	[BPF_OP_WEIGHT_NICE] = { 1, 1, .special = BPF_SPECIAL_NICE },
+	[BPF_OP_FREEZER_STATE] = { 1, 1, .special = BPF_SPECIAL_FREEZER },
+	[BPF_OP_SUBSYS] = { 1, 1, .special = BPF_SPECIAL_SUBSYS },
 };
 
 struct bpf_scale bpf_op_scale(enum bpf_op op)
 {
 	uint64_t page = ops[op].pages ? (uint64_t)sysconf(_SC_PAGESIZE) : 1;
 
-	return (struct bpf_scale){ ops[op].mul * page, ops[op].div, ops[op].unlimited / page };
+	return (struct bpf_scale){ ops[op].mul * page, ops[op].div, ops[op].unlimited / page,
+				   ops[op].special };
+}
+
+/* The weights of the nice values -20 to 19 (sched_prio_to_weight[], kernel/sched/core.c): a part of
+ * what the kernel promises. */
+static const uint32_t nice_weights[] = {
+	88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916,
+	9548,  7620,  6100,  4904,  3906,  3121,  2501,	 1991,	1586,  1277,
+	1024,  820,   655,   526,   423,   335,	  272,	 215,	172,   137,
+	110,   87,    70,    56,    45,	   36,	  29,	 23,	18,    15,
+};
+
+int64_t bpf_weight_to_nice(uint64_t weight)
+{
+	uint64_t nearest = UINT64_MAX;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(nice_weights); i++) {
+		uint64_t w = nice_weights[i], apart = w > weight ? w - weight : weight - w;
+
+		if (apart >= nearest)
+			break;
+		nearest = apart;
+	}
+	return (int64_t)i - 1 - 20;
 }

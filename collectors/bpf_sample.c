@@ -35,7 +35,65 @@ static const char *const part_types[BPF_PART_COUNT] = {
 #undef X
 };
 
-/* What this kernel has of each part and of each field. */
+/* Sums over CPUs are made for so many, and the kinds of CPU time have to be in this order. */
+static void ask_cpus(struct bpf_sample *sample, const struct bpf_kernel *kernel)
+{
+	static const char *const kinds[] = { "CPUTIME_USER", "CPUTIME_NICE", "CPUTIME_SYSTEM",
+					     "CPUTIME_SOFTIRQ", "CPUTIME_IRQ" };
+	int n = libbpf_num_possible_cpus();
+
+	if (n <= 0 || n > CG_CPUS)
+		sample->built &= ~(1U << BPF_PART_CPUACCT | 1U << BPF_PART_CPULOCAL);
+	else
+		sample->facts.n_cpus = (uint32_t)n;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		int64_t value;
+
+		if (!bpf_kernel_enum(kernel, "cpu_usage_stat", kinds[i], &value) ||
+		    value != (int64_t)i)
+			sample->built &= ~(1U << BPF_PART_CPUACCT);
+	}
+}
+
+static void ask_facts(struct bpf_sample *sample, const struct bpf_kernel *kernel)
+{
+	static const char *const controllers[CG_SUBSYS_COUNT] = {
+#define X(ID, id) [CG_SUBSYS_##ID] = #id "_cgrp_id",
+		CG_SUBSYS(X)
+#undef X
+	};
+	int64_t frozen, freeze, value;
+
+	ask_cpus(sample, kernel);
+	if (bpf_kernel_enum(kernel, "", "CGRP_FROZEN", &frozen) &&
+	    bpf_kernel_enum(kernel, "", "CGRP_FREEZE", &freeze)) {
+		sample->facts.bit_frozen = (uint32_t)frozen;
+		sample->facts.bit_freeze = (uint32_t)freeze;
+	} else {
+		sample->built &= ~(1U << BPF_PART_CGROUP);
+	}
+	if (bpf_kernel_enum(kernel, "", "CGRP_ROOT_PIDS_LOCAL_EVENTS", &value))
+		sample->facts.pids_local_events = (uint32_t)value;
+	for (int i = 0; i < CG_SUBSYS_COUNT; i++)
+		sample->facts.subsys[i] = bpf_kernel_enum(kernel, "cgroup_subsys_id",
+							  controllers[i], &value)
+						  ? (uint32_t)value
+						  : UINT32_MAX;
+}
+
+/* What this kernel has of each field. */
+static void ask_fields(struct bpf_sample *sample, const struct bpf_kernel *kernel)
+{
+	for (size_t i = 0; i < SLOT_COUNT; i++) {
+		const struct bpf_field *field = &bpf_fields[i];
+		bool built = sample->built >> field->part & 1;
+
+		sample->has_field[i] = built && bpf_kernel_has(kernel, bpf_field_needs(field));
+		sample->absent[i] = built && !sample->has_field[i] && bpf_field_is_optional(field);
+	}
+}
+
+/* What this kernel has of each part. */
 static void ask_kernel(struct bpf_sample *sample, const struct bpf_kernel *kernel)
 {
 	for (int part = 0; part < BPF_PART_COUNT; part++) {
@@ -51,12 +109,8 @@ static void ask_kernel(struct bpf_sample *sample, const struct bpf_kernel *kerne
 		sample->subsys[part] = (uint32_t)id;
 		sample->built |= 1U << part;
 	}
-	for (size_t i = 0; i < SLOT_COUNT; i++)
-		sample->has_field[i] = bpf_kernel_has(kernel, bpf_fields[i].needs) &&
-				       sample->built >> bpf_fields[i].part & 1;
-	for (size_t i = 0; i < SLOT_COUNT; i++)
-		sample->absent[i] = sample->built >> bpf_fields[i].part & 1 &&
-				    !sample->has_field[i] && strpbrk(bpf_fields[i].needs, "(:");
+	ask_facts(sample, kernel);
+	ask_fields(sample, kernel);
 	if (bpf_kernel_has_function(kernel, "css_rstat_flush"))
 		sample->flush = 2;
 	else if (bpf_kernel_has_function(kernel, "cgroup_rstat_flush"))
@@ -73,6 +127,8 @@ static struct bpf_object *open_skeleton(void *data)
 	if (!sample->skeleton)
 		return NULL;
 	sample->skeleton->rodata->parts_built = sample->built;
+	memcpy((void *)(uintptr_t)&sample->skeleton->rodata->facts, &sample->facts,
+	       sizeof(sample->facts));
 	sample->skeleton->rodata->flush_kind = sample->flush;
 	sample->skeleton->rodata->have_rdonly_cast = sample->rdonly_cast;
 	sample->skeleton->rodata->have_rcu = sample->rcu;
@@ -159,6 +215,54 @@ static int resize(struct bpf_sample *sample, uint32_t capacity)
 	return 0;
 }
 
+/* The part that is read by the most exotic means first. */
+static const enum bpf_part shed[] = {
+	BPF_PART_CPUACCT,   BPF_PART_CPULOCAL, BPF_PART_IO,	 BPF_PART_MEMSTAT,
+	BPF_PART_MEMEVENTS, BPF_PART_MEMLOCAL, BPF_PART_MEMORY1, BPF_PART_MEMORY2,
+	BPF_PART_CPUSET,    BPF_PART_SUBSYS,   BPF_PART_FREEZER, BPF_PART_CPUTIME,
+	BPF_PART_PIDS,	    BPF_PART_MEMORY,   BPF_PART_CPU,
+};
+
+static void lose(struct bpf_sample *sample, enum bpf_part part, const char *why)
+{
+	sample->built &= ~(1U << part);
+	snprintf(sample->lost[part], sizeof(sample->lost[part]), "%s", why);
+	for (size_t i = 0; i < SLOT_COUNT; i++)
+		sample->has_field[i] &= bpf_fields[i].part != part;
+	for (size_t i = 0; i < SLOT_COUNT; i++)
+		sample->absent[i] &= bpf_fields[i].part != part;
+}
+
+/*
+ * If the verifier refuses the program, it may be one part's fault: each alone is tried without, and
+ * if that does not help, one after the other is given up.
+ */
+static int load_parts(struct bpf_sample *sample, const struct bpf_loader *loader)
+{
+	const uint32_t built = sample->built;
+	struct bpf_program_status first;
+	int r = bpf_load(loader, &sample->program, 1);
+
+	first = sample->program;
+	for (size_t i = 0; r < 0 && r != -ENOMEM && i < 2 * ARRAY_SIZE(shed); i++) {
+		enum bpf_part part = shed[i % ARRAY_SIZE(shed)];
+
+		if (!(sample->built >> part & 1))
+			continue;
+		sample->built = i < ARRAY_SIZE(shed) ? built : sample->built;
+		sample->built &= ~(1U << part);
+		sample->program.reason[0] = '\0';
+		r = bpf_load(loader, &sample->program, 1);
+		if (r < 0 && i + 1 == ARRAY_SIZE(shed))
+			sample->built = built;
+	}
+	for (int part = 0; r == 0 && part < BPF_PART_COUNT; part++) {
+		if ((built & ~sample->built) >> part & 1)
+			lose(sample, (enum bpf_part)part, first.reason);
+	}
+	return r;
+}
+
 /* Parts that lie beside the records: how this kernel keeps them. */
 static int learn(struct bpf_sample *sample, const struct bpf_kernel *kernel)
 {
@@ -194,9 +298,8 @@ static int load(struct bpf_sample *sample, char *reason, size_t size)
 	ask_kernel(sample, kernel);
 	r = learn(sample, kernel);
 	bpf_kernel_close(kernel);
-	if (r < 0)
-		return r;
-	r = bpf_load(&loader, &sample->program, 1);
+	if (r == 0)
+		r = load_parts(sample, &loader);
 	if (r < 0) {
 		snprintf(reason, size, "%s", sample->program.reason);
 		return r;
@@ -270,6 +373,7 @@ static int64_t pass_once(struct bpf_sample *sample, unsigned int h)
 	if (fd < 0)
 		return -errno;
 	control->hierarchy = 0;
+	control->v2 = sample->hierarchies->list[h].v2;
 	control->want = sample->list[h].want;
 	control->n = 0;
 	control->n_io = 0;

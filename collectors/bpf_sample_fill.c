@@ -17,6 +17,7 @@ struct bpf_block {
 	uint32_t n, all_parts, any_ask;
 	uint32_t index[BLOCK], parts[BLOCK], ask[BLOCK];
 	const uint64_t *values[BLOCK];
+	struct live *live[BLOCK];
 };
 
 /* One function a kind of scale: these are the inner loops. */
@@ -44,6 +45,68 @@ FILL(fill_usec, raw / 1000)
 FILL(fill_scaled, raw *mul / div)
 #undef FILL
 
+/*
+ * The kernel splits CPU time by the proportion of ticks, and keeps it from going back only for
+ * those who read the file. `kept` is what we said last of this cgroup, [0] user and [1] system.
+ */
+static void fill_share(const struct bpf_scale *scale, const struct bpf_block *block, size_t slot,
+		       const struct column *column, int which)
+{
+	for (uint32_t i = 0; i < block->n; i++) {
+		uint64_t *kept = &block->live[i]->cpu_told[which];
+		uint64_t value = block->values[i][slot] / scale->div * scale->mul;
+
+		if (value > *kept)
+			*kept = value;
+		column->values[block->index[i]].u64 = *kept;
+		column->states[block->index[i]] = VALUE_OK;
+	}
+}
+
+static void fill_user(const struct bpf_scale *scale, const struct bpf_block *block, size_t slot,
+		      const struct column *column)
+{
+	fill_share(scale, block, slot, column, 0);
+}
+
+static void fill_system(const struct bpf_scale *scale, const struct bpf_block *block, size_t slot,
+			const struct column *column)
+{
+	fill_share(scale, block, slot, column, 1);
+}
+
+static void fill_nice(const struct bpf_scale *scale, const struct bpf_block *block, size_t slot,
+		      const struct column *column)
+{
+	(void)scale;
+	for (uint32_t i = 0; i < block->n; i++) {
+		column->values[block->index[i]].i64 = bpf_weight_to_nice(block->values[i][slot]);
+		column->states[block->index[i]] = VALUE_OK;
+	}
+}
+
+static void fill_freezer(const struct bpf_scale *scale, const struct bpf_block *block, size_t slot,
+			 const struct column *column)
+{
+	(void)scale;
+	for (uint32_t i = 0; i < block->n; i++) {
+		column->values[block->index[i]].text = block->values[i][slot] ? "FROZEN" : "THAWED";
+		column->states[block->index[i]] = VALUE_OK;
+	}
+}
+
+static void fill_subsys(const struct bpf_scale *scale, const struct bpf_block *block, size_t slot,
+			const struct column *column)
+{
+	(void)scale;
+	for (uint32_t i = 0; i < block->n; i++) {
+		uint64_t raw = block->values[i][slot];
+
+		column->values[block->index[i]].u64 = raw;
+		column->states[block->index[i]] = raw == CG_NONE ? VALUE_ABSENT : VALUE_OK;
+	}
+}
+
 void bpf_fill_absent(const struct bpf_scale *scale, const struct bpf_block *block, size_t slot,
 		     const struct column *column)
 {
@@ -53,8 +116,16 @@ void bpf_fill_absent(const struct bpf_scale *scale, const struct bpf_block *bloc
 		column->states[block->index[i]] = VALUE_ABSENT;
 }
 
+static bpf_fill *const specials[BPF_SPECIALS] = {
+	[BPF_SPECIAL_USER] = fill_user,	    [BPF_SPECIAL_SYSTEM] = fill_system,
+	[BPF_SPECIAL_NICE] = fill_nice,	    [BPF_SPECIAL_FREEZER] = fill_freezer,
+	[BPF_SPECIAL_SUBSYS] = fill_subsys,
+};
+
 bpf_fill *bpf_fill_of(const struct bpf_scale *scale)
 {
+	if (scale->special)
+		return specials[scale->special];
 	if (scale->div == 1)
 		return scale->mul == 1 ? fill_as_is : fill_times;
 	return scale->mul == 1 && scale->div == 1000 ? fill_usec : fill_scaled;
@@ -70,10 +141,11 @@ static void fill_some(const struct bpf_row *row, const struct bpf_block *block, 
 	for (uint32_t i = 0; i < block->n; i++) {
 		uint8_t *state = &column->states[block->index[i]];
 
-		if ((block->ask[i] >> row->field->part & 1) || (row->second && *state == VALUE_OK))
+		if ((block->ask[i] >> row->part & 1) || (row->second && *state == VALUE_OK))
 			continue;
-		if (block->parts[i] >> row->field->part & 1) {
+		if (block->parts[i] >> row->part & 1) {
 			some.values[some.n] = block->values[i];
+			some.live[some.n] = block->live[i];
 			some.index[some.n++] = block->index[i];
 		} else if (!row->second) {
 			*state = VALUE_DISABLED;
@@ -90,8 +162,8 @@ static void fill_block(const struct bpf_hierarchy *hierarchy, const struct bpf_b
 		const struct bpf_row *row = &hierarchy->rows[k];
 		const struct column *column = &snapshot->columns[row->field->id];
 		size_t slot = hierarchy->records ? row->field->slot : k;
-		bool plain = !row->second && block->all_parts >> row->field->part & 1 &&
-			     !(block->any_ask >> row->field->part & 1);
+		bool plain = !row->second && block->all_parts >> row->part & 1 &&
+			     !(block->any_ask >> row->part & 1);
 
 		if (plain)
 			row->fill(&row->scale, block, slot, column);
@@ -117,6 +189,7 @@ static void take_place(struct bpf_sample *sample, unsigned int h, uint32_t i,
 	block->values[at] = hierarchy->records ? (const uint64_t *)hierarchy->records[i].values
 					       : &hierarchy->copy[(size_t)i * hierarchy->n_rows];
 	block->index[at] = place->index;
+	block->live[at] = place->live;
 	block->parts[at] = place->parts;
 	block->ask[at] = place->ask;
 	block->all_parts &= place->parts;

@@ -39,6 +39,7 @@ static const struct {
 	[BPF_PART_CPUACCT] = { .not_v2 = true }, [BPF_PART_MEMORY1] = { .not_v2 = true },
 	[BPF_PART_MEMORY2] = { .not_v1 = true }, [BPF_PART_MEMLOCAL] = { .not_v1 = true },
 	[BPF_PART_IO] = { .not_v1 = true },	 [BPF_PART_FREEZER] = { .not_v2 = true },
+	[BPF_PART_SUBSYS] = { .not_v1 = true },
 };
 
 static bool part_fits(enum bpf_part part, const struct hierarchy *hierarchy)
@@ -46,16 +47,37 @@ static bool part_fits(enum bpf_part part, const struct hierarchy *hierarchy)
 	return hierarchy->v2 ? !fits[part].not_v2 : !fits[part].not_v1;
 }
 
+/* The row of a metric for that kind of hierarchy, or NULL. */
+static const struct bpf_field *row_of(enum metric_id id, const struct hierarchy *hierarchy)
+{
+	const struct bpf_field *row = NULL;
+
+	do
+		row = bpf_field_of(id, row);
+	while (row && !part_fits(row->part, hierarchy));
+	return row;
+}
+
 static const struct bpf_field *supplied(const struct bpf_sample *sample, unsigned int h,
 					const struct plan_field *field)
 {
-	const struct bpf_field *row = bpf_field_of(field->id);
+	const struct bpf_field *row;
 
+	row = row_of(field->id, &sample->hierarchies->list[h]);
 	if (!row || !(sample->can >> h & 1) ||
-	    !(sample->has_field[row->slot] || sample->absent[row->slot]) ||
-	    !part_fits(row->part, &sample->hierarchies->list[h]))
+	    !(sample->has_field[row->slot] || sample->absent[row->slot]))
 		return NULL;
 	return row;
+}
+
+/* A line that cpu.stat has not is "disabled" where the controller is off, as when it is read. */
+static enum bpf_part part_of(const struct bpf_sample *sample, unsigned int h,
+			     const struct bpf_field *field)
+{
+	return sample->absent[field->slot] && field->part == BPF_PART_CPUTIME &&
+			       hierarchy_has(&sample->hierarchies->list[h], "cpu")
+		       ? BPF_PART_CPU
+		       : field->part;
 }
 
 static int add_row(struct bpf_sample *sample, const struct plan_file *file,
@@ -69,10 +91,10 @@ static int add_row(struct bpf_sample *sample, const struct plan_file *file,
 		return -ENOMEM;
 	hierarchy->rows = rows;
 	rows[hierarchy->n_rows++] = (struct bpf_row){
-		field, scale, sample->absent[field->slot] ? bpf_fill_absent : bpf_fill_of(&scale),
-		file->any
+		field, part_of(sample, file->hierarchy, field), scale,
+		sample->absent[field->slot] ? bpf_fill_absent : bpf_fill_of(&scale), file->any
 	};
-	hierarchy->want |= 1U << field->part;
+	hierarchy->want |= 1U << part_of(sample, file->hierarchy, field);
 	sample->mask |= 1U << file->hierarchy;
 	return 0;
 }
@@ -135,7 +157,8 @@ static int plan_file(struct bpf_sample *sample, struct plan *plan, struct plan_f
 		field->bpf = file->bpf;
 		if (!file->bpf)
 			continue;
-		file->bpf_parts |= 1U << (row ? row->part : BPF_PART_MEMSTAT);
+		file->bpf_parts |= 1U << (row ? part_of(sample, file->hierarchy, row)
+					      : BPF_PART_MEMSTAT);
 		r = row ? add_row(sample, file, row) : add_memstat(sample, file, field);
 		if (r < 0)
 			return r;
@@ -192,17 +215,25 @@ static bool metric_status(const struct bpf_sample *sample, enum metric_id id, un
 			  struct bpf_metric_status *ret_status)
 {
 	const struct hierarchy *hierarchy = &sample->hierarchies->list[h];
-	const struct bpf_field *field = bpf_field_of(id);
+	const struct bpf_field *field = row_of(id, hierarchy);
 	struct bpf_metric_status status = { id, h };
 	const char *reason = NULL;
 
 	if (!could_have(metric_get(id), hierarchy))
 		return false;
-	if (field && part_fits(field->part, hierarchy)) {
+	/* On a hybrid host the v2 tree has only the controllers that v1 has not. */
+	if (field && hierarchy->v2 && *bpf_part_controller(field->part) &&
+	    !hierarchy_has(hierarchy, bpf_part_controller(field->part)))
+		return false;
+	if (field) {
 		status.bpf = sample->has_field[field->slot];
-		if (!status.bpf)
+		if (sample->absent[field->slot])
+			reason = "no file of this kernel has it";
+		else if (sample->lost[field->part][0])
+			reason = sample->lost[field->part];
+		else if (!status.bpf)
 			snprintf(status.reason, sizeof(status.reason), "this kernel has no %s",
-				 field->needs);
+				 bpf_field_needs(field));
 	} else if (bpf_memstat_knows(id)) {
 		status.bpf = bpf_memstat_can(sample->memstat, id, &reason);
 	} else if (bpf_io_knows(id)) {

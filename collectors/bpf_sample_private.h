@@ -37,6 +37,7 @@ typedef void bpf_fill(const struct bpf_scale *scale, const struct bpf_block *blo
 /* A field of the plan that the records of a hierarchy have. */
 struct bpf_row {
 	const struct bpf_field *field;
+	enum bpf_part part; /* which a cgroup must have */
 	struct bpf_scale scale;
 	bpf_fill *fill;
 	bool second; /* another hierarchy may have told already */
@@ -89,7 +90,9 @@ struct bpf_sample {
 	int flush;
 	bool rdonly_cast, rcu;
 	bool has_field[SLOT_COUNT];
-	bool absent[SLOT_COUNT]; /* no file of this kernel has it */
+	bool absent[SLOT_COUNT];		    /* this kernel's files have no such line */
+	char lost[BPF_PART_COUNT][BPF_REASON_SIZE]; /* parts that the kernel refused, and why */
+	struct cg_facts facts;
 	uint32_t can, mask, read;
 	struct bpf_records records;
 	struct bpf_memstat *memstat;

@@ -19,6 +19,7 @@ struct live {
 	uint32_t index;			    /* in the current tree */
 	uint32_t before;		    /* in the tree before it, or NODE_NONE */
 	uint32_t rescan;	 /* bits: hierarchies whose directory must be read again */
+	uint64_t cpu_told[2];	 /* us of user and system time that the bpf backend told last */
 	char *controllers;	 /* v2: cgroup.controllers when last needed, or NULL */
 	uint64_t controllers_at; /* sample number of that */
 	int *fds;		 /* the reader's kept files */

@@ -49,6 +49,7 @@ struct cgroup_subsys_state {
 	struct cgroup *cgroup;
 	struct cgroup_subsys_state *parent;
 	unsigned int flags;
+	int nr_descendants; /* 6.12, ab0312526867 */
 };
 
 struct task_cputime {
@@ -58,7 +59,8 @@ struct task_cputime {
 
 struct cgroup_base_stat {
 	struct task_cputime cputime;
-	u64 ntime; /* 6.11, aefa398d93d5 */
+	u64 ntime;	   /* 6.11, aefa398d93d5 */
+	u64 forceidle_sum; /* 6.0 with SCHED_CORE, 1fcf54deb767 */
 };
 
 struct prev_cputime {
@@ -67,7 +69,12 @@ struct prev_cputime {
 
 struct cgroup_freezer_state {
 	bool freeze;
-	int e_freeze;
+	struct { /* 6.18 */
+		struct {
+			unsigned int sequence;
+		} seqcount;
+	} freeze_seq;
+	u64 freeze_start_nsec, frozen_nsec; /* 6.18 */
 };
 
 struct cgroup {
@@ -77,9 +84,16 @@ struct cgroup {
 	int nr_populated_csets, nr_populated_domain_children, nr_populated_threaded_children;
 	struct kernfs_node *kn;
 	struct cgroup_subsys_state *subsys[16];
+	int nr_dying_subsys[16]; /* 6.12, ab0312526867 */
+	struct cgroup_root *root;
 	struct cgroup_base_stat bstat;
 	struct prev_cputime prev_cputime;
 	struct cgroup_freezer_state freezer;
+};
+
+struct cgroup_root {
+	struct cgroup cgrp;
+	unsigned int flags;
 };
 
 struct page_counter {
@@ -116,10 +130,36 @@ struct cfs_bandwidth {
 	u64 throttled_time, burst_time;
 };
 
+struct cfs_rq {
+	u64 throttled_clock_self_time; /* 6.7, 677ea015f231 */
+};
+
+struct rt_bandwidth {
+	s64 rt_period;
+	u64 rt_runtime;
+};
+
+struct cpuacct {
+	struct cgroup_subsys_state css;
+	u64 *cpuusage; /* per CPU */
+	struct kernel_cpustat *cpustat;
+};
+
+struct freezer {
+	struct cgroup_subsys_state css;
+	unsigned int state;
+};
+
+struct bpf_array {
+	void *aux; /* the last member before the elements, also pptrs[] (5.10 to 6.18) */
+};
+
 struct task_group {
 	struct cgroup_subsys_state css;
 	unsigned long shares;
 	int idle;
+	struct cfs_rq **cfs_rq; /* by CPU */
+	struct rt_bandwidth rt_bandwidth;
 	struct cfs_bandwidth cfs_bandwidth;
 };
 
@@ -127,7 +167,12 @@ struct pids_cgroup {
 	struct cgroup_subsys_state css;
 	atomic64_t counter, limit;
 	s64 watermark;
-	atomic64_t events[1];
+	/* 6.11, 73e75e6fc352 and 3f26a885ca98: by enum pidcg_event; before, one events_limit. */
+	atomic64_t events[2], events_local[2];
+};
+
+struct pids_cgroup___6_10 {
+	atomic64_t events_limit;
 };
 
 struct hlist_node {
@@ -197,7 +242,18 @@ enum cgroup_subsys_id {
 	freezer_cgrp_id,
 	pids_cgrp_id,
 	cpuset_cgrp_id,
+	CGROUP_SUBSYS_COUNT,
 };
+
+/* kernel/cgroup/legacy_freezer.c */
+enum freezer_state_flags {
+	CGROUP_FREEZING_SELF = 100,
+	CGROUP_FREEZING_PARENT,
+	CGROUP_FROZEN,
+};
+
+/* kernel/cgroup/pids.c, 6.11 */
+enum pidcg_event { PIDCG_MAX = 100, PIDCG_FORKFAIL };
 
 enum memcg_memory_event {
 	MEMCG_LOW = 100,

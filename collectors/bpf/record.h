@@ -8,8 +8,10 @@
  * Values come from core/metrics.def. There a line beside the row of a metric says where in the
  * kernel its number is:
  *   BPF_FIELD(part, ID, member, op)  a member of the structure that the part is about
+ *   BPF_V1(part, ID, needs, op)      the next, on v1 only: slot SLOT_V1_ID
  *   BPF_VALUE(part, ID, needs, op)   hand-written code of the part fills it; "needs" says without
- *                                    what there is no such number (bpf_kernel_has())
+ *                                    what there is no such number (bpf_kernel_has()); after a '?':
+ *                                    without what the kernel's file has no such line
  * Each makes a slot SLOT_ID of the record and a row of the table in collectors/bpf_fields.c.
  */
 
@@ -30,7 +32,9 @@
 	X(IO, io, "blkcg")		      /* io.stat, v2; blkio, v1 */     \
 	X(PIDS, pids, "pids_cgroup")	      /* pids */                       \
 	X(FREEZER, freezer, "freezer")	      /* v1 */                         \
-	X(CPUSET, cpuset, "cpuset")	      /* numbers of cpuset */
+	X(CPUSET, cpuset, "cpuset")	      /* numbers of cpuset */          \
+	X(CPULOCAL, cpulocal, "cfs_rq")	      /* cpu.stat.local: over CPUs */  \
+	X(SUBSYS, subsys, "cgroup")	      /* nr_subsys_* of cgroup.stat */
 
 enum bpf_part {
 #define X(ID, id, type) BPF_PART_##ID,
@@ -44,8 +48,10 @@ enum bpf_slot {
 #define METRIC(...)
 #define BPF_FIELD(part, id, member, op) SLOT_##id,
 #define BPF_VALUE(part, id, needs, op)	SLOT_##id,
+#define BPF_V1(part, id, needs, op)	SLOT_V1_##id,
 #include "core/metrics.def"
 #undef BPF_FIELD
+#undef BPF_V1
 #undef BPF_VALUE
 #undef METRIC
 	SLOT_COUNT,
@@ -74,9 +80,44 @@ struct cg_control {
 	__u32 hierarchy; /* key of the map to fill */
 	__u32 want;	 /* bits by enum bpf_part */
 	__u32 capacity;	 /* of that map */
+	__u32 v2;	 /* that hierarchy is the v2 tree */
 	__u32 n;	 /* cgroups met, also beyond the capacity */
 	__u32 n_io;	 /* entries struct cg_io, also beyond the capacity of theirs */
 };
 
 /* As many as HIERARCHY_MAX. */
 enum { CG_HIERARCHIES = 32 };
+
+/* The controllers of cgroup.stat's nr_subsys_*, in the order of core/metrics.def. */
+#define CG_SUBSYS(X)              \
+	X(CPU, cpu)               \
+	X(CPUSET, cpuset)         \
+	X(MEMORY, memory)         \
+	X(IO, io)                 \
+	X(PIDS, pids)             \
+	X(HUGETLB, hugetlb)       \
+	X(PERF_EVENT, perf_event) \
+	X(RDMA, rdma)             \
+	X(MISC, misc)             \
+	X(DMEM, dmem)
+
+enum cg_subsys {
+#define X(ID, id) CG_SUBSYS_##ID,
+	CG_SUBSYS(X)
+#undef X
+		CG_SUBSYS_COUNT,
+};
+
+/* No such controller here, no such value. */
+#define CG_NONE (~(__u64)0)
+
+/* What only BTF's unnamed enums and the machine tell: set before loading. */
+struct cg_facts {
+	__u32 bit_freeze, bit_frozen; /* of cgroup.flags */
+	__u32 pids_local_events;      /* of cgroup_root.flags; 0: none */
+	__u32 n_cpus;		      /* possible ones */
+	__u32 subsys[CG_SUBSYS_COUNT];
+};
+
+/* As many CPUs as sums over them are made for. */
+enum { CG_CPUS = 1024 };

@@ -8,6 +8,7 @@
 #include "collectors/bpf/kernel.bpf.h"
 
 #include "collectors/bpf/part_core.bpf.h"
+#include "collectors/bpf/part_cpuacct.bpf.h"
 #include "collectors/bpf/part_memory.bpf.h"
 #include "collectors/bpf/record.h"
 
@@ -19,8 +20,6 @@ const volatile __u32 subsys_id[BPF_PART_COUNT] = {};
 const volatile int flush_kind = FLUSH_NONE;
 /* What is copied of struct memcg_vmstats. */
 const volatile __u32 memstat_at = 0, memstat_size = 0;
-
-struct cg_control control = {};
 
 struct record_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -147,8 +146,13 @@ int sample_cgroup(struct bpf_iter__cgroup *ctx)
 
 	if (!cgrp)
 		return 0;
-	if (ctx->meta->seq_num == 0)
+	if (ctx->meta->seq_num == 0) {
 		flush(cgrp);
+		if (wanted(BPF_PART_CPUACCT))
+			find_cpus();
+		if (wanted(BPF_PART_SUBSYS))
+			find_bound(cgrp);
+	}
 	at = control.n++;
 	map = bpf_map_lookup_elem(&records, &hierarchy);
 	if (!map)
@@ -172,6 +176,22 @@ int sample_cgroup(struct bpf_iter__cgroup *ctx)
 		read_cputime(cgrp, record);
 		record->parts |= 1U << BPF_PART_CPUTIME;
 	}
+	if (wanted(BPF_PART_SUBSYS)) {
+		read_subsys(cgrp, record);
+		record->parts |= 1U << BPF_PART_SUBSYS;
+	}
+	if (wanted(BPF_PART_CPUACCT) && (css = css_of(cgrp, subsys_id[BPF_PART_CPUACCT]))) {
+		read_cpuacct(cgrp, css, record);
+		record->parts |= 1U << BPF_PART_CPUACCT;
+	}
+	if (wanted(BPF_PART_FREEZER) && (css = css_of(cgrp, subsys_id[BPF_PART_FREEZER]))) {
+		read_freezer(css, record);
+		record->parts |= 1U << BPF_PART_FREEZER;
+	}
+	if (wanted(BPF_PART_CPULOCAL) && (css = css_of(cgrp, subsys_id[BPF_PART_CPULOCAL]))) {
+		read_cpulocal(css, record);
+		record->parts |= 1U << BPF_PART_CPULOCAL;
+	}
 	if (wanted(BPF_PART_CPU) && (css = css_of(cgrp, subsys_id[BPF_PART_CPU]))) {
 		read_cpu(css, record);
 		record->parts |= 1U << BPF_PART_CPU;
@@ -192,7 +212,7 @@ int sample_cgroup(struct bpf_iter__cgroup *ctx)
 			record->ask |= 1U << BPF_PART_IO;
 	}
 	if (wanted(BPF_PART_PIDS) && (css = css_of(cgrp, subsys_id[BPF_PART_PIDS]))) {
-		read_pids(css, record);
+		read_pids(cgrp, css, record);
 		record->parts |= 1U << BPF_PART_PIDS;
 	}
 	return 0;

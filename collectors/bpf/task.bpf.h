@@ -171,4 +171,4 @@ struct task_struct___old {
 #define PF_KTHREAD  0x00200000
 #define EXIT_ZOMBIE 0x20
 #define EXIT_DEAD   0x10
-#define SIGNAL_TGID 1  /* PIDTYPE_TGID, 4.19, 6883f81aac6f */
+#define SIGNAL_TGID 1 /* PIDTYPE_TGID, 4.19, 6883f81aac6f */

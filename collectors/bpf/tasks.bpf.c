@@ -73,8 +73,7 @@ static __always_inline u32 number_of(struct pid___at *pid, u32 level)
 	if (level == 0)
 		return (u32)pid->numbers[0].nr;
 	bpf_core_read(&nr, sizeof(nr),
-		      (void *)pid + offset_of(level) +
-			      bpf_core_field_offset(struct upid___at, nr));
+		      (void *)pid + offset_of(level) + bpf_core_field_offset(struct upid___at, nr));
 	return (u32)nr;
 }
 
