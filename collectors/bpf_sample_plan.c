@@ -182,9 +182,14 @@ int bpf_sample_plan(struct bpf_sample *sample, struct plan *plan)
 
 static bool could_have(const struct metric *metric, const struct hierarchy *hierarchy)
 {
-	if (hierarchy->v2)
-		return metric->v2.file != NULL;
-	return metric->v1.file && hierarchy_has(hierarchy, metric->v1.controller);
+	const struct cgroup_file *file;
+
+	if (!hierarchy->v2)
+		return metric->v1.file && hierarchy_has(hierarchy, metric->v1.controller);
+	/* On a hybrid host v2 lacks the controllers that v1 has. */
+	file = metric->v2.file ? cgroup_file_find(true, metric->v2.file) : NULL;
+	return file && (!file->controller || file->core ||
+			hierarchy_has(hierarchy, file->controller));
 }
 
 /* False if no row says that a pass over the hierarchy could tell it. */
