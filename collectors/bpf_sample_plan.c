@@ -180,16 +180,15 @@ int bpf_sample_plan(struct bpf_sample *sample, struct plan *plan)
 	return 0;
 }
 
-static bool could_have(const struct metric *metric, const struct hierarchy *hierarchy)
+/* On a hybrid host v2 lacks the controllers that v1 has. */
+static bool could_have(const struct metric *metric, enum bpf_part part,
+		       const struct hierarchy *hierarchy)
 {
-	const struct cgroup_file *file;
+	const char *controller = bpf_part_controller(part);
 
 	if (!hierarchy->v2)
 		return metric->v1.file && hierarchy_has(hierarchy, metric->v1.controller);
-	/* On a hybrid host v2 lacks the controllers that v1 has. */
-	file = metric->v2.file ? cgroup_file_find(true, metric->v2.file) : NULL;
-	return file && (!file->controller || file->core ||
-			hierarchy_has(hierarchy, file->controller));
+	return metric->v2.file && (!*controller || hierarchy_has(hierarchy, controller));
 }
 
 /* False if no row says that a pass over the hierarchy could tell it. */
@@ -199,11 +198,16 @@ static bool metric_status(const struct bpf_sample *sample, enum metric_id id, un
 	const struct hierarchy *hierarchy = &sample->hierarchies->list[h];
 	const struct bpf_field *field = bpf_field_of(id);
 	struct bpf_metric_status status = { id, h };
+	enum bpf_part part = bpf_memstat_knows(id) ? BPF_PART_MEMSTAT : BPF_PART_IO;
 	const char *reason = NULL;
 
-	if (!could_have(metric_get(id), hierarchy))
+	if (field && part_fits(field->part, hierarchy))
+		part = field->part;
+	else
+		field = NULL;
+	if (!could_have(metric_get(id), part, hierarchy))
 		return false;
-	if (field && part_fits(field->part, hierarchy)) {
+	if (field) {
 		status.bpf = sample->has_field[field->slot];
 		if (!status.bpf)
 			snprintf(status.reason, sizeof(status.reason), "this kernel has no %s",
