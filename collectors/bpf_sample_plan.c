@@ -82,7 +82,7 @@ static bool has_memstat(struct bpf_sample *sample, const struct plan_file *file,
 {
 	unsigned int h = file->hierarchy;
 
-	return sample->can >> h & 1 &&
+	return sample->can >> h & 1 && sample->built >> BPF_PART_MEMSTAT & 1 &&
 	       bpf_memstat_has(sample->memstat, &sample->hierarchies->list[h], file, field);
 }
 
@@ -99,7 +99,7 @@ static bool plan_io(struct bpf_sample *sample, const struct plan *plan, struct p
 	unsigned int h = file->hierarchy;
 	bool v2 = sample->hierarchies->list[h].v2;
 
-	if (file->n_fields == 0 || !(sample->can >> h & 1) ||
+	if (file->n_fields == 0 || !(sample->can >> h & 1) || !(sample->built >> BPF_PART_IO & 1) ||
 	    (v2 && v1_by_files(sample, plan, file->fields[0].id)) ||
 	    !bpf_io_plan(sample->io, v2, file))
 		return false;
@@ -218,6 +218,10 @@ static bool metric_status(const struct bpf_sample *sample, enum metric_id id, un
 		status.bpf = bpf_io_can(sample->io, hierarchy->v2, &reason);
 	} else {
 		return false;
+	}
+	if (status.bpf && !field && !(sample->built >> part & 1)) {
+		status.bpf = false;
+		reason = sample->refused;
 	}
 	if (!status.bpf && reason)
 		snprintf(status.reason, sizeof(status.reason), "%s", reason);

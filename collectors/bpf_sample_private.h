@@ -86,6 +86,7 @@ struct bpf_sample {
 	struct sample_bpf *skeleton;
 	struct bpf_program_status program;
 	uint32_t built, subsys[BPF_PART_COUNT];
+	char refused[BPF_REASON_SIZE]; /* why parts memstat and io were left out, or "" */
 	int flush;
 	bool rdonly_cast, rcu;
 	bool has_field[SLOT_COUNT];
