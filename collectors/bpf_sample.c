@@ -231,6 +231,8 @@ static void lose(struct bpf_sample *sample, enum bpf_part part, const char *why)
 		sample->has_field[i] &= bpf_fields[i].part != part;
 	for (size_t i = 0; i < SLOT_COUNT; i++)
 		sample->absent[i] &= bpf_fields[i].part != part;
+	if (part == BPF_PART_MEMSTAT)
+		sample->memstats.size = 0;
 }
 
 /*

@@ -104,7 +104,7 @@ static bool has_memstat(struct bpf_sample *sample, const struct plan_file *file,
 {
 	unsigned int h = file->hierarchy;
 
-	return sample->can >> h & 1 &&
+	return sample->can >> h & 1 && sample->built >> BPF_PART_MEMSTAT & 1 &&
 	       bpf_memstat_has(sample->memstat, &sample->hierarchies->list[h], file, field);
 }
 
@@ -121,7 +121,7 @@ static bool plan_io(struct bpf_sample *sample, const struct plan *plan, struct p
 	unsigned int h = file->hierarchy;
 	bool v2 = sample->hierarchies->list[h].v2;
 
-	if (file->n_fields == 0 || !(sample->can >> h & 1) ||
+	if (file->n_fields == 0 || !(sample->can >> h & 1) || !(sample->built >> BPF_PART_IO & 1) ||
 	    (v2 && v1_by_files(sample, plan, file->fields[0].id)) ||
 	    !bpf_io_plan(sample->io, v2, file))
 		return false;
@@ -203,11 +203,15 @@ int bpf_sample_plan(struct bpf_sample *sample, struct plan *plan)
 	return 0;
 }
 
-static bool could_have(const struct metric *metric, const struct hierarchy *hierarchy)
+/* On a hybrid host v2 lacks the controllers that v1 has. */
+static bool could_have(const struct metric *metric, enum bpf_part part,
+		       const struct hierarchy *hierarchy)
 {
-	if (hierarchy->v2)
-		return metric->v2.file != NULL;
-	return metric->v1.file && hierarchy_has(hierarchy, metric->v1.controller);
+	const char *controller = bpf_part_controller(part);
+
+	if (!hierarchy->v2)
+		return metric->v1.file && hierarchy_has(hierarchy, metric->v1.controller);
+	return metric->v2.file && (!*controller || hierarchy_has(hierarchy, controller));
 }
 
 /* False if no row says that a pass over the hierarchy could tell it. */
@@ -217,13 +221,14 @@ static bool metric_status(const struct bpf_sample *sample, enum metric_id id, un
 	const struct hierarchy *hierarchy = &sample->hierarchies->list[h];
 	const struct bpf_field *field = row_of(id, hierarchy);
 	struct bpf_metric_status status = { id, h };
+	enum bpf_part part = bpf_memstat_knows(id) ? BPF_PART_MEMSTAT : BPF_PART_IO;
 	const char *reason = NULL;
 
-	if (!could_have(metric_get(id), hierarchy))
-		return false;
-	/* On a hybrid host the v2 tree has only the controllers that v1 has not. */
-	if (field && hierarchy->v2 && *bpf_part_controller(field->part) &&
-	    !hierarchy_has(hierarchy, bpf_part_controller(field->part)))
+	if (field && part_fits(field->part, hierarchy))
+		part = field->part;
+	else
+		field = NULL;
+	if (!could_have(metric_get(id), part, hierarchy))
 		return false;
 	if (field) {
 		status.bpf = sample->has_field[field->slot];
@@ -240,6 +245,10 @@ static bool metric_status(const struct bpf_sample *sample, enum metric_id id, un
 		status.bpf = bpf_io_can(sample->io, hierarchy->v2, &reason);
 	} else {
 		return false;
+	}
+	if (status.bpf && !field && !(sample->built >> part & 1)) {
+		status.bpf = false;
+		reason = sample->lost[part];
 	}
 	if (!status.bpf && reason)
 		snprintf(status.reason, sizeof(status.reason), "%s", reason);
