@@ -420,23 +420,30 @@ static uint64_t inode_in(const struct namespaces *set, uint32_t index)
 	return index == NS_NONE ? 0 : set->list[index].inode;
 }
 
-static void compare_process(const struct namespaces *a, const struct ns_process *x,
-			    const struct namespaces *b, const struct ns_process *y)
+/* What differs, or NULL. */
+static const char *differs(const struct namespaces *a, const struct ns_process *x,
+			   const struct namespaces *b, const struct ns_process *y)
 {
-	assert_int_equal(x->ppid, y->ppid);
-	assert_int_equal(x->uid, y->uid);
-	assert_int_equal(x->threads, y->threads);
-	/* Those are called by what they do at the moment. */
-	if (strncmp(x->comm, "kworker/", 8) != 0)
-		assert_string_equal(x->comm, y->comm);
-	assert_true((x->cgroup == NULL) == (y->cgroup == NULL));
-	if (x->cgroup)
-		assert_string_equal(x->cgroup, y->cgroup);
-	assert_true(x->root_device == y->root_device);
-	for (int type = 0; type < NS_TYPE_COUNT; type++)
-		assert_true(inode_in(a, x->ns[type]) == inode_in(b, y->ns[type]));
-	assert_true(inode_in(a, x->pid_for_children) == inode_in(b, y->pid_for_children));
-	assert_true(inode_in(a, x->time_for_children) == inode_in(b, y->time_for_children));
+	if (x->start_ns / 10000000 != y->start_ns / 10000000)
+		return "start";
+	if (x->ppid != y->ppid || x->uid != y->uid || x->threads != y->threads)
+		return "parent, user or threads";
+	/* Kernel threads are called by what they do at the moment. */
+	if (strncmp(x->comm, "kworker/", 8) != 0 && strcmp(x->comm, y->comm) != 0)
+		return "name";
+	if ((x->cgroup == NULL) != (y->cgroup == NULL) ||
+	    (x->cgroup && strcmp(x->cgroup, y->cgroup) != 0))
+		return "cgroup";
+	if (x->root_device != y->root_device)
+		return "root";
+	for (int type = 0; type < NS_TYPE_COUNT; type++) {
+		if (inode_in(a, x->ns[type]) != inode_in(b, y->ns[type]))
+			return ns_type_name(type);
+	}
+	if (inode_in(a, x->pid_for_children) != inode_in(b, y->pid_for_children) ||
+	    inode_in(a, x->time_for_children) != inode_in(b, y->time_for_children))
+		return "what children get";
+	return NULL;
 }
 
 static void compare_namespace(const struct namespaces *a, const struct ns_namespace *x,
@@ -454,16 +461,15 @@ static void compare_sets(const struct namespaces *before, const struct namespace
 			 const struct namespaces *after, size_t *processes, size_t *namespaces)
 {
 	for (uint32_t i = 0; i < before->n_processes; i++) {
-		const struct ns_process *old = &before->processes[i], *new, *by;
+		const struct ns_process *old = &before->processes[i];
 		uint32_t at = namespaces_find_process(after, old->pid);
+		const char *what;
 
-		new = at == NS_NONE ? NULL : &after->processes[at];
-		if (!new || new->start_ns != old->start_ns || new->threads != old->threads ||
-		    strcmp(new->comm, old->comm) != 0 || new->ppid != old->ppid)
+		if (at == NS_NONE || differs(before, old, after, &after->processes[at]))
 			continue;
-		by = find_process(records, old->pid);
-		assert_true(by->start_ns / 10000000 == old->start_ns / 10000000);
-		compare_process(before, old, records, by);
+		what = differs(before, old, records, find_process(records, old->pid));
+		if (what)
+			fail_msg("process %d (%s): %s", (int)old->pid, old->comm, what);
 		++*processes;
 	}
 	for (uint32_t i = 0; i < before->n; i++) {
