@@ -28,7 +28,7 @@ static const uint64_t admin = CAPABILITY_BIT(CAP_SYS_ADMIN), bpf = CAPABILITY_BI
 static int pass(const struct bpf_sample *sample)
 {
 	struct bpf_sample *used = (struct bpf_sample *)sample;
-	uint32_t can = bpf_sample_can(used), read = bpf_sample_pass(used, can);
+	uint32_t can = bpf_sample_can(used), read = bpf_sample_pass(used, NULL, can);
 	struct bpf_sample_stats stats;
 
 	bpf_sample_get_stats(used, &stats);
