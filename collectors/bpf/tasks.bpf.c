@@ -50,9 +50,12 @@ struct {
  */
 static __always_inline void fence(void)
 {
+	u32 before = 0;
+
 	if (!loads_in_order)
-		__sync_fetch_and_add(&control.fence, 1);
-	asm volatile("" ::: "memory");
+		before = __sync_fetch_and_add(&control.fence, 1);
+	/* One whose result nobody uses would be compiled to one that returns none. */
+	asm volatile("" ::"r"(before) : "memory");
 }
 
 /* A pid's numbers stand in an array, from the outermost namespace on: where that of a level is. */
@@ -74,8 +77,7 @@ static __always_inline u32 number_of(struct pid___at *pid, u32 level)
 	if (level == 0)
 		return (u32)pid->numbers[0].nr;
 	bpf_core_read(&nr, sizeof(nr),
-		      (void *)pid + offset_of(level) +
-			      bpf_core_field_offset(struct upid___at, nr));
+		      (void *)pid + offset_of(level) + bpf_core_field_offset(struct upid___at, nr));
 	return (u32)nr;
 }
 

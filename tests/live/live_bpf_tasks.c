@@ -560,6 +560,15 @@ static void test_grows(void **state)
 	bpf_tasks_get_stats(passes.tasks, &stats);
 	assert_true(stats.grown >= 1 &&
 		    stats.memory_bytes >= passes.n * sizeof(struct task_record));
+	/* Nor is that much memory kept for ever. */
+	actor_end(*state, &actor);
+	for (int i = 0; i < 100; i++)
+		take(&passes);
+	assert_true(find(&passes, getpid())->ns_inodes[TASK_NS_MNT] == inode_of(getpid(), "mnt"));
+	n = stats.memory_bytes;
+	bpf_tasks_get_stats(passes.tasks, &stats);
+	if (passes.n < 300)
+		assert_true(stats.memory_bytes < n);
 	passes_stop(&passes);
 }
 
