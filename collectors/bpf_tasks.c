@@ -21,7 +21,11 @@
 
 #include "tasks.skel.h"
 
-enum { CAPACITY_FIRST = 1024 };
+enum {
+	CAPACITY_FIRST = 1024,
+	SPARSE_PASSES =
+		64, /* so many that need little of a map, and a smaller one takes its place */
+};
 
 struct bpf_tasks {
 	const struct root *root;
@@ -38,7 +42,7 @@ struct bpf_tasks {
 	int map_fd;
 	struct task_record *records; /* shared with the kernel */
 	size_t bytes;
-	uint32_t capacity, n;
+	uint32_t capacity, n, sparse;
 	const struct task_record **list; /* in order; room for `room`, and behind it for threads */
 	size_t room;
 	struct bpf_tasks_stats stats;
@@ -271,7 +275,7 @@ void bpf_tasks_free(struct bpf_tasks *tasks)
 /* ---- a pass --------------------------------------------------------------------------- */
 
 /* A map with room for that many tasks in place of the one there was. */
-static int grow(struct bpf_tasks *tasks, uint32_t capacity)
+static int resize(struct bpf_tasks *tasks, uint32_t capacity)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	size_t bytes = (capacity * sizeof(struct task_record) + page - 1) / page * page;
@@ -298,6 +302,7 @@ static int grow(struct bpf_tasks *tasks, uint32_t capacity)
 	tasks->bytes = bytes;
 	tasks->capacity = capacity;
 	tasks->map_fd = fd;
+	tasks->sparse = 0;
 	fd = -1;
 	return 0;
 }
@@ -321,16 +326,28 @@ static int pass_once(struct bpf_tasks *tasks)
 	return 0;
 }
 
+static int make_room(struct bpf_tasks *tasks)
+{
+	if (!tasks->records)
+		return resize(tasks, CAPACITY_FIRST);
+	if (tasks->capacity <= CAPACITY_FIRST || tasks->n >= tasks->capacity / 8)
+		tasks->sparse = 0;
+	else if (++tasks->sparse > SPARSE_PASSES)
+		/* If it cannot be had, the large one stays. */
+		(void)resize(tasks, 2 * tasks->n < CAPACITY_FIRST ? CAPACITY_FIRST : 2 * tasks->n);
+	return 0;
+}
+
 static int pass(struct bpf_tasks *tasks)
 {
-	int r = tasks->records ? 0 : grow(tasks, CAPACITY_FIRST);
+	int r = make_room(tasks);
 
 	while (r == 0) {
 		r = pass_once(tasks);
 		if (r < 0 || tasks->n <= tasks->capacity)
 			return r;
 		tasks->stats.grown++;
-		r = grow(tasks, tasks->n + tasks->n / 2);
+		r = resize(tasks, tasks->n + tasks->n / 2);
 	}
 	return r;
 }

@@ -413,6 +413,116 @@ static void test_storm(void **state)
 	passes_stop(&passes);
 }
 
+/* ---- the scanner ---------------------------------------------------------------------- */
+
+static uint64_t inode_in(const struct namespaces *set, uint32_t index)
+{
+	return index == NS_NONE ? 0 : set->list[index].inode;
+}
+
+/* What differs, or NULL. */
+static const char *differs(const struct namespaces *a, const struct ns_process *x,
+			   const struct namespaces *b, const struct ns_process *y)
+{
+	if (x->start_ns / 10000000 != y->start_ns / 10000000)
+		return "start";
+	if (x->ppid != y->ppid || x->uid != y->uid || x->threads != y->threads)
+		return "parent, user or threads";
+	/* Kernel threads are called by what they do at the moment. */
+	if (strncmp(x->comm, "kworker/", 8) != 0 && strcmp(x->comm, y->comm) != 0)
+		return "name";
+	if ((x->cgroup == NULL) != (y->cgroup == NULL) ||
+	    (x->cgroup && strcmp(x->cgroup, y->cgroup) != 0))
+		return "cgroup";
+	if (x->root_device != y->root_device)
+		return "root";
+	for (int type = 0; type < NS_TYPE_COUNT; type++) {
+		if (inode_in(a, x->ns[type]) != inode_in(b, y->ns[type]))
+			return ns_type_name(type);
+	}
+	if (inode_in(a, x->pid_for_children) != inode_in(b, y->pid_for_children) ||
+	    inode_in(a, x->time_for_children) != inode_in(b, y->time_for_children))
+		return "what children get";
+	return NULL;
+}
+
+static void compare_namespace(const struct namespaces *a, const struct ns_namespace *x,
+			      const struct namespaces *b, const struct ns_namespace *y)
+{
+	assert_true(x->id == y->id);
+	assert_true(inode_in(a, x->parent) == inode_in(b, y->parent));
+	assert_true(inode_in(a, x->owner) == inode_in(b, y->owner));
+	assert_int_equal(x->host, y->host);
+	assert_int_equal(x->owner_uid, y->owner_uid);
+}
+
+/* All that lives through three passes is the same by records and by /proc. */
+static void compare_sets(const struct namespaces *before, const struct namespaces *records,
+			 const struct namespaces *after, size_t *processes, size_t *namespaces)
+{
+	for (uint32_t i = 0; i < before->n_processes; i++) {
+		const struct ns_process *old = &before->processes[i];
+		uint32_t at = namespaces_find_process(after, old->pid);
+		const char *what;
+
+		if (at == NS_NONE || differs(before, old, after, &after->processes[at]))
+			continue;
+		what = differs(before, old, records, find_process(records, old->pid));
+		if (what)
+			fail_msg("process %d (%s): %s", (int)old->pid, old->comm, what);
+		++*processes;
+	}
+	for (uint32_t i = 0; i < before->n; i++) {
+		const struct ns_namespace *old = &before->list[i];
+		uint32_t at = namespaces_find(after, old->type, old->inode);
+
+		if (at == NS_NONE || after->list[at].id != old->id)
+			continue;
+		compare_namespace(before, old, records, find_ns(records, old->type, old->inode));
+		++*namespaces;
+	}
+}
+
+static void test_scanner(void **state)
+{
+	static const unsigned int flags = NS_SCAN_CGROUPS | NS_SCAN_PROCESSES;
+	struct scan by_proc, by_records;
+	struct live *live = *state;
+	struct passes passes;
+
+	if (!passes_start(&passes))
+		skip();
+	live_cgroup(live, "placed");
+	live_start(live, "placed", live_sleep);
+	actor_start(live, work_thread);
+	actor_start(live, work_headless);
+	actor_start(live, work_children);
+	actor_start(live, work_inside);
+	actor_start(live, work_zombie);
+	actor_start(live, work_user);
+	scan_start(&by_proc);
+	scan_start(&by_records);
+	ns_scanner_use(by_records.scanner, passes.tasks);
+	/* Anew, with what is remembered, and in between without records. */
+	for (int i = 0; i < 4; i++) {
+		struct namespaces *before = namespaces_ref(
+			(struct namespaces *)scan_take(&by_proc, flags));
+		size_t processes = 0, namespaces = 0;
+
+		ns_scanner_use(by_records.scanner, i == 2 ? NULL : passes.tasks);
+		scan_take(&by_records, flags);
+		scan_take(&by_proc, flags);
+		compare_sets(before, by_records.set, by_proc.set, &processes, &namespaces);
+		print_message("%zu of %u processes and %zu of %u namespaces compared\n", processes,
+			      before->n_processes, namespaces, before->n);
+		assert_true(processes > 10 && namespaces >= NS_TYPE_COUNT);
+		namespaces_unref(before);
+	}
+	scan_stop(&by_records);
+	scan_stop(&by_proc);
+	passes_stop(&passes);
+}
+
 /* More tasks than the map has room for: it grows, and the pass is repeated. */
 static void *idle_thread(void *context)
 {
@@ -450,6 +560,15 @@ static void test_grows(void **state)
 	bpf_tasks_get_stats(passes.tasks, &stats);
 	assert_true(stats.grown >= 1 &&
 		    stats.memory_bytes >= passes.n * sizeof(struct task_record));
+	/* Nor is that much memory kept for ever. */
+	actor_end(*state, &actor);
+	for (int i = 0; i < 100; i++)
+		take(&passes);
+	assert_true(find(&passes, getpid())->ns_inodes[TASK_NS_MNT] == inode_of(getpid(), "mnt"));
+	n = stats.memory_bytes;
+	bpf_tasks_get_stats(passes.tasks, &stats);
+	if (passes.n < 300)
+		assert_true(stats.memory_bytes < n);
 	passes_stop(&passes);
 }
 
@@ -461,6 +580,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_rests, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_inside, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_storm, live_setup, live_teardown),
+		cmocka_unit_test_setup_teardown(test_scanner, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_grows, live_setup, live_teardown),
 	};
 
