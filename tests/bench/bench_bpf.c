@@ -22,7 +22,7 @@
 #include "collectors/sampler.h"
 #include "core/clock.h"
 
-enum { PER_PARENT = 100, SIZES_MAX = 8 };
+enum { PER_PARENT = 100, SIZES_MAX = 8, ROUNDS_MAX = 128 };
 
 static const char four[] = "cpu.usage.rate,memory.current,pids.current,io.rbytes.rate,"
 			   "io.wbytes.rate";
@@ -127,7 +127,7 @@ static double cgtop(int refreshes)
 		dup2(null, 1);
 		dup2(null, 2);
 		execlp("systemd-cgtop", "systemd-cgtop", "-b", "--depth=20", "-n", count, "-d",
-		       "100ms", "/", NULL);
+		       "100ms", NULL);
 		_exit(127);
 	}
 	if (pid < 0 || wait4(pid, &status, 0, &usage) < 0 || !WIFEXITED(status) ||
@@ -137,11 +137,39 @@ static double cgtop(int refreshes)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
+/* Medians: on a shared host the guest's CPU time has that of its neighbours in it now and then. */
+struct series {
+	double list[ROUNDS_MAX];
+	size_t n;
+};
+
+static void add(struct series *series, double value)
+{
+	if (series->n < ROUNDS_MAX)
+		series->list[series->n++] = value;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(struct series *series)
+{
+	if (!series->n)
+		return 0;
+	qsort(series->list, series->n, sizeof(series->list[0]), compare_numbers);
+	return series->list[series->n / 2];
+}
+
 /* A sampler of one backend with one set of columns, and what its samples cost so far. */
 struct runner {
 	struct sampler *sampler;
 	struct metric_set set;
-	double whole, pass, fill; /* seconds; the backend's part: pass with comparison, columns */
+	/* Seconds. The backend's part: passes with the comparison, columns, and their sum. */
+	struct series whole, pass, fill, backend;
 	uint64_t calls;
 	unsigned int samples;
 };
@@ -156,7 +184,7 @@ static int run(struct runner *runner, bool count)
 {
 	struct sampler_stats before, after;
 	struct snapshot *snapshot;
-	double start = cpu_seconds();
+	double start = cpu_seconds(), pass, fill;
 	int r;
 
 	sampler_get_stats(runner->sampler, &before);
@@ -166,10 +194,13 @@ static int run(struct runner *runner, bool count)
 	snapshot_unref(snapshot);
 	if (!count)
 		return 0;
-	runner->whole += cpu_seconds() - start;
+	add(&runner->whole, cpu_seconds() - start);
 	sampler_get_stats(runner->sampler, &after);
-	runner->pass += (double)after.bpf_stats.last_pass_ns / 1e9;
-	runner->fill += (double)after.bpf_stats.last_fill_ns / 1e9;
+	pass = (double)after.bpf_stats.last_pass_ns / 1e9;
+	fill = (double)after.bpf_stats.last_fill_ns / 1e9;
+	add(&runner->pass, pass);
+	add(&runner->fill, fill);
+	add(&runner->backend, pass + fill);
 	runner->calls += calls_of(&after) - calls_of(&before);
 	runner->samples++;
 	return 0;
@@ -207,9 +238,8 @@ struct bench {
 	const struct root *root;
 	struct runner runners[RUNNERS];
 	struct floor *floor;
-	double floor_seconds, cgtop_seconds; /* cgtop: a refresh; below 0 if there is none */
-	unsigned int floor_passes, n_metrics;
-	int64_t floor_records;
+	struct series floor_seconds, cgtop_seconds; /* cgtop: a refresh */
+	unsigned int n_metrics;
 };
 
 static int start(struct bench *bench, unsigned int capacity)
@@ -248,20 +278,23 @@ static int start(struct bench *bench, unsigned int capacity)
 
 static int measure(struct bench *bench, int rounds)
 {
-	double one = cgtop(1), many = cgtop(6);
 	int r = 0;
 
-	bench->cgtop_seconds = one < 0 || many < 0 ? -1 : (many - one) / 5;
 	for (int i = 0; i < rounds && r == 0; i++) {
-		/* The files are slow: a fifth of the rounds tells as well. */
+		/* The files and systemd-cgtop are slow: some of the rounds tell as well. */
 		for (int k = 0; k < RUNNERS && r == 0; k++)
 			r = k < FILES_FULL || i % 5 == 0 ? run(&bench->runners[k], true) : 0;
 		for (int k = 0; k < 2 && r == 0; k++) {
 			double at = cpu_seconds();
 
-			bench->floor_records = floor_pass(bench->floor);
-			bench->floor_seconds += cpu_seconds() - at;
-			bench->floor_passes++;
+			r = floor_pass(bench->floor) > 0 ? 0 : -EIO;
+			add(&bench->floor_seconds, cpu_seconds() - at);
+		}
+		if (i % (rounds / 3) == 0 && r == 0) {
+			double one = cgtop(1), many = cgtop(6);
+
+			if (one >= 0 && many >= 0)
+				add(&bench->cgtop_seconds, (many - one) / 5);
 		}
 	}
 	return r;
@@ -277,9 +310,9 @@ static void finish(struct bench *bench)
 /* ---- the table --------------------------------------------------------------------------- */
 
 /* Microseconds a cgroup and sample. */
-static double each_us(double seconds, unsigned int samples, uint64_t nodes)
+static double each_us(struct series *series, uint64_t nodes)
 {
-	return samples ? seconds * 1e6 / samples / (double)nodes : 0;
+	return median(series) * 1e6 / (double)nodes;
 }
 
 static bool bar(const char *what, double ratio, double limit, bool at_most)
@@ -296,7 +329,7 @@ struct figures {
 	bool good;
 };
 
-static struct figures report(const struct bench *bench)
+static struct figures report(struct bench *bench)
 {
 	static const char *const names[] = {
 		[BPF_FULL] = "bpf, all it supplies",
@@ -305,7 +338,7 @@ static struct figures report(const struct bench *bench)
 		[FILES_FOUR] = "files, the four numbers of cgtop",
 	};
 	struct figures figures = { .good = true };
-	double whole[RUNNERS], reader = 0, floor, top;
+	double whole[RUNNERS], reader, floor, top;
 	struct sampler_stats stats;
 
 	sampler_get_stats(bench->runners[BPF_FULL].sampler, &stats);
@@ -317,26 +350,24 @@ static struct figures report(const struct bench *bench)
 	printf("  %-34s %10s %10s %10s %16s\n", "CPU us a cgroup and sample", "whole", "pass",
 	       "columns", "calls a sample");
 	for (int i = 0; i < RUNNERS; i++) {
-		const struct runner *runner = &bench->runners[i];
+		struct runner *runner = &bench->runners[i];
 
-		whole[i] = each_us(runner->whole, runner->samples, stats.nodes);
+		whole[i] = each_us(&runner->whole, stats.nodes);
 		printf("  %-34s %10.3f %10.3f %10.3f %16.1f\n", names[i], whole[i],
-		       each_us(runner->pass, runner->samples, stats.nodes),
-		       each_us(runner->fill, runner->samples, stats.nodes),
+		       each_us(&runner->pass, stats.nodes), each_us(&runner->fill, stats.nodes),
 		       (double)runner->calls / runner->samples);
 	}
-	reader = each_us(bench->runners[BPF_FULL].pass + bench->runners[BPF_FULL].fill,
-			 bench->runners[BPF_FULL].samples, stats.nodes);
-	floor = each_us(bench->floor_seconds, bench->floor_passes, stats.nodes);
-	top = each_us(bench->cgtop_seconds, 1, stats.nodes);
+	reader = each_us(&bench->runners[BPF_FULL].backend, stats.nodes);
+	floor = each_us(&bench->floor_seconds, stats.nodes);
+	top = each_us(&bench->cgtop_seconds, stats.nodes);
 	printf("  %-34s %10s %10.3f\n", "floor: records filled with nothing", "", floor);
-	if (top >= 0)
+	if (bench->cgtop_seconds.n > 0)
 		printf("  %-34s %10.3f\n", "systemd-cgtop, one refresh", top);
 	figures.calls = (double)bench->runners[BPF_FULL].calls / bench->runners[BPF_FULL].samples;
 	figures.good &= bar("bpf (pass and columns) / floor", reader / floor, 4, true);
 	figures.good &= bar("files / bpf, all that bpf supplies, whole sample",
 			    whole[FILES_FULL] / whole[BPF_FULL], 20, false);
-	if (top >= 0)
+	if (bench->cgtop_seconds.n > 0)
 		figures.good &= bar("systemd-cgtop / bpf, four numbers, whole sample",
 				    top / whole[BPF_FOUR], 60, false);
 	return figures;
@@ -344,22 +375,26 @@ static struct figures report(const struct bench *bench)
 
 static int bench_size(const struct root *root, unsigned int n, struct figures *ret_figures)
 {
-	struct bench bench = { .root = root };
+	struct bench *bench = calloc(1, sizeof(*bench));
 	struct hierarchies *hierarchies;
 	struct scene scene = { .n = n };
-	int r = hierarchies_new(root, &hierarchies);
+	int r = bench ? hierarchies_new(root, &hierarchies) : -ENOMEM;
 
-	if (r < 0)
+	if (r < 0) {
+		free(bench);
 		return r;
+	}
+	bench->root = root;
 	scene.hierarchies = hierarchies;
 	snprintf(scene.name, sizeof(scene.name), "cgwatch-bench-%d", (int)getpid());
 	tree(&scene, true);
-	r = start(&bench, n + n / 4 + 1024);
+	r = start(bench, n + n / 4 + 1024);
 	if (r == 0)
-		r = measure(&bench, n > 5000 ? 20 : 50);
+		r = measure(bench, n > 5000 ? 20 : 50);
 	if (r == 0)
-		*ret_figures = report(&bench);
-	finish(&bench);
+		*ret_figures = report(bench);
+	finish(bench);
+	free(bench);
 	tree(&scene, false);
 	hierarchies_free(hierarchies);
 	return r;
