@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,15 @@ enum { PER_PARENT = 100, SIZES_MAX = 8, ROUNDS_MAX = 128 };
 
 static const char four[] = "cpu.usage.rate,memory.current,pids.current,io.rbytes.rate,"
 			   "io.wbytes.rate";
+
+/* Ended from outside: the cgroups go nevertheless. */
+static volatile sig_atomic_t ended;
+
+static void on_signal(int number)
+{
+	(void)number;
+	ended = 1;
+}
 
 /* ---- the tree -------------------------------------------------------------------------- */
 
@@ -264,7 +274,7 @@ static int start(struct bench *bench, unsigned int capacity)
 	}
 	/* The first ones open what is kept and settle what is missing. */
 	for (int i = 0; i < 4 * RUNNERS && r == 0; i++)
-		r = run(&bench->runners[i % RUNNERS], false);
+		r = ended ? -EINTR : run(&bench->runners[i % RUNNERS], false);
 	if (r == 0) {
 		const char *reason;
 		const struct sampler *sampler = bench->runners[BPF_FULL].sampler;
@@ -281,6 +291,8 @@ static int measure(struct bench *bench, int rounds)
 	int r = 0;
 
 	for (int i = 0; i < rounds && r == 0; i++) {
+		if (ended)
+			return -EINTR;
 		/* The files and systemd-cgtop are slow: some of the rounds tell as well. */
 		for (int k = 0; k < RUNNERS && r == 0; k++)
 			r = k < FILES_FULL || i % 5 == 0 ? run(&bench->runners[k], true) : 0;
@@ -414,6 +426,8 @@ int main(int argc, char **argv)
 	/* The files backend keeps many open; where that cannot be raised there is room as a rule.
 	 */
 	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 20000, 20000 });
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
 	if (root_new(NULL, &root) < 0)
 		return 1;
 	uname(&name);
