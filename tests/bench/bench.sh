@@ -27,7 +27,8 @@ bench_bpf() {
 	[[ $# -eq 0 ]] && sizes=(1000 10000)
 	"$build/bench_bpf" "${sizes[@]}" || code=$?
 	job=$(mktemp /tmp/cgwatch-bench-XXXXXX)
-	echo "exec bench_bpf ${sizes[*]}" >"$job"
+	# systemd-cgtop looks below the cgroup of process 1.
+	printf '%s\n' 'echo 1 >/sys/fs/cgroup/cgroup.procs' "exec bench_bpf ${sizes[*]}" >"$job"
 	"${BASH_SOURCE[0]%/*}/../vm/vm.sh" --cache "${VM_CACHE:-$build/vm-cache}" --timeout 3600 --script "$job" -- \
 		"$build/bench_bpf" "$(command -v systemd-cgtop)" || code=$?
 	rm -f "$job"

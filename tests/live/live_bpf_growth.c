@@ -118,14 +118,22 @@ static uint64_t calls(const struct sampler_stats *stats)
 	return stats->opens + stats->reads + stats->stats + 3 * stats->bpf_stats.passes;
 }
 
+/* The least of some: others may make cgroups here meanwhile, and then a directory is read. */
 static uint64_t calls_of_a_sample(struct scene *scene)
 {
 	struct sampler_stats before, after;
+	uint64_t least = UINT64_MAX;
 
 	for (int i = 0; i < 4; i++)
 		sample(scene, &before);
-	sample(scene, &after);
-	return calls(&after) - calls(&before);
+	for (int i = 0; i < 20; i++) {
+		sample(scene, &after);
+		if (calls(&after) - calls(&before) < least)
+			least = calls(&after) - calls(&before);
+		before = after;
+		usleep(10000);
+	}
+	return least;
 }
 
 /* Every row of ours that the name says a limit for has it. */
