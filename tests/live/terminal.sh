@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The terminal as a person uses it, inside tmux: starts, shows the tree, folds, sorts, filters, opens the
 # detail pane, the processes and the help, shows namespaces and overlay mounts that it makes and the ways
-# between them, what an agent of its own holds, freezes and thaws with that agent and without, survives resizing and signals, and restores the terminal.
+# between them, events of the kernel and waiting times, what an agent of its own holds, freezes and thaws with that agent and without, survives resizing and signals, and restores the terminal.
 # Usage: terminal.sh BUILD_DIR
 set -euo pipefail
 build=$1
@@ -19,6 +19,10 @@ group=$top/cgwatch-test-$$
 ice=/sys/fs/cgroup
 [[ -d $ice/freezer ]] && ice=$ice/freezer
 ice=$ice/cgwatch-test-$$
+# Where tasks are scheduled, likewise.
+cpu=/sys/fs/cgroup
+[[ -d $cpu/cpu ]] && cpu=$cpu/cpu
+cpu=$cpu/cgwatch-test-$$
 export LC_ALL=C.UTF-8 TERM=xterm-256color
 holder=
 agent=
@@ -44,7 +48,7 @@ finish() {
 	fi 2>/dev/null
 	mountpoint -q "$dir/merged" && umount "$dir/merged"
 	rm -rf "$dir"
-	find "$group" "$ice" -depth -type d -exec rmdir {} + 2>/dev/null
+	find "$group" "$ice" "$cpu" -depth -type d -exec rmdir {} + 2>/dev/null
 	exit "$code"
 }
 trap finish EXIT
@@ -238,6 +242,53 @@ is_thawed() {
 agent_answers() {
 	"$build/cgwatch" --state "$dir/state" policy status >"$dir/answer" 2>&1
 }
+
+# A cgroup that comes and goes until somebody says so: the programs may not be attached yet.
+is_told() {
+	mkdir "$group/told"
+	rmdir "$group/told"
+	shows 'created +/.*told'
+}
+
+# What the kernel tells, and how long tasks of a cgroup wait; or why not.
+t send-keys -t main F10
+see 'READY>' "the shell before the events"
+t send-keys -t main "clear; $build/cgwatch" Enter
+see 'CPU%' "the terminal for the events"
+t send-keys -t main BTab
+see 'KIND +CGROUP +WHAT' "the events"
+if "$build/cgwatch" events --kind created --duration 100ms >"$dir/answer" 2>&1; then
+	wait_for "a cgroup that was made is told" is_told
+	t send-keys -t main '/'
+	t send-keys -t main -l "removed cgwatch-test-$$/told"
+	t send-keys -t main Enter
+	see 'removed +/.*told' "and that it was removed"
+	unseen ' (created|exec|exit) +' "and nothing else"
+	t send-keys -t main Enter
+	see 'its cgroup is gone' "which leads nowhere"
+	t send-keys -t main Escape
+	t send-keys -t main v
+	see '\[x\] removed +[0-9]+ came' "the kinds"
+	t send-keys -t main Escape
+	see 'KIND +CGROUP +WHAT' "the events again"
+	mkdir -p "$cpu/alpha"
+	bash -c 'while sleep 0.01; do :; done' &
+	holder="$holder $!"
+	echo $! >"$cpu/alpha/cgroup.procs"
+	t send-keys -t main Tab
+	see 'CPU%' "the cgroups for the waiting times"
+	t send-keys -t main '/'
+	t send-keys -t main -l "cgwatch-test-$$/alpha"
+	t send-keys -t main Enter
+	unseen 'beta' "only one of them"
+	t send-keys -t main End
+	t send-keys -t main Enter
+	see 'run queue +[0-9]+ +p50' "how long its tasks waited for a CPU"
+	see '(<=|>) [0-9.]+.?s +[0-9]+ [█▏▎▍▌▋▊▉]' "and the picture of it"
+	t send-keys -t main Escape
+else
+	echo "no events here: that part is left out: $(cat "$dir/answer")"
+fi
 
 # Policies: nobody to ask; then an agent that holds a cgroup frozen by one.
 mkdir -p "$ice/alpha" "$ice/gamma" "$group/gamma" "$dir/state"
