@@ -281,6 +281,7 @@ if "$build/cgwatch" events --kind created --duration 100ms >"$dir/answer" 2>&1; 
 	t send-keys -t main -l "cgwatch-test-$$/alpha"
 	t send-keys -t main Enter
 	unseen 'beta' "only one of them"
+	see '─alpha' "which the sample has"
 	t send-keys -t main End
 	t send-keys -t main Enter
 	see 'run queue +[0-9]+ +p50' "how long its tasks waited for a CPU"
@@ -308,6 +309,7 @@ t send-keys -t main '/'
 t send-keys -t main -l "cgwatch-test-$$/alpha"
 t send-keys -t main Enter
 unseen 'gamma' "only one cgroup once more"
+see '─alpha' "which the sample has"
 t send-keys -t main End
 t send-keys -t main f
 see 'for good, as no agent would thaw it .y/n.. .*/alpha' "a warning with the question"
