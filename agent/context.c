@@ -77,7 +77,8 @@ int context_sampler(struct context *context, struct sampler **ret_sampler)
 			       : context->goes_on		 ? BACKEND_AUTO
 								 : BACKEND_FILES;
 	struct sampler_options options = { .max_fds = context->max_fds,
-					   .bpf = backend != BACKEND_FILES };
+					   .bpf = backend != BACKEND_FILES,
+					   .no_bpf = context->backend == BACKEND_FILES };
 	const char *reason;
 	int r = context_root(context);
 

@@ -26,8 +26,9 @@ void self_add_programs(struct self_builder *builder, const struct bpf_program_st
 
 		add_state(builder, program, "attached", program->attached);
 		add_state(builder, program, "loaded", program->loaded && !program->attached);
-		add_state(builder, program, "refused", !program->loaded)->labels[2] =
-			(struct self_label){ "reason", program->reason };
+		add_state(builder, program, "spare", program->spare);
+		add_state(builder, program, "refused", !program->loaded && !program->spare)
+			->labels[2] = (struct self_label){ "reason", program->reason };
 	}
 }
 
@@ -116,6 +117,7 @@ void self_add_bpf(struct self_builder *builder, const struct agent *agent)
 	struct backend_summary summary;
 	struct sampler_stats stats;
 	const struct bpf_program_status *programs;
+	const struct bpf_latency *latency;
 	const struct bpf_sample *sample;
 	const char *reason;
 	size_t n = 0;
@@ -136,6 +138,11 @@ void self_add_bpf(struct self_builder *builder, const struct agent *agent)
 	programs = bpf_sample_programs(sample, &n);
 	self_add_programs(builder, programs, n);
 	add_tasks(builder, agent);
+	latency = sampler_latency(agent->sampler, &reason);
+	if (latency) {
+		programs = bpf_latency_programs(latency, &n);
+		self_add_programs(builder, programs, n);
+	}
 }
 
 #endif

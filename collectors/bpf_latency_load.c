@@ -114,7 +114,8 @@ static void ask_program(struct bpf_program_status *status, const struct row *row
 	char *reason = status->reason;
 	size_t size = sizeof(status->reason);
 
-	if (row->instead_of_sock && sock)
+	status->spare = row->instead_of_sock && sock;
+	if (status->spare)
 		snprintf(reason, size, "not needed: tracepoints of sockets tell");
 	else if (row->tracepoint && !bpf_kernel_has_tracepoint(kernel, row->tracepoint))
 		snprintf(reason, size, "this kernel has no tracepoint %s", row->tracepoint);

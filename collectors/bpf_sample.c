@@ -330,6 +330,21 @@ static int64_t pass_grown(struct bpf_sample *sample, unsigned int h)
 	}
 }
 
+/* Once, and not for each sample. */
+static void tell(struct bpf_sample *sample, unsigned int h, int r)
+{
+	const char *name = sample->hierarchies->list[h].name;
+
+	if (r == sample->list[h].error)
+		return;
+	sample->list[h].error = r;
+	if (r < 0)
+		log_warning("sampling of %s by bpf: %s: files take over", name,
+			    r == -E2BIG ? "no room for all its cgroups" : strerror(-r));
+	else
+		log_info("sampling of %s by bpf works again", name);
+}
+
 /* Devices for which there was no room are left to the files. */
 static int keep_ios(struct bpf_sample *sample, unsigned int h, uint32_t n)
 {
@@ -389,19 +404,6 @@ static void shrink(struct bpf_sample *sample)
 	records->largest = 0;
 }
 
-/* Once, and not for each sample. */
-static void tell(struct bpf_sample *sample, unsigned int h, int r)
-{
-	if (r == sample->error[h])
-		return;
-	sample->error[h] = r;
-	if (r < 0)
-		log_warning("sampling of %s by bpf: %s: files take over",
-			    sample->hierarchies->list[h].name, strerror(-r));
-	else
-		log_info("sampling of %s by bpf works again", sample->hierarchies->list[h].name);
-}
-
 /*
  * What stands in the map after the last pass is read there; of the others what is wanted is copied.
  * A hierarchy that was not read to its end counts as one that was not read, but what was met of it
@@ -411,12 +413,12 @@ uint32_t bpf_sample_pass(struct bpf_sample *sample, struct walk *walk, uint32_t 
 {
 	uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	uint32_t todo = (sample->mask | also) & sample->can;
-	bool room = true;
+	int room = 0;
 
 	if (sample->records.list)
 		shrink(sample);
 	else
-		room = resize(sample, CAPACITY_FIRST) == 0;
+		room = resize(sample, CAPACITY_FIRST);
 	sample->read = 0;
 	sample->stats.records = 0;
 	for (unsigned int i = 0; i < sample->hierarchies->n; i++) {
@@ -424,11 +426,11 @@ uint32_t bpf_sample_pass(struct bpf_sample *sample, struct walk *walk, uint32_t 
 		int r;
 
 		todo &= ~(1U << h);
-		if (!((sample->mask | also) & sample->can & 1U << h) || !room) {
+		if (!((sample->mask | also) & sample->can & 1U << h) || room < 0)
 			sample->list[h].n = sample->list[h].found = 0;
+		if (!((sample->mask | also) & sample->can & 1U << h))
 			continue;
-		}
-		r = pass(sample, walk, h);
+		r = room < 0 ? room : pass(sample, walk, h);
 		if ((r == 0 || r == -E2BIG) && todo && bpf_sample_copy(sample, h) < 0)
 			r = -ENOMEM;
 		tell(sample, h, r);

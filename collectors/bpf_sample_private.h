@@ -76,6 +76,7 @@ struct bpf_hierarchy {
 	uint64_t generation; /* of the tree that `live` and `index` speak of; 0: of none */
 	uint64_t *copy;	     /* n_rows values a record, or unused */
 	size_t copy_size;
+	int error;			 /* of the last pass, told already */
 	const struct cg_record *records; /* NULL: they are in `copy` */
 };
 
@@ -98,7 +99,6 @@ struct bpf_sample {
 	unsigned int order[HIERARCHY_MAX]; /* of passes */
 	uint32_t *asks;			   /* parts by index of the tree */
 	uint32_t asks_capacity;
-	int error[HIERARCHY_MAX]; /* of the last pass, told already */
 	struct bpf_sample_stats stats;
 };
 

@@ -18,6 +18,7 @@ struct bpf_program_status {
 	bool loaded;		      /* it passed the verifier */
 	bool attached;		      /* it runs now: somebody asked for it */
 	char reason[BPF_REASON_SIZE]; /* why it is not loaded; "" if it is */
+	bool spare;		      /* not loaded as another one does its work: no loss */
 };
 
 /* Where a metric comes from in one hierarchy. */

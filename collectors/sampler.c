@@ -31,7 +31,7 @@ struct sampler {
 	struct watch *watch;		     /* from the third sample on, */
 	uint32_t watched_for;		     /* while these hierarchies are gone through anyway */
 	struct bpf_sample *bpf, *loaded_bpf; /* the one in use, and the same also while it is not */
-	bool replan;
+	bool no_bpf, replan;
 	char bpf_reason[BPF_REASON_SIZE]; /* why there is none */
 	struct bpf_latency *latency;	  /* once somebody watched */
 	bool latency_failed;
@@ -116,6 +116,7 @@ int sampler_new(const struct root *root, const struct sampler_options *options,
 		sampler_free(sampler);
 		return r;
 	}
+	sampler->no_bpf = options && options->no_bpf;
 	sampler_use_bpf(sampler, options && options->bpf);
 	*ret_sampler = sampler;
 	return 0;
@@ -137,6 +138,12 @@ void sampler_free(struct sampler *sampler)
 	hierarchies_free(sampler->hierarchies);
 	strpool_unref(sampler->strings);
 	free(sampler);
+}
+
+int sampler_load_bpf(struct sampler *sampler)
+{
+	return sampler->bpf || (!sampler->no_bpf && sampler_use_bpf(sampler, true)) ? 0
+										    : -EOPNOTSUPP;
 }
 
 const struct hierarchies *sampler_hierarchies(const struct sampler *sampler)

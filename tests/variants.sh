@@ -29,6 +29,12 @@ esac
 
 cmake -S "$source" -B "$build" "${options[@]}" >"$build.log" 2>&1 || { cat "$build.log"; exit 1; }
 cmake --build "$build" >"$build.log" 2>&1 || { cat "$build.log"; exit 1; }
+# Without the bpf backend all is read from files, and that is said to those who ask for it.
+if [[ $variant == minimal && -e /sys/fs/cgroup ]]; then
+	"$build/cgwatch" --backend bpf ls 2>"$build.log" >/dev/null || { cat "$build.log"; exit 1; }
+	grep 'built without it' "$build.log"
+	"$build/cgwatch" doctor | grep '^sample by bpf  *no .*built without it'
+fi
 [[ $variant == asan ]] || exit 0
 # The emulated machine is slow as it is; its programs are the same that run here.
 ctest --test-dir "$build" --output-on-failure --repeat until-pass:2 -E '^vm\.'

@@ -370,6 +370,7 @@ static int print(struct context *context, const struct examination *examination,
 static int run(struct context *context, bool as_json, bool bpf)
 {
 	_cleanup_(inventory_unrefp) struct inventory *inventory = NULL;
+	struct programs *programs = NULL;
 	struct sampler *sampler = NULL;
 	struct snapshot *snapshot = NULL;
 	struct metric_set set = { 0 };
@@ -386,7 +387,7 @@ static int run(struct context *context, bool as_json, bool bpf)
 	}
 	if (r == 0) {
 		const struct hierarchies *hierarchies = sampler_hierarchies(sampler);
-		struct examination examination = { context, sampler, hierarchies, snapshot };
+		struct examination examination = { context, sampler, NULL, hierarchies, snapshot };
 
 		/* Without it those checks say so. */
 		if (inventory_fetch(context, hierarchies,
@@ -394,8 +395,13 @@ static int run(struct context *context, bool as_json, bool bpf)
 					    INVENTORY_CONTAINERS,
 				    &inventory) == 0)
 			examination.inventory = inventory;
-		r = print(context, &examination, as_json, bpf);
+		if (doctor_ask_programs(&examination, &programs) < 0)
+			r = context_fail(context, EXIT_FAILED, "out of memory");
+		examination.programs = programs;
+		if (r == 0)
+			r = print(context, &examination, as_json, bpf);
 	}
+	doctor_free_programs(programs);
 	snapshot_unref(snapshot);
 	sampler_free(sampler);
 	return r;

@@ -9,9 +9,12 @@
 /* What the checks of `doctor` look at, and what each of them finds. */
 enum verdict { VERDICT_YES, VERDICT_PART, VERDICT_NO };
 
+struct programs;
+
 struct examination {
 	struct context *context;
 	const struct sampler *sampler;
+	const struct programs *programs; /* see doctor_ask_programs() */
 	const struct hierarchies *hierarchies;
 	const struct snapshot *snapshot;   /* with every column */
 	const struct inventory *inventory; /* all but what is in layers; NULL: it cannot be read */
@@ -22,7 +25,9 @@ struct finding {
 	struct strbuf why;
 };
 
-/* Of the bpf backend: doctor_bpf.c. */
+/* Of the bpf backend: doctor_bpf.c. Loads all programs, to see whether that can be done. */
+int doctor_ask_programs(const struct examination *examination, struct programs **ret_programs);
+void doctor_free_programs(struct programs *programs);
 void doctor_check_bpf(const struct examination *examination, struct finding *finding);
 void doctor_check_programs(const struct examination *examination, struct finding *finding);
 void doctor_check_kernel_types(const struct examination *examination, struct finding *finding);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "agent/verbs/doctor.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <stdlib.h>
@@ -9,15 +10,16 @@
 
 #include "agent/backend.h"
 #include "agent/output.h"
-#include "collectors/bpf_tasks.h"
 #include "collectors/bpf_events.h"
 #include "collectors/bpf_kernel.h"
+#include "collectors/bpf_latency.h"
+#include "collectors/bpf_tasks.h"
 #include "collectors/capability.h"
 #include "collectors/root.h"
 #include "core/cleanup.h"
 #include "core/escape.h"
 
-/* The programs of all parts of the backend, loaded for this look. */
+/* The programs of all parts of the backend, as they were when they were loaded for this look. */
 struct programs {
 	struct bpf_program_status *list;
 	size_t n;
@@ -58,6 +60,23 @@ static void add_sample(const struct examination *examination, struct programs *p
 	programs_add(programs, list, n);
 }
 
+static void add_tasks(const struct examination *examination, struct programs *programs)
+{
+	char reason[BPF_REASON_SIZE] = "";
+	const struct bpf_program_status *list;
+	struct bpf_tasks *tasks;
+	size_t n = 0;
+
+	if (bpf_tasks_new(examination->context->root, examination->hierarchies, &tasks, reason,
+			  sizeof(reason)) < 0) {
+		programs_miss(programs, "processes", reason);
+		return;
+	}
+	list = bpf_tasks_programs(tasks, &n);
+	programs_add(programs, list, n);
+	bpf_tasks_free(tasks);
+}
+
 static void add_events(const struct examination *examination, struct programs *programs)
 {
 	char reason[BPF_REASON_SIZE] = "";
@@ -75,48 +94,54 @@ static void add_events(const struct examination *examination, struct programs *p
 	bpf_events_free(events);
 }
 
-static void add_tasks(const struct examination *examination, struct programs *programs)
+static void add_latency(const struct examination *examination, struct programs *programs)
 {
 	char reason[BPF_REASON_SIZE] = "";
 	const struct bpf_program_status *list;
-	struct bpf_tasks *tasks;
+	struct bpf_latency *latency;
 	size_t n = 0;
 
-	if (bpf_tasks_new(examination->context->root, examination->hierarchies, &tasks, reason,
-			  sizeof(reason)) < 0) {
-		programs_miss(programs, "processes and namespaces", reason);
+	if (bpf_latency_new(examination->context->root, examination->hierarchies, &latency, reason,
+			    sizeof(reason)) < 0) {
+		programs_miss(programs, "distributions", reason);
 		return;
 	}
-	list = bpf_tasks_programs(tasks, &n);
+	list = bpf_latency_programs(latency, &n);
 	programs_add(programs, list, n);
-	bpf_tasks_free(tasks);
+	bpf_latency_free(latency);
 }
 
 /* One row a part of the backend. */
 static void (*const parts[])(const struct examination *, struct programs *) = {
 	add_sample,
-	add_events,
 	add_tasks,
+	add_events,
+	add_latency,
 };
 
-static void programs_ask(const struct examination *examination, struct programs *programs)
+int doctor_ask_programs(const struct examination *examination, struct programs **ret_programs)
 {
-	*programs = (struct programs){ 0 };
-	strbuf_init(&programs->missing);
+	struct programs *programs = calloc(1, sizeof(*programs));
 	/* With a recorded tree, or files asked for, nothing of this machine's is loaded. */
-	if (root_is_recorded(examination->context->root) ||
-	    examination->context->backend == BACKEND_FILES) {
-		add_sample(examination, programs);
-		return;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+	bool sample_only = root_is_recorded(examination->context->root) ||
+			   examination->context->backend == BACKEND_FILES;
+
+	if (!programs)
+		return -ENOMEM;
+	strbuf_init(&programs->missing);
+	for (size_t i = 0; i < (sample_only ? 1 : ARRAY_SIZE(parts)); i++)
 		parts[i](examination, programs);
+	*ret_programs = programs;
+	return 0;
 }
 
-static void programs_done(struct programs *programs)
+void doctor_free_programs(struct programs *programs)
 {
+	if (!programs)
+		return;
 	free(programs->list);
 	strbuf_done(&programs->missing);
+	free(programs);
 }
 
 void doctor_check_bpf(const struct examination *examination, struct finding *finding)
@@ -134,25 +159,52 @@ void doctor_check_bpf(const struct examination *examination, struct finding *fin
 		strbuf_add_string(&finding->why, " ('doctor --bpf' lists them)");
 }
 
+static bool is_refused(const struct bpf_program_status *program)
+{
+	return !program->loaded && !program->spare;
+}
+
+/* Each reason once, with the first program that has it: several have the same as a rule. */
+static void add_refused(const struct programs *programs, struct strbuf *out)
+{
+	for (size_t i = 0; i < programs->n; i++) {
+		const struct bpf_program_status *program = &programs->list[i];
+		size_t first = 0, n = 0;
+
+		if (!is_refused(program))
+			continue;
+		while (!is_refused(&programs->list[first]) ||
+		       strcmp(programs->list[first].reason, program->reason) != 0)
+			first++;
+		if (first < i)
+			continue;
+		for (size_t k = i + 1; k < programs->n; k++)
+			n += is_refused(&programs->list[k]) &&
+			     strcmp(programs->list[k].reason, program->reason) == 0;
+		strbuf_printf(out, "; %s", program->name);
+		if (n > 0)
+			strbuf_printf(out, " and %zu more", n);
+		strbuf_printf(out, ": %s", program->reason);
+	}
+}
+
 void doctor_check_programs(const struct examination *examination, struct finding *finding)
 {
-	struct programs programs;
-	size_t n_loaded = 0;
+	const struct programs *programs = examination->programs;
+	size_t n_loaded = 0, n_wanted = 0;
 
-	programs_ask(examination, &programs);
-	for (size_t i = 0; i < programs.n; i++)
-		n_loaded += programs.list[i].loaded;
-	strbuf_printf(&finding->why, "%zu of %zu are accepted by the kernel", n_loaded, programs.n);
-	for (size_t i = 0; i < programs.n; i++) {
-		if (!programs.list[i].loaded)
-			strbuf_printf(&finding->why, "; %s: %s", programs.list[i].name,
-				      programs.list[i].reason);
+	for (size_t i = 0; i < programs->n; i++) {
+		n_loaded += programs->list[i].loaded;
+		n_wanted += !programs->list[i].spare;
 	}
-	if (programs.missing.length)
-		strbuf_printf(&finding->why, "; %s", programs.missing.data);
-	if (n_loaded < programs.n || programs.missing.length)
+	if (n_wanted > 0)
+		strbuf_printf(&finding->why, "%zu of %zu are accepted by the kernel", n_loaded,
+			      n_wanted);
+	add_refused(programs, &finding->why);
+	if (programs->missing.length)
+		strbuf_printf(&finding->why, "%s%s", n_wanted ? "; " : "", programs->missing.data);
+	if (n_loaded < n_wanted || programs->missing.length)
 		finding->verdict = n_loaded ? VERDICT_PART : VERDICT_NO;
-	programs_done(&programs);
 }
 
 static bool has_file(const struct root *root, enum root_place place, const char *path)
@@ -219,22 +271,22 @@ void doctor_bpf_json(const struct examination *examination, struct jsonw *json)
 	_cleanup_(freep) struct bpf_metric_status *metrics = NULL;
 	const char *reason;
 	const struct bpf_sample *sample = sampler_bpf(examination->sampler, &reason);
-	struct programs programs;
+	const struct programs *programs = examination->programs;
 	size_t n = 0;
 
 	if (sample && bpf_sample_metrics(sample, &metrics, &n) < 0)
 		n = 0;
-	programs_ask(examination, &programs);
 	jsonw_begin(json, "bpf", '{');
 	jsonw_bool(json, "sampling", sample != NULL);
 	jsonw_string(json, "why_not", reason);
 	jsonw_begin(json, "programs", '[');
-	for (size_t i = 0; i < programs.n; i++) {
+	for (size_t i = 0; i < programs->n; i++) {
 		jsonw_begin(json, NULL, '{');
-		jsonw_string(json, "name", programs.list[i].name);
-		jsonw_string(json, "purpose", programs.list[i].purpose);
-		jsonw_bool(json, "loaded", programs.list[i].loaded);
-		jsonw_string(json, "reason", programs.list[i].reason);
+		jsonw_string(json, "name", programs->list[i].name);
+		jsonw_string(json, "purpose", programs->list[i].purpose);
+		jsonw_bool(json, "loaded", programs->list[i].loaded);
+		jsonw_bool(json, "spare", programs->list[i].spare);
+		jsonw_string(json, "reason", programs->list[i].reason);
 		jsonw_end(json, '}');
 	}
 	jsonw_end(json, ']');
@@ -250,14 +302,13 @@ void doctor_bpf_json(const struct examination *examination, struct jsonw *json)
 	}
 	jsonw_end(json, ']');
 	jsonw_end(json, '}');
-	programs_done(&programs);
 }
 
 static void add_row(struct strbuf *out, const char *name, const char *where, const char *word,
 		    const char *why)
 {
 	output_pad(out, name, 36, false);
-	output_pad(out, where, 28, false);
+	output_pad(out, where, 36, false);
 	output_pad(out, word, 8, false);
 	escape_terminal_append(out, why, strlen(why));
 	strbuf_add_char(out, '\n');
@@ -268,16 +319,17 @@ void doctor_bpf_tables(const struct examination *examination, struct strbuf *out
 	_cleanup_(freep) struct bpf_metric_status *metrics = NULL;
 	const char *reason;
 	const struct bpf_sample *sample = sampler_bpf(examination->sampler, &reason);
-	struct programs programs;
+	const struct programs *programs = examination->programs;
 	size_t n = 0;
 
-	programs_ask(examination, &programs);
 	strbuf_add_char(out, '\n');
-	add_row(out, "PROGRAM", "FOR", "LOADS", "WHY NOT");
-	for (size_t i = 0; i < programs.n; i++)
-		add_row(out, programs.list[i].name, programs.list[i].purpose,
-			programs.list[i].loaded ? "yes" : "no", programs.list[i].reason);
-	programs_done(&programs);
+	add_row(out, "PROGRAM", "FOR", "LOADED", "WHY NOT");
+	for (size_t i = 0; i < programs->n; i++)
+		add_row(out, programs->list[i].name, programs->list[i].purpose,
+			programs->list[i].loaded  ? "yes"
+			: programs->list[i].spare ? "spare"
+						  : "no",
+			programs->list[i].reason);
 	if (!sample || bpf_sample_metrics(sample, &metrics, &n) < 0)
 		return;
 	strbuf_add_char(out, '\n');

@@ -424,6 +424,7 @@ static void test_usage_errors(void **state)
 	check_error(run("--bogus"), 2, "cgwatch: --bogus: ");
 	check_error(run("--max-fds", "x", "ls"), 2, "cgwatch: --max-fds: x: ");
 	check_error(run("--max-fds", "-1", "ls"), 2, "cgwatch: --max-fds: -1: ");
+	check_error(run("--backend", "kernel", "ls"), 2, "cgwatch: --backend: kernel: ");
 	check_error(run("--root"), 2, "cgwatch: --root: ");
 	check_error(run("ls", "--bogus"), 2, "cgwatch: ls: --bogus: ");
 	check_error(run("ls", "--columns"), 2, "cgwatch: ls: --columns: ");
@@ -552,6 +553,8 @@ static void test_max_fds(void **state)
 	(void)state;
 	golden("ls-hybrid.txt", run("--root", HYBRID, "--max-fds", "1", "ls"));
 	golden("ls-hybrid.txt", run("--root", HYBRID, "--max-fds", "100", "ls"));
+	golden("ls-hybrid.txt", run("--root", HYBRID, "--backend", "auto", "ls"));
+	golden("ls-hybrid.txt", run("--root", HYBRID, "--backend", "files", "ls"));
 	golden("ls-v2.txt", run("--root", V2, "--max-fds", "0", "ls", "--tree"));
 }
 
