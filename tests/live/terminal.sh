@@ -103,7 +103,7 @@ t -f /dev/null new-session -d -s main -x 120 -y 40 "bash --norc --noprofile"
 t send-keys -t main "PS1='READY''> '; clear" Enter
 see 'READY>' "a shell"
 t send-keys -t main "$build/cgwatch" Enter
-see 'CPU%' "the columns"
+see 'CPU% +(THR|MEM)' "the columns"
 # By a filter: on a machine with many cgroups ours may be far below.
 t send-keys -t main '/'
 t send-keys -t main -l "cgwatch-test-$$"
@@ -118,7 +118,7 @@ t send-keys -t main Enter
 see 'inner' "the filter keeps what matches"
 unseen 'alpha' "and hides the rest"
 t resize-window -t main -x 60 -y 15
-see 'CPU%' "a smaller window"
+see 'CPU% +(THR|MEM)' "a smaller window"
 t resize-window -t main -x 120 -y 40
 see "cgwatch-test-$$" "the larger one again"
 t send-keys -t main F1
@@ -129,7 +129,7 @@ t send-keys -t main q
 see 'READY>' "the shell again after q"
 unseen 'CPU%' "the screen restored"
 t send-keys -t main "clear; $build/cgwatch" Enter
-see 'CPU%' "started again"
+see 'CPU% +(THR|MEM)' "started again"
 
 # Namespaces of a process in a cgroup of ours, and the way there and back.
 unshare --net --uts sleep 1000 &
@@ -159,7 +159,7 @@ t send-keys -t main Escape
 see 'net [0-9]+ .* sleep 1000' "and the list again"
 t send-keys -t main c
 # Where v1 hierarchies have it in other cgroups too, these are offered: else that is the tree.
-see 'CPU%|Cgroups of net' "its cgroups"
+see 'CPU% +(THR|MEM)|Cgroups of net' "its cgroups"
 see 'alpha' "ours is among them"
 t send-keys -t main Escape
 see 'net [0-9]+ .* sleep 1000' "back where we were"
@@ -254,7 +254,7 @@ is_told() {
 t send-keys -t main F10
 see 'READY>' "the shell before the events"
 t send-keys -t main "clear; $build/cgwatch" Enter
-see 'CPU%' "the terminal for the events"
+see 'CPU% +(THR|MEM)' "the terminal for the events"
 t send-keys -t main BTab
 see 'KIND +CGROUP +WHAT' "the events"
 if "$build/cgwatch" events --kind created --duration 100ms >"$dir/answer" 2>&1; then
@@ -276,7 +276,7 @@ if "$build/cgwatch" events --kind created --duration 100ms >"$dir/answer" 2>&1; 
 	holder="$holder $!"
 	echo $! >"$cpu/alpha/cgroup.procs"
 	t send-keys -t main Tab
-	see 'CPU%' "the cgroups for the waiting times"
+	see 'CPU% +(THR|MEM)' "the cgroups for the waiting times"
 	t send-keys -t main '/'
 	t send-keys -t main -l "cgwatch-test-$$/alpha"
 	t send-keys -t main Enter
@@ -300,11 +300,11 @@ holder="$holder $!"
 t send-keys -t main F10
 see 'READY>' "the shell once more"
 t send-keys -t main "clear; $build/cgwatch --state $dir/state" Enter
-see 'CPU%' "the terminal that looks for our agent"
+see 'CPU% +(THR|MEM)' "the terminal that looks for our agent"
 t send-keys -t main BTab BTab
 see 'no agent runs here: start cgwatchd' "the policies, of no agent"
 t send-keys -t main Tab Tab
-see 'CPU%' "the cgroups"
+see 'CPU% +(THR|MEM)' "the cgroups"
 t send-keys -t main '/'
 t send-keys -t main -l "cgwatch-test-$$/alpha"
 t send-keys -t main Enter
@@ -349,12 +349,12 @@ t send-keys -t main i
 see 'Before +thawed' "what it was before"
 t send-keys -t main i
 t send-keys -t main Enter
-see 'CPU%' "the cgroup among the others"
+see 'CPU% +(THR|MEM)' "the cgroup among the others"
 see 'gamma (◆|\*)' "with the mark of what is held"
 t send-keys -t main Escape
 see '/gamma +freezer ' "back at what is held"
 t send-keys -t main Tab Tab
-see 'CPU%' "the cgroups once more"
+see 'CPU% +(THR|MEM)' "the cgroups once more"
 t send-keys -t main Escape
 t send-keys -t main '/'
 t send-keys -t main C-u
