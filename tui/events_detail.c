@@ -90,7 +90,7 @@ void events_detail_lines(struct detail *detail, const void *data)
 
 	detail_add_text(detail, "Event", kernel_event_name(event->kind));
 	kernel_event_describe(event, &words);
-	detail_add_text(detail, "What", words.data);
+	detail_take_fact(detail, "What", &words, ROLE_DEFAULT);
 	strbuf_done(&words);
 	add_time(detail, event);
 	detail_add_text(detail, "Cgroup", event->path);

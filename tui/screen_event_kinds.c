@@ -29,7 +29,9 @@ static void draw_row(const struct feed *feed, struct canvas *canvas, struct rect
 	canvas_text(canvas, line.x + 4, line.y, 14, kernel_event_name(kind), events_role(kind));
 	if (missing)
 		canvas_text_cut(canvas, line.x + 18, line.y, line.width - 18,
-				"this kernel cannot tell", CUT_END, ROLE_MISSING);
+				*feed->source.missing[kind] ? feed->source.missing[kind]
+							    : "this kernel cannot tell",
+				CUT_END, ROLE_MISSING);
 	else
 		canvas_printf(canvas, line.x + 18, line.y, line.width - 18,
 			      feed->seen[kind] ? ROLE_DEFAULT : ROLE_ZERO, "%llu came",

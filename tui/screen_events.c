@@ -150,8 +150,7 @@ static void draw_row(const struct kernel_event *event, struct canvas *canvas, st
 	x += cgroup;
 	strbuf_clear(&safe);
 	kernel_event_describe(event, &words);
-	escape_terminal_append(&safe, words.data ? words.data : "", words.length);
-	canvas_text_cut(canvas, x, line.y, line.x + line.width - x, safe.data ? safe.data : "",
+	canvas_text_cut(canvas, x, line.y, line.x + line.width - x, words.data ? words.data : "",
 			CUT_END, role == ROLE_BAD ? role : ROLE_DEFAULT);
 }
 

@@ -12,6 +12,8 @@ struct tui_events {
 	uint32_t told; /* kinds that are (bits by enum kernel_event_kind) */
 	uint64_t lost; /* since it was started: there was no room */
 	char why[160]; /* nothing is told: why */
+	/* Of kinds that are wanted and not told: why, or "". */
+	char missing[KERNEL_EVENT_KIND_COUNT][96];
 };
 
 enum { TUI_WATCHED_MOST = 256 };

@@ -224,9 +224,9 @@ static int find_inventory(struct context *context, struct sampler *sampler,
 }
 
 /* How long it waits is counted only from now on: between the two samples. */
-static int start_watch(const struct context *context, struct sampler *sampler, struct shown *shown)
+static int start_watch(struct sampler *sampler, struct shown *shown)
 {
-	bool bpf = context->backend != BACKEND_FILES && sampler_use_bpf(sampler, true);
+	bool bpf = sampler_load_bpf(sampler) == 0;
 	int r = sampler_watch(sampler, UINT32_MAX, &shown->serial, 1);
 	const char *reason;
 
@@ -246,7 +246,7 @@ static int take(struct context *context, const struct show_options *options,
 
 	if (r == 0)
 		r = find_inventory(context, sampler, options, shown);
-	if (r == 0 && start_watch(context, sampler, shown) < 0)
+	if (r == 0 && start_watch(sampler, shown) < 0)
 		r = context_fail(context, EXIT_FAILED, "out of memory");
 	if (r == 0) {
 		sampler_set_inventory(sampler, shown->join.inventory);

@@ -75,6 +75,13 @@ static bool obey(struct terminal_events *events)
 		events->told_of = kinds;
 		pthread_mutex_lock(&events->mutex);
 		events->state.told = told;
+		for (int kind = 0; kind < KERNEL_EVENT_KIND_COUNT; kind++) {
+			const char *why = bpf_events_reason(events->source,
+							    (enum kernel_event_kind)kind);
+
+			snprintf(events->state.missing[kind], sizeof(events->state.missing[kind]),
+				 "%s", why ? why : "");
+		}
 		pthread_mutex_unlock(&events->mutex);
 	}
 	eventfd_write(events->notify_fd, 1);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The terminal as a person uses it, inside tmux: starts, shows the tree, folds, sorts, filters, opens the
 # detail pane, the processes and the help, shows namespaces and overlay mounts that it makes and the ways
-# between them, what an agent of its own holds, freezes and thaws with that agent and without, survives resizing and signals, and restores the terminal.
+# between them, events of the kernel and waiting times, what an agent of its own holds, freezes and thaws with that agent and without, survives resizing and signals, and restores the terminal.
 # Usage: terminal.sh BUILD_DIR
 set -euo pipefail
 build=$1
@@ -19,6 +19,10 @@ group=$top/cgwatch-test-$$
 ice=/sys/fs/cgroup
 [[ -d $ice/freezer ]] && ice=$ice/freezer
 ice=$ice/cgwatch-test-$$
+# Where tasks are scheduled, likewise.
+cpu=/sys/fs/cgroup
+[[ -d $cpu/cpu ]] && cpu=$cpu/cpu
+cpu=$cpu/cgwatch-test-$$
 export LC_ALL=C.UTF-8 TERM=xterm-256color
 holder=
 agent=
@@ -44,7 +48,7 @@ finish() {
 	fi 2>/dev/null
 	mountpoint -q "$dir/merged" && umount "$dir/merged"
 	rm -rf "$dir"
-	find "$group" "$ice" -depth -type d -exec rmdir {} + 2>/dev/null
+	find "$group" "$ice" "$cpu" -depth -type d -exec rmdir {} + 2>/dev/null
 	exit "$code"
 }
 trap finish EXIT
@@ -99,7 +103,7 @@ t -f /dev/null new-session -d -s main -x 120 -y 40 "bash --norc --noprofile"
 t send-keys -t main "PS1='READY''> '; clear" Enter
 see 'READY>' "a shell"
 t send-keys -t main "$build/cgwatch" Enter
-see 'CPU%' "the columns"
+see 'CPU% +(THR|MEM)' "the columns"
 # By a filter: on a machine with many cgroups ours may be far below.
 t send-keys -t main '/'
 t send-keys -t main -l "cgwatch-test-$$"
@@ -114,7 +118,7 @@ t send-keys -t main Enter
 see 'inner' "the filter keeps what matches"
 unseen 'alpha' "and hides the rest"
 t resize-window -t main -x 60 -y 15
-see 'CPU%' "a smaller window"
+see 'CPU% +(THR|MEM)' "a smaller window"
 t resize-window -t main -x 120 -y 40
 see "cgwatch-test-$$" "the larger one again"
 t send-keys -t main F1
@@ -125,7 +129,7 @@ t send-keys -t main q
 see 'READY>' "the shell again after q"
 unseen 'CPU%' "the screen restored"
 t send-keys -t main "clear; $build/cgwatch" Enter
-see 'CPU%' "started again"
+see 'CPU% +(THR|MEM)' "started again"
 
 # Namespaces of a process in a cgroup of ours, and the way there and back.
 unshare --net --uts sleep 1000 &
@@ -155,7 +159,7 @@ t send-keys -t main Escape
 see 'net [0-9]+ .* sleep 1000' "and the list again"
 t send-keys -t main c
 # Where v1 hierarchies have it in other cgroups too, these are offered: else that is the tree.
-see 'CPU%|Cgroups of net' "its cgroups"
+see 'CPU% +(THR|MEM)|Cgroups of net' "its cgroups"
 see 'alpha' "ours is among them"
 t send-keys -t main Escape
 see 'net [0-9]+ .* sleep 1000' "back where we were"
@@ -239,6 +243,54 @@ agent_answers() {
 	"$build/cgwatch" --state "$dir/state" policy status >"$dir/answer" 2>&1
 }
 
+# A cgroup that comes and goes until somebody says so: the programs may not be attached yet.
+is_told() {
+	mkdir "$group/told"
+	rmdir "$group/told"
+	shows 'created +/.*told'
+}
+
+# What the kernel tells, and how long tasks of a cgroup wait; or why not.
+t send-keys -t main F10
+see 'READY>' "the shell before the events"
+t send-keys -t main "clear; $build/cgwatch" Enter
+see 'CPU% +(THR|MEM)' "the terminal for the events"
+t send-keys -t main BTab
+see 'KIND +CGROUP +WHAT' "the events"
+if "$build/cgwatch" events --kind created --duration 100ms >"$dir/answer" 2>&1; then
+	wait_for "a cgroup that was made is told" is_told
+	t send-keys -t main '/'
+	t send-keys -t main -l "removed cgwatch-test-$$/told"
+	t send-keys -t main Enter
+	see 'removed +/.*told' "and that it was removed"
+	unseen ' (created|exec|exit) +' "and nothing else"
+	t send-keys -t main Enter
+	see 'its cgroup is gone' "which leads nowhere"
+	t send-keys -t main Escape
+	t send-keys -t main v
+	see '\[x\] removed +[0-9]+ came' "the kinds"
+	t send-keys -t main Escape
+	see 'KIND +CGROUP +WHAT' "the events again"
+	mkdir -p "$cpu/alpha"
+	bash -c 'while sleep 0.01; do :; done' &
+	holder="$holder $!"
+	echo $! >"$cpu/alpha/cgroup.procs"
+	t send-keys -t main Tab
+	see 'CPU% +(THR|MEM)' "the cgroups for the waiting times"
+	t send-keys -t main '/'
+	t send-keys -t main -l "cgwatch-test-$$/alpha"
+	t send-keys -t main Enter
+	unseen 'beta' "only one of them"
+	see '─alpha' "which the sample has"
+	t send-keys -t main End
+	t send-keys -t main Enter
+	see 'run queue +[0-9]+ +p50' "how long its tasks waited for a CPU"
+	see '(<=|>) [0-9.]+.?s +[0-9]+ [█▏▎▍▌▋▊▉]' "and the picture of it"
+	t send-keys -t main Escape
+else
+	echo "no events here: that part is left out: $(cat "$dir/answer")"
+fi
+
 # Policies: nobody to ask; then an agent that holds a cgroup frozen by one.
 mkdir -p "$ice/alpha" "$ice/gamma" "$group/gamma" "$dir/state"
 sleep 1001 &
@@ -248,15 +300,16 @@ holder="$holder $!"
 t send-keys -t main F10
 see 'READY>' "the shell once more"
 t send-keys -t main "clear; $build/cgwatch --state $dir/state" Enter
-see 'CPU%' "the terminal that looks for our agent"
+see 'CPU% +(THR|MEM)' "the terminal that looks for our agent"
 t send-keys -t main BTab BTab
 see 'no agent runs here: start cgwatchd' "the policies, of no agent"
 t send-keys -t main Tab Tab
-see 'CPU%' "the cgroups"
+see 'CPU% +(THR|MEM)' "the cgroups"
 t send-keys -t main '/'
 t send-keys -t main -l "cgwatch-test-$$/alpha"
 t send-keys -t main Enter
 unseen 'gamma' "only one cgroup once more"
+see '─alpha' "which the sample has"
 t send-keys -t main End
 t send-keys -t main f
 see 'for good, as no agent would thaw it .y/n.. .*/alpha' "a warning with the question"
@@ -296,12 +349,12 @@ t send-keys -t main i
 see 'Before +thawed' "what it was before"
 t send-keys -t main i
 t send-keys -t main Enter
-see 'CPU%' "the cgroup among the others"
+see 'CPU% +(THR|MEM)' "the cgroup among the others"
 see 'gamma (◆|\*)' "with the mark of what is held"
 t send-keys -t main Escape
 see '/gamma +freezer ' "back at what is held"
 t send-keys -t main Tab Tab
-see 'CPU%' "the cgroups once more"
+see 'CPU% +(THR|MEM)' "the cgroups once more"
 t send-keys -t main Escape
 t send-keys -t main '/'
 t send-keys -t main C-u

@@ -116,6 +116,10 @@ static void test_golden(void **state)
 	check_golden(&scene, "events-filter");
 	press(&scene, K_ESCAPE);
 	press(&scene, 'v');
+	scene.fake.event_state.told &= ~FEED_KIND(KERNEL_EVENT_WRITE);
+	snprintf(scene.fake.event_state.missing[KERNEL_EVENT_WRITE],
+		 sizeof(scene.fake.event_state.missing[0]), "no programs at functions");
+	app_set_snapshot(&scene.app, NULL);
 	check_golden(&scene, "events-kinds");
 	press(&scene, '?');
 	assert_screen(&scene, SCREEN_HELP);
