@@ -259,17 +259,16 @@ void bpf_tasks_free(struct bpf_tasks *tasks)
 /* A map with room for that many tasks in place of the one there was. */
 static int grow(struct bpf_tasks *tasks, uint32_t capacity)
 {
-	DECLARE_LIBBPF_OPTS(bpf_map_create_opts, options,
-			    .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	size_t bytes = (capacity * sizeof(struct task_record) + page - 1) / page * page;
-	_cleanup_(closep) int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "cgw_tasks", sizeof(uint32_t),
-						  sizeof(struct task_record), capacity, &options);
+	_cleanup_(closep) int fd = bpf_load_map(BPF_MAP_TYPE_ARRAY, "cgw_tasks",
+						sizeof(struct task_record), capacity,
+						BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	uint32_t zero = 0;
 	void *records;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	records = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
 	if (records == MAP_FAILED)
 		return -errno;
