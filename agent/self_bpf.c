@@ -85,12 +85,56 @@ static void add_passes(struct self_builder *builder, const struct bpf_sample_sta
 		 (double)stats->memory_bytes);
 }
 
+/* Of the inventory: apart, since it goes on a beat of its own. */
+static void add_tasks(struct self_builder *builder, const struct agent *agent)
+{
+	struct inventory_stats stats = { 0 };
+
+	if (!agent->tasks)
+		return;
+	if (agent->keeper)
+		inventory_keeper_get_stats(agent->keeper, &stats);
+	self_add(builder, "cgwatch_bpf_task_passes_total", "Passes over all processes and threads.",
+		 SELF_COUNTER, (double)stats.tasks.passes);
+	self_add(builder, "cgwatch_bpf_task_pass_failures_total",
+		 "Passes over processes that failed: /proc was read instead.", SELF_COUNTER,
+		 (double)stats.tasks.failures);
+	self_add(builder, "cgwatch_bpf_task_pass_cpu_seconds",
+		 "CPU time of the last pass over processes.", SELF_GAUGE,
+		 (double)stats.tasks.last_pass_ns / 1e9);
+	self_add(builder, "cgwatch_bpf_task_records", "Processes and threads of the last pass.",
+		 SELF_GAUGE, (double)stats.tasks.tasks);
+	self_add(builder, "cgwatch_bpf_task_map_bytes", "Memory of the map of tasks.", SELF_GAUGE,
+		 (double)stats.tasks.memory_bytes);
+}
+
+/* Whoever has them: one family. */
+static void add_programs(struct self_builder *builder, const struct agent *agent)
+{
+	const char *reason;
+	const struct bpf_sample *sample = sampler_bpf(agent->sampler, &reason);
+	const struct bpf_latency *latency = sampler_latency(agent->sampler, &reason);
+	const struct bpf_program_status *programs;
+	size_t n;
+
+	if (sample) {
+		programs = bpf_sample_programs(sample, &n);
+		self_add_programs(builder, programs, n);
+	}
+	if (agent->tasks) {
+		programs = bpf_tasks_programs(agent->tasks, &n);
+		self_add_programs(builder, programs, n);
+	}
+	if (latency) {
+		programs = bpf_latency_programs(latency, &n);
+		self_add_programs(builder, programs, n);
+	}
+}
+
 void self_add_bpf(struct self_builder *builder, const struct agent *agent)
 {
 	struct backend_summary summary;
 	struct sampler_stats stats;
-	const struct bpf_program_status *programs;
-	const struct bpf_latency *latency;
 	const struct bpf_sample *sample;
 	const char *reason;
 	size_t n = 0;
@@ -108,17 +152,8 @@ void self_add_bpf(struct self_builder *builder, const struct agent *agent)
 	if (bpf_sample_metrics(sample, &builder->metrics, &n) == 0)
 		add_missing(builder, sampler_hierarchies(agent->sampler), builder->metrics, n);
 	add_passes(builder, &stats.bpf_stats);
-	programs = bpf_sample_programs(sample, &n);
-	self_add_programs(builder, programs, n);
-	if (agent->tasks) {
-		programs = bpf_tasks_programs(agent->tasks, &n);
-		self_add_programs(builder, programs, n);
-	}
-	latency = sampler_latency(agent->sampler, &reason);
-	if (latency) {
-		programs = bpf_latency_programs(latency, &n);
-		self_add_programs(builder, programs, n);
-	}
+	add_tasks(builder, agent);
+	add_programs(builder, agent);
 }
 
 #endif

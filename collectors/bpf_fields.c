@@ -7,21 +7,27 @@
 #include "core/cleanup.h"
 
 /* The types of the kernel's structures, for the members that rows name. */
-#define TYPE_cgroup "cgroup"
-#define TYPE_cpu    "task_group"
-#define TYPE_memory "mem_cgroup"
-#define TYPE_pids   "pids_cgroup"
+#define TYPE_cgroup  "cgroup"
+#define TYPE_cpu     "task_group"
+#define TYPE_memory  "mem_cgroup"
+#define TYPE_memory1 "mem_cgroup"
+#define TYPE_memory2 "mem_cgroup"
+#define TYPE_pids    "pids_cgroup"
 
-#define PART_cgroup  BPF_PART_CGROUP
-#define PART_cputime BPF_PART_CPUTIME
-#define PART_cpu     BPF_PART_CPU
-#define PART_cpuacct BPF_PART_CPUACCT
-#define PART_memory  BPF_PART_MEMORY
-#define PART_memstat BPF_PART_MEMSTAT
-#define PART_io	     BPF_PART_IO
-#define PART_pids    BPF_PART_PIDS
-#define PART_freezer BPF_PART_FREEZER
-#define PART_cpuset  BPF_PART_CPUSET
+#define PART_cgroup    BPF_PART_CGROUP
+#define PART_cputime   BPF_PART_CPUTIME
+#define PART_cpu       BPF_PART_CPU
+#define PART_cpuacct   BPF_PART_CPUACCT
+#define PART_memory    BPF_PART_MEMORY
+#define PART_memory1   BPF_PART_MEMORY1
+#define PART_memory2   BPF_PART_MEMORY2
+#define PART_memevents BPF_PART_MEMEVENTS
+#define PART_memlocal  BPF_PART_MEMLOCAL
+#define PART_memstat   BPF_PART_MEMSTAT
+#define PART_io	       BPF_PART_IO
+#define PART_pids      BPF_PART_PIDS
+#define PART_freezer   BPF_PART_FREEZER
+#define PART_cpuset    BPF_PART_CPUSET
 
 const struct bpf_field bpf_fields[] = {
 #define METRIC(...)
@@ -52,6 +58,10 @@ static const struct {
 	[BPF_PART_CPU] = { "cpu", "cpu" },
 	[BPF_PART_CPUACCT] = { "cpuacct", "cpuacct" },
 	[BPF_PART_MEMORY] = { "memory", "memory" },
+	[BPF_PART_MEMORY1] = { "memory1", "memory" },
+	[BPF_PART_MEMORY2] = { "memory2", "memory" },
+	[BPF_PART_MEMEVENTS] = { "memevents", "memory" },
+	[BPF_PART_MEMLOCAL] = { "memlocal", "memory" },
 	[BPF_PART_MEMSTAT] = { "memstat", "memory" },
 	[BPF_PART_IO] = { "io", "io" },
 	[BPF_PART_PIDS] = { "pids", "pids" },
@@ -78,6 +88,7 @@ static const struct {
 	[BPF_OP_NSEC] = { 1, 1000 },
 	[BPF_OP_NSEC_LIMIT] = { 1, 1000, UINT64_MAX },
 	[BPF_OP_PAGES] = { 1, 1, .pages = true },
+	[BPF_OP_KIB] = { 1024, 1 },
 	[BPF_OP_PAGES_LIMIT] = { 1, 1, LONG_MAX, .pages = true },
 	[BPF_OP_INT_LIMIT] = { 1, 1, INT_MAX },
 	[BPF_OP_PIDS_LIMIT] = { 1, 1, 4 * UINT64_C(1024) * 1024 + 1 },

@@ -10,6 +10,7 @@ enum bpf_op {
 	BPF_OP_NSEC,	    /* ns to us */
 	BPF_OP_NSEC_LIMIT,  /* the same; all ones: unlimited (RUNTIME_INF) */
 	BPF_OP_PAGES,	    /* pages to bytes */
+	BPF_OP_KIB,	    /* KiB to bytes */
 	BPF_OP_PAGES_LIMIT, /* the same; PAGE_COUNTER_MAX: unlimited */
 	BPF_OP_INT_LIMIT,   /* INT_MAX: unlimited */
 	BPF_OP_PIDS_LIMIT,  /* PIDS_MAX (pids.c): unlimited */
@@ -22,7 +23,11 @@ struct bpf_field {
 	enum bpf_slot slot;
 	enum bpf_part part;
 	enum bpf_op op;
-	const char *needs; /* a member of the kernel's structures without which there is none */
+	/*
+	 * What the kernel must have (bpf_kernel_has()). Without a function or an enumerator its
+	 * files do not have the number either; without a member they may.
+	 */
+	const char *needs;
 };
 
 /* In the order of slots: SLOT_COUNT rows. */

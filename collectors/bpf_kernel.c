@@ -136,6 +136,40 @@ static bool find_value(const struct btf *btf, const struct btf_type *type, const
 	return false;
 }
 
+static bool has_one(const struct bpf_kernel *kernel, char *name)
+{
+	char *call = strstr(name, "()"), *colon = strchr(name, ':');
+	int64_t value;
+
+	if (call) {
+		*call = '\0';
+		return bpf_kernel_has_function(kernel, name);
+	}
+	if (colon) {
+		*colon = '\0';
+		return bpf_kernel_enum(kernel, name, colon + 1, &value);
+	}
+	return bpf_kernel_has_member(kernel, name);
+}
+
+bool bpf_kernel_has(const struct bpf_kernel *kernel, const char *needs)
+{
+	for (;;) {
+		size_t length = strcspn(needs, "|");
+		char name[96];
+
+		if (length >= sizeof(name))
+			return false;
+		memcpy(name, needs, length);
+		name[length] = '\0';
+		if (has_one(kernel, name))
+			return true;
+		if (!needs[length])
+			return false;
+		needs += length + 1;
+	}
+}
+
 /* One look over all types: a name may stand for several of them, and only one has the number. */
 bool bpf_kernel_enum(const struct bpf_kernel *kernel, const char *enumeration, const char *name,
 		     int64_t *ret_value)

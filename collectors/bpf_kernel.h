@@ -26,6 +26,11 @@ bool bpf_kernel_has_tracepoint(const struct bpf_kernel *kernel, const char *name
 bool bpf_kernel_enum(const struct bpf_kernel *kernel, const char *enumeration, const char *name,
 		     int64_t *ret_value);
 /*
+ * Any of what is named, separated by '|': "cgroup.bstat" a member, "swap_peak_show()" a function,
+ * "memcg_memory_event:MEMCG_LOW" an enumerator.
+ */
+bool bpf_kernel_has(const struct bpf_kernel *kernel, const char *needs);
+/*
  * True if /proc/kallsyms has a variable of that name with its address: a kernel with KALLSYMS_ALL,
  * and either CAP_SYSLOG or a kernel that hides no addresses (kernel.kptr_restrict,
  * kernel.perf_event_paranoid), or else libbpf would take 0 for it.

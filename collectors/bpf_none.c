@@ -67,6 +67,15 @@ int bpf_sample_fill(struct bpf_sample *sample, struct walk *walk, struct snapsho
 	return 0;
 }
 
+void bpf_sample_put_parts(struct bpf_sample *sample, struct devices *devices,
+			  struct snapshot *snapshot, uint32_t node)
+{
+	(void)sample;
+	(void)devices;
+	(void)snapshot;
+	(void)node;
+}
+
 const uint32_t *bpf_sample_asks(const struct bpf_sample *sample)
 {
 	(void)sample;

@@ -52,12 +52,16 @@ static void ask_kernel(struct bpf_sample *sample, const struct bpf_kernel *kerne
 		sample->built |= 1U << part;
 	}
 	for (size_t i = 0; i < SLOT_COUNT; i++)
-		sample->has_field[i] = bpf_kernel_has_member(kernel, bpf_fields[i].needs) &&
+		sample->has_field[i] = bpf_kernel_has(kernel, bpf_fields[i].needs) &&
 				       sample->built >> bpf_fields[i].part & 1;
+	for (size_t i = 0; i < SLOT_COUNT; i++)
+		sample->absent[i] = sample->built >> bpf_fields[i].part & 1 &&
+				    !sample->has_field[i] && strpbrk(bpf_fields[i].needs, "(:");
 	if (bpf_kernel_has_function(kernel, "css_rstat_flush"))
 		sample->flush = 2;
 	else if (bpf_kernel_has_function(kernel, "cgroup_rstat_flush"))
 		sample->flush = 1;
+	sample->rcu = bpf_kernel_has_function(kernel, "bpf_rcu_read_lock");
 	sample->rdonly_cast = bpf_kernel_has_function(kernel, "bpf_rdonly_cast");
 }
 
@@ -71,8 +75,15 @@ static struct bpf_object *open_skeleton(void *data)
 	sample->skeleton->rodata->parts_built = sample->built;
 	sample->skeleton->rodata->flush_kind = sample->flush;
 	sample->skeleton->rodata->have_rdonly_cast = sample->rdonly_cast;
+	sample->skeleton->rodata->have_rcu = sample->rcu;
 	for (int part = 0; part < BPF_PART_COUNT; part++)
 		sample->skeleton->rodata->subsys_id[part] = sample->subsys[part];
+	if (sample->memstats.size) {
+		sample->skeleton->rodata->memstat_at = bpf_memstat_at(sample->memstat);
+		sample->skeleton->rodata->memstat_size = sample->memstats.size;
+		bpf_map__set_value_size(bpf_map__inner_map(sample->skeleton->maps.memstats),
+					sample->memstats.size);
+	}
 	return sample->skeleton->obj;
 }
 
@@ -148,6 +159,26 @@ static int resize(struct bpf_sample *sample, uint32_t capacity)
 	return 0;
 }
 
+/* Parts that lie beside the records: how this kernel keeps them. */
+static int learn(struct bpf_sample *sample, const struct bpf_kernel *kernel)
+{
+	int r = bpf_memstat_new(kernel, &sample->memstat);
+	const char *reason;
+
+	if (r == 0)
+		r = bpf_io_new(kernel, &sample->io);
+	if (r < 0)
+		return r;
+	sample->memstats = (struct bpf_area){ .name = "cgw_memstats" };
+	sample->memstats.size = bpf_memstat_size(sample->memstat);
+	sample->ios = (struct bpf_area){ .name = "cgw_ios", .size = sizeof(struct cg_io) };
+	if (!sample->memstats.size)
+		sample->built &= ~(1U << BPF_PART_MEMSTAT);
+	if (!bpf_io_can(sample->io, true, &reason))
+		sample->built &= ~(1U << BPF_PART_IO);
+	return 0;
+}
+
 static int load(struct bpf_sample *sample, char *reason, size_t size)
 {
 	struct bpf_loader loader = { open_skeleton, load_skeleton, close_skeleton, sample };
@@ -161,11 +192,18 @@ static int load(struct bpf_sample *sample, char *reason, size_t size)
 	if (r < 0)
 		return r;
 	ask_kernel(sample, kernel);
+	r = learn(sample, kernel);
 	bpf_kernel_close(kernel);
-	r = bpf_load(&loader, &sample->program, 1);
 	if (r < 0)
+		return r;
+	r = bpf_load(&loader, &sample->program, 1);
+	if (r < 0) {
 		snprintf(reason, size, "%s", sample->program.reason);
-	return r;
+		return r;
+	}
+	sample->memstats.outer = bpf_map__fd(sample->skeleton->maps.memstats);
+	sample->ios.outer = bpf_map__fd(sample->skeleton->maps.ios);
+	return 0;
 }
 
 int bpf_sample_new(const struct root *root, const struct hierarchies *hierarchies,
@@ -212,7 +250,11 @@ void bpf_sample_free(struct bpf_sample *sample)
 		free(hierarchy->copy);
 	}
 	drop_map(&sample->records);
+	bpf_area_done(&sample->memstats);
+	bpf_area_done(&sample->ios);
 	sample_bpf__destroy(sample->skeleton);
+	bpf_memstat_free(sample->memstat);
+	bpf_io_free(sample->io);
 	free(sample->asks);
 	free(sample);
 }
@@ -230,6 +272,7 @@ static int64_t pass_once(struct bpf_sample *sample, unsigned int h)
 	control->hierarchy = 0;
 	control->want = sample->list[h].want;
 	control->n = 0;
+	control->n_io = 0;
 	while ((n = read(fd, none, sizeof(none))) != 0) {
 		if (n < 0 && errno != EINTR && errno != EAGAIN)
 			return -errno;
@@ -237,13 +280,46 @@ static int64_t pass_once(struct bpf_sample *sample, unsigned int h)
 	return control->n;
 }
 
+/* Room for what lies beside the records. Where there is none, the files are asked. */
+static void make_beside(struct bpf_sample *sample, unsigned int h)
+{
+	uint32_t want = sample->list[h].want;
+
+	if (want >> BPF_PART_MEMSTAT & 1)
+		bpf_area_room(&sample->memstats, sample->records.capacity);
+	if (want >> BPF_PART_IO & 1 && !sample->ios.memory)
+		bpf_area_room(&sample->ios, CAPACITY_FIRST);
+}
+
+/* True if the pass has to be repeated, as there is room now for the devices that were met. */
+static bool grow_ios(struct bpf_sample *sample, unsigned int h)
+{
+	uint32_t n = sample->skeleton->bss->control.n_io;
+	uint64_t room = (uint64_t)n + n / 4;
+
+	if (!(sample->list[h].want >> BPF_PART_IO & 1) || n <= sample->ios.capacity ||
+	    sample->ios.capacity >= CAPACITY_MAX)
+		return false;
+	if (room > CAPACITY_MAX)
+		room = CAPACITY_MAX;
+	if (bpf_area_room(&sample->ios, (uint32_t)room) < 0)
+		return false;
+	sample->stats.grown++;
+	return true;
+}
+
 /* The same; the map grows to the number of cgroups if it can. */
 static int64_t pass_grown(struct bpf_sample *sample, unsigned int h)
 {
 	for (;;) {
-		int64_t n = pass_once(sample, h);
-		uint64_t room = (uint64_t)n + (uint64_t)n / 4;
+		int64_t n;
+		uint64_t room;
 
+		make_beside(sample, h);
+		n = pass_once(sample, h);
+		room = (uint64_t)n + (uint64_t)n / 4;
+		if (n >= 0 && grow_ios(sample, h))
+			continue;
 		if (n <= sample->records.capacity || sample->records.capacity >= CAPACITY_MAX)
 			return n;
 		if (room > CAPACITY_MAX)
@@ -269,6 +345,22 @@ static void tell(struct bpf_sample *sample, unsigned int h, int r)
 		log_info("sampling of %s by bpf works again", name);
 }
 
+/* Devices for which there was no room are left to the files. */
+static int keep_ios(struct bpf_sample *sample, unsigned int h, uint32_t n)
+{
+	struct bpf_place *places = sample->list[h].places;
+	int r;
+
+	if (!(sample->list[h].want >> BPF_PART_IO & 1))
+		return 0;
+	r = bpf_io_keep(sample->io, &sample->ios, sample->records.list, n);
+	for (uint32_t i = 0; i < n && r == 0; i++) {
+		if (!bpf_io_is_whole(sample->io, i))
+			places[i].ask |= 1U << BPF_PART_IO;
+	}
+	return r;
+}
+
 /* 0, -E2BIG if there are more than could be read, or -errno. */
 static int pass(struct bpf_sample *sample, struct walk *walk, unsigned int h)
 {
@@ -282,6 +374,8 @@ static int pass(struct bpf_sample *sample, struct walk *walk, unsigned int h)
 	if (r == 0) {
 		n = complete ? (uint32_t)met : n;
 		r = bpf_sample_meet(sample, walk, h, n, complete);
+		if (r == 0)
+			r = keep_ios(sample, h, n);
 	}
 	if (r < 0) {
 		hierarchy->n = hierarchy->found = 0;
@@ -362,7 +456,8 @@ uint32_t bpf_sample_can(const struct bpf_sample *sample)
 void bpf_sample_get_stats(const struct bpf_sample *sample, struct bpf_sample_stats *ret_stats)
 {
 	*ret_stats = sample->stats;
-	ret_stats->memory_bytes = sample->records.bytes;
+	ret_stats->memory_bytes = sample->records.bytes + sample->memstats.bytes +
+				  sample->ios.bytes;
 }
 
 const struct bpf_program_status *bpf_sample_programs(const struct bpf_sample *sample, size_t *ret_n)

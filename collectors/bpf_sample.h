@@ -5,6 +5,7 @@
 #include "collectors/hierarchy.h"
 #include "core/snapshot.h"
 
+struct devices;
 struct live;
 struct plan;
 struct walk;
@@ -20,7 +21,7 @@ struct bpf_sample_stats {
 	uint64_t passes, failures;  /* a hierarchy each */
 	uint64_t grown, shrunk;	    /* times that the map was made anew for the tree's size */
 	uint64_t records, by_files; /* of the last sample: cgroups read, and left to files */
-	uint64_t memory_bytes;	    /* of the map */
+	uint64_t memory_bytes;	    /* of the maps */
 	uint64_t unknown, vanished; /* cgroups by which the tree was found to have changed */
 	/* CPU time of the last sample: passes with the comparison, and filling columns. */
 	uint64_t last_pass_ns, last_fill_ns;
@@ -55,6 +56,12 @@ int bpf_sample_fill(struct bpf_sample *sample, struct walk *walk, struct snapsho
  * in plan_file.bpf_parts. Borrowed, until the next pass.
  */
 const uint32_t *bpf_sample_asks(const struct bpf_sample *sample);
+/*
+ * After that, and for nodes in rising order as snapshot_add_part() wants it: the parts of keyed
+ * metrics, as far as they are not left to the files.
+ */
+void bpf_sample_put_parts(struct bpf_sample *sample, struct devices *devices,
+			  struct snapshot *snapshot, uint32_t node);
 void bpf_sample_get_stats(const struct bpf_sample *sample, struct bpf_sample_stats *ret_stats);
 /* The programs, `*ret_n` of them; borrowed. */
 const struct bpf_program_status *bpf_sample_programs(const struct bpf_sample *sample,

@@ -44,6 +44,15 @@ FILL(fill_usec, raw / 1000)
 FILL(fill_scaled, raw *mul / div)
 #undef FILL
 
+void bpf_fill_absent(const struct bpf_scale *scale, const struct bpf_block *block, size_t slot,
+		     const struct column *column)
+{
+	(void)scale;
+	(void)slot;
+	for (uint32_t i = 0; i < block->n; i++)
+		column->states[block->index[i]] = VALUE_ABSENT;
+}
+
 bpf_fill *bpf_fill_of(const struct bpf_scale *scale)
 {
 	if (scale->div == 1)
@@ -120,6 +129,50 @@ static void missing(struct bpf_sample *sample, struct live *live, unsigned int h
 	sample->asks[live->index] |= sample->list[h].want;
 }
 
+/* memory.stat lies beside the records. */
+static void fill_memstat(struct bpf_sample *sample, unsigned int h, struct snapshot *snapshot)
+{
+	const struct bpf_hierarchy *hierarchy = &sample->list[h];
+	struct memstat_block block = { 0 };
+
+	for (uint32_t i = 0; i < hierarchy->n; i++) {
+		const struct bpf_place *place = &hierarchy->places[i];
+
+		if (!place->live || place->root || place->ask >> BPF_PART_MEMSTAT & 1)
+			continue;
+		block.index[block.n] = place->index;
+		block.copies[block.n++] = place->parts >> BPF_PART_MEMSTAT & 1
+						  ? bpf_area_entry(&sample->memstats, i)
+						  : NULL;
+		if (block.n == MEMSTAT_BLOCK) {
+			bpf_memstat_fill(sample->memstat, &block, snapshot);
+			block.n = 0;
+		}
+	}
+	bpf_memstat_fill(sample->memstat, &block, snapshot);
+}
+
+/* io.stat does too; its parts are put when their turn comes. */
+static void find_ios(struct bpf_sample *sample, unsigned int h)
+{
+	const struct bpf_hierarchy *hierarchy = &sample->list[h];
+
+	for (uint32_t i = 0; i < hierarchy->n; i++) {
+		const struct bpf_place *place = &hierarchy->places[i];
+
+		if (place->live && !place->root && !(place->ask >> BPF_PART_IO & 1))
+			bpf_io_found(sample->io, place->index, i,
+				     !(place->parts >> BPF_PART_IO & 1));
+	}
+}
+
+void bpf_sample_put_parts(struct bpf_sample *sample, struct devices *devices,
+			  struct snapshot *snapshot, uint32_t node)
+{
+	if (!(sample->asks[node] >> BPF_PART_IO & 1))
+		bpf_io_put(sample->io, devices, snapshot, node);
+}
+
 static int fill_hierarchy(struct bpf_sample *sample, struct walk *walk, unsigned int h,
 			  struct snapshot *snapshot)
 {
@@ -139,6 +192,10 @@ static int fill_hierarchy(struct bpf_sample *sample, struct walk *walk, unsigned
 			take_place(sample, h, i, &block);
 		fill_block(hierarchy, &block, snapshot);
 	}
+	if (hierarchy->want >> BPF_PART_MEMSTAT & 1)
+		fill_memstat(sample, h, snapshot);
+	if (hierarchy->want >> BPF_PART_IO & 1)
+		find_ios(sample, h);
 	return hierarchy->found == hierarchy->index.n
 		       ? 0
 		       : bpf_sample_each_missing(sample, walk, h, missing);
@@ -165,6 +222,8 @@ int bpf_sample_fill(struct bpf_sample *sample, struct walk *walk, struct snapsho
 	uint32_t n = walk_tree(walk)->n;
 	int r = asks_room(sample, n);
 
+	if (r == 0)
+		r = bpf_io_begin(sample->io, n);
 	/* v1 before v2, which comes first in the list. */
 	for (int v2 = 0; v2 <= 1; v2++) {
 		for (unsigned int h = 0; h < sample->hierarchies->n && r == 0; h++) {

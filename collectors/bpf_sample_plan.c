@@ -35,10 +35,10 @@ static bool v1_by_files(const struct bpf_sample *sample, const struct plan *plan
 static const struct {
 	bool not_v1, not_v2;
 } fits[BPF_PART_COUNT] = {
-	[BPF_PART_CGROUP] = { .not_v1 = true },
-	[BPF_PART_CPUTIME] = { .not_v1 = true },
-	[BPF_PART_CPUACCT] = { .not_v2 = true },
-	[BPF_PART_FREEZER] = { .not_v2 = true },
+	[BPF_PART_CGROUP] = { .not_v1 = true },	 [BPF_PART_CPUTIME] = { .not_v1 = true },
+	[BPF_PART_CPUACCT] = { .not_v2 = true }, [BPF_PART_MEMORY1] = { .not_v2 = true },
+	[BPF_PART_MEMORY2] = { .not_v1 = true }, [BPF_PART_MEMLOCAL] = { .not_v1 = true },
+	[BPF_PART_IO] = { .not_v1 = true },	 [BPF_PART_FREEZER] = { .not_v2 = true },
 };
 
 static bool part_fits(enum bpf_part part, const struct hierarchy *hierarchy)
@@ -51,7 +51,8 @@ static const struct bpf_field *supplied(const struct bpf_sample *sample, unsigne
 {
 	const struct bpf_field *row = bpf_field_of(field->id);
 
-	if (!row || !(sample->can >> h & 1) || !sample->has_field[row->slot] ||
+	if (!row || !(sample->can >> h & 1) ||
+	    !(sample->has_field[row->slot] || sample->absent[row->slot]) ||
 	    !part_fits(row->part, &sample->hierarchies->list[h]))
 		return NULL;
 	return row;
@@ -67,11 +68,48 @@ static int add_row(struct bpf_sample *sample, const struct plan_file *file,
 	if (!rows)
 		return -ENOMEM;
 	hierarchy->rows = rows;
-	rows[hierarchy->n_rows++] = (struct bpf_row){ field, scale, bpf_fill_of(&scale),
-						      file->any };
+	rows[hierarchy->n_rows++] = (struct bpf_row){
+		field, scale, sample->absent[field->slot] ? bpf_fill_absent : bpf_fill_of(&scale),
+		file->any
+	};
 	hierarchy->want |= 1U << field->part;
 	sample->mask |= 1U << file->hierarchy;
 	return 0;
+}
+
+static bool has_memstat(struct bpf_sample *sample, const struct plan_file *file,
+			const struct plan_field *field)
+{
+	unsigned int h = file->hierarchy;
+
+	return sample->can >> h & 1 &&
+	       bpf_memstat_has(sample->memstat, &sample->hierarchies->list[h], file, field);
+}
+
+static int add_memstat(struct bpf_sample *sample, const struct plan_file *file,
+		       const struct plan_field *field)
+{
+	sample->list[file->hierarchy].want |= 1U << BPF_PART_MEMSTAT;
+	sample->mask |= 1U << file->hierarchy;
+	return bpf_memstat_plan(sample->memstat, file, field);
+}
+
+static bool plan_io(struct bpf_sample *sample, const struct plan *plan, struct plan_file *file)
+{
+	unsigned int h = file->hierarchy;
+	bool v2 = sample->hierarchies->list[h].v2;
+
+	if (file->n_fields == 0 || !(sample->can >> h & 1) ||
+	    (v2 && v1_by_files(sample, plan, file->fields[0].id)) ||
+	    !bpf_io_plan(sample->io, v2, file))
+		return false;
+	for (size_t i = 0; i < file->n_fields; i++)
+		file->fields[i].bpf = true;
+	file->bpf = true;
+	file->bpf_parts = 1U << BPF_PART_IO;
+	sample->list[h].want |= 1U << BPF_PART_IO;
+	sample->mask |= 1U << h;
+	return true;
 }
 
 /* A file that has to be read anyway tells all its fields: it is all of them or none. */
@@ -80,11 +118,14 @@ static int plan_file(struct bpf_sample *sample, struct plan *plan, struct plan_f
 	bool v2 = sample->hierarchies->list[file->hierarchy].v2;
 	int r = 0;
 
+	if (plan_io(sample, plan, file))
+		return 0;
 	file->bpf = file->n_fields > 0;
 	for (size_t i = 0; i < file->n_fields && file->bpf; i++) {
 		const struct plan_field *field = &file->fields[i];
 
-		file->bpf = supplied(sample, file->hierarchy, field) &&
+		file->bpf = (supplied(sample, file->hierarchy, field) ||
+			     has_memstat(sample, file, field)) &&
 			    !(v2 && v1_by_files(sample, plan, field->id));
 	}
 	for (size_t i = 0; i < file->n_fields; i++) {
@@ -94,8 +135,8 @@ static int plan_file(struct bpf_sample *sample, struct plan *plan, struct plan_f
 		field->bpf = file->bpf;
 		if (!file->bpf)
 			continue;
-		file->bpf_parts |= 1U << row->part;
-		r = add_row(sample, file, row);
+		file->bpf_parts |= 1U << (row ? row->part : BPF_PART_MEMSTAT);
+		r = row ? add_row(sample, file, row) : add_memstat(sample, file, field);
 		if (r < 0)
 			return r;
 	}
@@ -121,6 +162,8 @@ int bpf_sample_plan(struct bpf_sample *sample, struct plan *plan)
 	sample->mask = 0;
 	for (unsigned int h = 0; h < HIERARCHY_MAX; h++)
 		sample->list[h].want = sample->list[h].n_rows = 0;
+	bpf_memstat_plan_begin(sample->memstat);
+	bpf_io_plan_begin(sample->io);
 	for (int v2 = 0; v2 <= 1; v2++) {
 		for (size_t i = 0; i < plan->n; i++) {
 			struct plan_file *file = &plan->files[i];
@@ -137,44 +180,58 @@ int bpf_sample_plan(struct bpf_sample *sample, struct plan *plan)
 	return 0;
 }
 
-static bool could_have(enum bpf_part part, const struct metric *metric,
-		       const struct hierarchy *hierarchy)
+static bool could_have(const struct metric *metric, const struct hierarchy *hierarchy)
 {
-	if (!part_fits(part, hierarchy))
-		return false;
 	if (hierarchy->v2)
 		return metric->v2.file != NULL;
 	return metric->v1.file && hierarchy_has(hierarchy, metric->v1.controller);
 }
 
+/* False if no row says that a pass over the hierarchy could tell it. */
+static bool metric_status(const struct bpf_sample *sample, enum metric_id id, unsigned int h,
+			  struct bpf_metric_status *ret_status)
+{
+	const struct hierarchy *hierarchy = &sample->hierarchies->list[h];
+	const struct bpf_field *field = bpf_field_of(id);
+	struct bpf_metric_status status = { id, h };
+	const char *reason = NULL;
+
+	if (!could_have(metric_get(id), hierarchy))
+		return false;
+	if (field && part_fits(field->part, hierarchy)) {
+		status.bpf = sample->has_field[field->slot];
+		if (!status.bpf)
+			snprintf(status.reason, sizeof(status.reason), "this kernel has no %s",
+				 field->needs);
+	} else if (bpf_memstat_knows(id)) {
+		status.bpf = bpf_memstat_can(sample->memstat, id, &reason);
+	} else if (bpf_io_knows(id)) {
+		status.bpf = bpf_io_can(sample->io, hierarchy->v2, &reason);
+	} else {
+		return false;
+	}
+	if (!status.bpf && reason)
+		snprintf(status.reason, sizeof(status.reason), "%s", reason);
+	if (status.bpf && !(sample->can >> h & 1)) {
+		status.bpf = false;
+		snprintf(status.reason, sizeof(status.reason), "no iterator over %s",
+			 hierarchy->name);
+	}
+	*ret_status = status;
+	return true;
+}
+
 int bpf_sample_metrics(const struct bpf_sample *sample, struct bpf_metric_status **ret_list,
 		       size_t *ret_n)
 {
-	size_t n = 0, room = (size_t)SLOT_COUNT * sample->hierarchies->n;
+	size_t n = 0, room = (size_t)METRIC_COUNT * sample->hierarchies->n;
 	struct bpf_metric_status *list = calloc(room ? room : 1, sizeof(*list));
 
 	if (!list)
 		return -ENOMEM;
-	for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
-		const struct bpf_field *field = &bpf_fields[slot];
-		const struct metric *metric = metric_get(field->id);
-
-		for (unsigned int h = 0; h < sample->hierarchies->n; h++) {
-			const struct hierarchy *hierarchy = &sample->hierarchies->list[h];
-			struct bpf_metric_status *status = &list[n];
-
-			if (!could_have(field->part, metric, hierarchy))
-				continue;
-			*status = (struct bpf_metric_status){ field->id, h };
-			status->bpf = sample->has_field[slot] && sample->can >> h & 1;
-			if (!sample->has_field[slot])
-				snprintf(status->reason, sizeof(status->reason),
-					 "this kernel has no %s", field->needs);
-			else if (!status->bpf)
-				snprintf(status->reason, sizeof(status->reason),
-					 "no iterator over %s", hierarchy->name);
-			n++;
-		}
+	for (int id = M_NONE + 1; id < METRIC_COUNT; id++) {
+		for (unsigned int h = 0; h < sample->hierarchies->n; h++)
+			n += metric_status(sample, (enum metric_id)id, h, &list[n]);
 	}
 	*ret_list = list;
 	*ret_n = n;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "collectors/bpf_area.h"
 #include "collectors/bpf_fields.h"
+#include "collectors/bpf_io.h"
+#include "collectors/bpf_memstat.h"
 #include "collectors/bpf_sample.h"
 #include "collectors/plan.h"
 #include "collectors/walk.h"
@@ -84,10 +87,14 @@ struct bpf_sample {
 	struct bpf_program_status program;
 	uint32_t built, subsys[BPF_PART_COUNT];
 	int flush;
-	bool rdonly_cast;
+	bool rdonly_cast, rcu;
 	bool has_field[SLOT_COUNT];
+	bool absent[SLOT_COUNT]; /* no file of this kernel has it */
 	uint32_t can, mask, read;
 	struct bpf_records records;
+	struct bpf_memstat *memstat;
+	struct bpf_io *io;
+	struct bpf_area memstats, ios; /* beside the records */
 	struct bpf_hierarchy list[HIERARCHY_MAX];
 	unsigned int order[HIERARCHY_MAX]; /* of passes */
 	uint32_t *asks;			   /* parts by index of the tree */
@@ -109,5 +116,7 @@ int bpf_sample_each_missing(struct bpf_sample *sample, struct walk *walk, unsign
 					     unsigned int h));
 /* Copies the values of the rows out of the map. 0 or -ENOMEM. */
 int bpf_sample_copy(struct bpf_sample *sample, unsigned int h);
+/* How a number that no file of this kernel has gets into a column. */
+bpf_fill bpf_fill_absent;
 /* How values of that scale get into a column. */
 bpf_fill *bpf_fill_of(const struct bpf_scale *scale);

@@ -89,6 +89,9 @@ static void find_named(struct bpf_tasks *tasks)
 		unsigned long number = strtoul(line, &line, 10);
 		size_t length = *line == ':' ? strcspn(++line, ":") : 0;
 
+		if (number >= TASK_NAMED_NUMBERS)
+			continue;
+
 		for (unsigned int h = 0; h < tasks->hierarchies->n && h < TASK_HIERARCHIES; h++) {
 			const char *name = tasks->hierarchies->list[h].name;
 
@@ -149,18 +152,29 @@ static int ask_proc(struct bpf_tasks *tasks, char *reason, size_t size)
 static struct bpf_object *open_skeleton(void *data)
 {
 	struct bpf_tasks *tasks = data;
+	struct tasks_bpf__rodata *rodata;
 
 	tasks->skeleton = tasks_bpf__open();
 	if (!tasks->skeleton)
 		return NULL;
+	rodata = tasks->skeleton->rodata;
 	for (unsigned int h = 0; h < TASK_HIERARCHIES; h++) {
-		tasks->skeleton->rodata->hierarchy_by[h] = tasks->hierarchy[h].by;
-		tasks->skeleton->rodata->hierarchy_number[h] = tasks->hierarchy[h].number;
-		if (tasks->hierarchy[h].by == TASK_BY_HIERARCHY)
-			tasks->skeleton->rodata->has_named = true;
+		uint32_t by = tasks->hierarchy[h].by, number = tasks->hierarchy[h].number;
+
+		rodata->hierarchy_by[h] = by;
+		rodata->hierarchy_number[h] = number;
+		if (by != TASK_BY_NONE)
+			rodata->n_hierarchies = h + 1;
+		if (by != TASK_BY_HIERARCHY)
+			continue;
+		rodata->named[number] = (uint8_t)(h + 1);
+		rodata->n_named++;
 	}
-	tasks->skeleton->rodata->have_rdonly_cast = tasks->rdonly_cast;
-	tasks->skeleton->rodata->boottime_offset_ns = tasks->boottime_offset_ns;
+#if defined(__x86_64__) || defined(__i386__)
+	rodata->loads_in_order = true;
+#endif
+	rodata->have_rdonly_cast = tasks->rdonly_cast;
+	rodata->boottime_offset_ns = tasks->boottime_offset_ns;
 	return tasks->skeleton->obj;
 }
 

@@ -482,6 +482,8 @@ int reader_read(struct reader *reader, struct walk *walk, struct bpf_sample *bpf
 	r = bpf ? bpf_sample_fill(bpf, walk, snapshot) : 0;
 	reader->asks = bpf ? bpf_sample_asks(bpf) : NULL;
 	for (uint32_t i = 0; i < n && r == 0; i++) {
+		if (bpf)
+			bpf_sample_put_parts(bpf, reader->devices, snapshot, i);
 		if (reader->n_files > 0 || !reader->asks || reader->asks[i])
 			r = read_live(reader, walk, snapshot, walk_lives(walk)[i]);
 	}

@@ -20,7 +20,7 @@ struct sampler_options {
 	 * supply, or all if it cannot be loaded, comes from the files.
 	 */
 	bool bpf;
-	bool no_bpf; /* nor later, by sampler_load_bpf() */
+	bool no_bpf; /* nor later, by sampler_use_bpf() */
 };
 
 /* What the agent itself cost, since the sampler was made. */
@@ -40,11 +40,6 @@ int sampler_new(const struct root *root, const struct sampler_options *options,
 		struct sampler **ret_sampler);
 void sampler_free(struct sampler *sampler);
 const struct hierarchies *sampler_hierarchies(const struct sampler *sampler);
-/*
- * Loads the bpf backend now, if it was not asked for when the sampler was made: for those whose
- * first sample should not wait for it. 0, or -errno with the reason for sampler_bpf().
- */
-int sampler_load_bpf(struct sampler *sampler);
 /*
  * One sample of the `wanted` columns (it is closed over what they need). Rates refer to the sample
  * before. The caller owns the reference in `ret_snapshot`. 0 or -errno.

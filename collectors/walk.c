@@ -283,6 +283,11 @@ static int scan(struct walk *walk, struct live *live, unsigned int h)
 	int r = stat_dir(walk, live, h, &info);
 
 	live->rescan &= ~(1u << h);
+	/* It went while it was looked at: so did what it had, some of it maybe before. */
+	if ((r == -ENOENT || r == -ENODEV) && live->parent) {
+		walk_suspect(live, h);
+		return merge(walk, live, h, &entries);
+	}
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
 	/* The count before the reading: a child made in between is then seen as a change again. */
@@ -304,11 +309,6 @@ bool walk_alive(struct walk *walk, const struct live *live, unsigned int h)
 	struct stat info;
 
 	return stat_dir(walk, live, h, &info) == 0 && info.st_ino == live->node->ids[h];
-}
-
-void walk_suspect(struct live *live, unsigned int h)
-{
-	(live->parent ? live->parent : live)->rescan |= 1u << h;
 }
 
 static void keep_dir(struct walk *walk, struct live *live, unsigned int h)
@@ -510,6 +510,11 @@ int walk_refresh(struct walk *walk, uint32_t changed, uint32_t read_mask, unsign
 	if (rebuilt < 0)
 		forget(walk);
 	return r < 0 ? r : rebuilt;
+}
+
+void walk_suspect(struct live *live, unsigned int h)
+{
+	(live->parent ? live->parent : live)->rescan |= 1u << h;
 }
 
 void walk_children_changed(struct live *live, unsigned int h)

@@ -26,6 +26,8 @@ endfunction()
 
 # One line a program.
 live_program(live_actions)
+live_program(live_bpf_churn)
+live_program(live_bpf_growth)
 live_program(live_bpf_parity)
 live_program(live_bpf_tasks)
 live_program(live_deep)

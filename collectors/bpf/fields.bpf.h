@@ -10,6 +10,9 @@
 
 #include "collectors/bpf/record.h"
 
+#define BPF_READ_memory1(id, member)
+#define BPF_READ_memory2(id, member)
+
 #define READ_IF_THERE(type, pointer, id, member)        \
 	if (bpf_core_field_exists(((type *)0)->member)) \
 		record->values[SLOT_##id] = READ_FIELD(type, pointer, member);

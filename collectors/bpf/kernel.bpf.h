@@ -87,9 +87,26 @@ struct page_counter {
 	unsigned long failcnt, watermark, min, low, high, max;
 };
 
+/*
+ * Sums over the subtree, as of the last flush. Up to 6.9 by enum node_stat_item and
+ * memcg_stat_item; from 6.10 on (ff48c71c26aa) state[], and from 6.1 on (8278f1c7b44d) events[],
+ * have only what memory.stat prints, at places that a table says.
+ */
+struct memcg_vmstats {
+	long state[64];
+	unsigned long events[64];
+};
+
+/* Some of it depends on CONFIG_MEMCG_V1 (6.12, e93d4166b40a), CONFIG_ZSWAP, CONFIG_SWAP. */
 struct mem_cgroup {
 	struct cgroup_subsys_state css;
 	struct page_counter memory, swap, memsw, kmem, tcpmem;
+	unsigned long soft_limit, move_charge_at_immigrate, zswap_max;
+	bool oom_group;
+	bool zswap_writeback; /* 6.8, 501a06fe8e4c */
+	int under_oom, oom_kill_disable, swappiness;
+	struct memcg_vmstats *vmstats;
+	atomic_long_t memory_events[16], memory_events_local[16];
 };
 
 struct cfs_bandwidth {
@@ -111,6 +128,50 @@ struct pids_cgroup {
 	atomic64_t counter, limit;
 	s64 watermark;
 	atomic64_t events[1];
+};
+
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct blkg_iostat {
+	u64 bytes[3], ios[3];
+};
+
+struct blkg_iostat_set {
+	struct blkg_iostat cur;
+};
+
+struct blkcg {
+	struct cgroup_subsys_state css;
+	struct hlist_head blkg_list;
+};
+
+struct device;
+
+struct backing_dev_info {
+	struct device *dev;
+};
+
+struct gendisk {
+	int major, first_minor;
+	struct backing_dev_info *bdi;
+};
+
+struct request_queue {
+	struct gendisk *disk;
+};
+
+struct blkcg_gq {
+	struct request_queue *q;
+	struct hlist_node blkcg_node;
+	struct blkcg *blkcg;
+	bool online;
+	struct blkg_iostat_set iostat;
 };
 
 struct seq_file;
@@ -138,6 +199,19 @@ enum cgroup_subsys_id {
 	cpuset_cgrp_id,
 };
 
+enum memcg_memory_event {
+	MEMCG_LOW = 100,
+	MEMCG_HIGH,
+	MEMCG_MAX,
+	MEMCG_OOM,
+	MEMCG_OOM_KILL,
+	MEMCG_OOM_GROUP_KILL,
+	MEMCG_SWAP_HIGH,
+	MEMCG_SWAP_MAX,
+	MEMCG_SWAP_FAIL,
+	MEMCG_SOCK_THROTTLED, /* 6.19 */
+};
+
 /* include/linux/cgroup-defs.h, since 4.6: the controller's files are there for this cgroup. */
 #define CSS_VISIBLE (1U << 3)
 
@@ -149,6 +223,11 @@ enum cgroup_subsys_id {
 enum flush_kind { FLUSH_NONE, FLUSH_CGROUP, FLUSH_CSS };
 void cgroup_rstat_flush(struct cgroup *cgrp) __ksym __weak;
 void css_rstat_flush(struct cgroup_subsys_state *css) __ksym __weak;
+
+/* Programs that may sleep are not within RCU by themselves: 6.2 (9bb00b2895cb). */
+void bpf_rcu_read_lock(void) __ksym __weak;
+void bpf_rcu_read_unlock(void) __ksym __weak;
+const volatile bool have_rcu = false;
 
 /* Reads a pointer of any type as another one, 6.2 (a35b9af4ec2c); before, memory is copied. */
 void *bpf_rdonly_cast(const void *obj, u32 btf_id) __ksym __weak;

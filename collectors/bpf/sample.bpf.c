@@ -17,17 +17,19 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 const volatile __u32 parts_built = 0;
 const volatile __u32 subsys_id[BPF_PART_COUNT] = {};
 const volatile int flush_kind = FLUSH_NONE;
+/* What is copied of struct memcg_vmstats. */
+const volatile __u32 memstat_at = 0, memstat_size = 0;
 
 struct cg_control control = {};
-
-/* Makes clang describe the type, which the maps only name. */
-const struct cg_record *described __attribute__((unused));
 
 struct record_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	__uint(max_entries, 1);
-	/* Of no type: on 6.1 only maps that both have one, or none, can stand for each other. */
+	/*
+	 * Sizes and no types: up to 6.2 the maps that take this one's place, which have none, would
+	 * not be like it (bpf_map_meta_equal() compared where a timer would be).
+	 */
 	__uint(key_size, sizeof(u32));
 	__uint(value_size, sizeof(struct cg_record));
 };
@@ -39,6 +41,41 @@ struct {
 	__type(key, u32);
 	__array(values, struct record_map);
 } records SEC(".maps");
+
+/* The loader sets the size of a value: that of this kernel's arrays. */
+struct memstat_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__uint(key_size, 4);
+	__uint(value_size, 8);
+};
+
+/* Beside the records, for hierarchies of which memory.stat is wanted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, CG_HIERARCHIES);
+	__type(key, u32);
+	__array(values, struct memstat_map);
+} memstats SEC(".maps");
+
+struct io_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(struct cg_io));
+};
+
+/* Devices, for hierarchies of which io.stat is wanted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, CG_HIERARCHIES);
+	__type(key, u32);
+	__array(values, struct io_map);
+} ios SEC(".maps");
+
+#include "collectors/bpf/part_io.bpf.h"
 
 /* The controller's state of this cgroup, or NULL where it is off. */
 static __always_inline struct cgroup_subsys_state *css_of(struct cgroup *cgrp, u32 id)
@@ -55,15 +92,48 @@ static __always_inline bool wanted(enum bpf_part part)
 	return parts_built >> part & 1 && control.want >> part & 1;
 }
 
+/*
+ * The iterator holds cgroup_mutex, so the controller stays on. The verifier does not know: it takes
+ * a pointer found within RCU for a function that may sleep, one found outside for none at all.
+ */
+static __always_inline void flush_part(struct cgroup *cgrp, enum bpf_part part)
+{
+	struct cgroup_subsys_state *css;
+
+	bpf_rcu_read_lock();
+	css = css_of(cgrp, subsys_id[part]);
+	bpf_rcu_read_unlock();
+	if (css)
+		css_rstat_flush(css);
+}
+
 /* Once at the root, for the whole tree below it. */
 static __always_inline void flush(struct cgroup *cgrp)
 {
 	if (flush_kind == FLUSH_CGROUP) {
-		cgroup_rstat_flush(cgrp);
+		if (wanted(BPF_PART_CPUTIME) || wanted(BPF_PART_MEMSTAT) || wanted(BPF_PART_IO))
+			cgroup_rstat_flush(cgrp);
 	} else if (flush_kind == FLUSH_CSS) {
 		if (wanted(BPF_PART_CPUTIME))
 			css_rstat_flush(&cgrp->self);
+		if (wanted(BPF_PART_MEMSTAT))
+			flush_part(cgrp, BPF_PART_MEMSTAT);
+		if (wanted(BPF_PART_IO))
+			flush_part(cgrp, BPF_PART_IO);
 	}
+}
+
+/* False: it could not be read. */
+static __always_inline bool read_memstat(struct cgroup_subsys_state *css, u32 hierarchy, u32 at)
+{
+	void *map = bpf_map_lookup_elem(&memstats, &hierarchy), *copy;
+	u64 vmstats;
+
+	copy = map ? bpf_map_lookup_elem(map, &at) : NULL;
+	if (!copy)
+		return false;
+	vmstats = READ_FIELD(struct mem_cgroup, css, vmstats);
+	return bpf_probe_read_kernel(copy, memstat_size, (void *)(vmstats + memstat_at)) == 0;
 }
 
 SEC("iter.s/cgroup")
@@ -106,9 +176,20 @@ int sample_cgroup(struct bpf_iter__cgroup *ctx)
 		read_cpu(css, record);
 		record->parts |= 1U << BPF_PART_CPU;
 	}
-	if (wanted(BPF_PART_MEMORY) && (css = css_of(cgrp, subsys_id[BPF_PART_MEMORY]))) {
-		read_memory(css, record);
-		record->parts |= 1U << BPF_PART_MEMORY;
+	css = parts_built >> BPF_PART_MEMORY & 1 ? css_of(cgrp, subsys_id[BPF_PART_MEMORY]) : NULL;
+	if (css)
+		record->parts |= read_memory_parts(css, record, control.want & parts_built);
+	if (css && wanted(BPF_PART_MEMSTAT)) {
+		if (read_memstat(css, hierarchy, at))
+			record->parts |= 1U << BPF_PART_MEMSTAT;
+		else
+			record->ask |= 1U << BPF_PART_MEMSTAT;
+	}
+	if (wanted(BPF_PART_IO) && (css = css_of(cgrp, subsys_id[BPF_PART_IO]))) {
+		if (read_io(css, hierarchy, record))
+			record->parts |= 1U << BPF_PART_IO;
+		else
+			record->ask |= 1U << BPF_PART_IO;
 	}
 	if (wanted(BPF_PART_PIDS) && (css = css_of(cgrp, subsys_id[BPF_PART_PIDS]))) {
 		read_pids(css, record);

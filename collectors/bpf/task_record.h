@@ -21,7 +21,8 @@ enum task_ns {
 };
 
 enum {
-	TASK_HIERARCHIES = 16, /* more of them are told by the files */
+	TASK_HIERARCHIES = 16,	 /* more of them are told by the files */
+	TASK_NAMED_NUMBERS = 64, /* numbers of hierarchies without controllers are below that */
 	TASK_COMM_SIZE = 16,
 };
 

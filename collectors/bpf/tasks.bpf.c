@@ -17,7 +17,10 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
  */
 const volatile __u32 hierarchy_by[TASK_HIERARCHIES] = {};
 const volatile __u32 hierarchy_number[TASK_HIERARCHIES] = {};
-const volatile bool has_named = false;
+const volatile __u32 n_hierarchies = 0, n_named = 0;
+/* Of the number of a hierarchy without controllers its index and 1; 0: it is none of ours. */
+const volatile __u8 named[TASK_NAMED_NUMBERS] = {};
+const volatile bool loads_in_order = false;
 const volatile __s64 boottime_offset_ns = 0;
 
 struct task_control control = {};
@@ -40,10 +43,24 @@ struct {
 	__array(values, struct record_map);
 } records SEC(".maps");
 
-/* What was read before is read before what is read afterwards: an atomic operation that returns. */
+/*
+ * What was read before is read before what is read afterwards: an atomic operation that returns is
+ * a barrier. Where loads stay in order anyway (x86), only the compiler has to be told.
+ */
 static __always_inline void fence(void)
 {
-	__sync_fetch_and_add(&control.fence, 1);
+	if (!loads_in_order)
+		__sync_fetch_and_add(&control.fence, 1);
+	asm volatile("" ::: "memory");
+}
+
+/* A pid's numbers stand in an array, from the outermost namespace on: where that of a level is. */
+static __always_inline u64 offset_of(u32 level)
+{
+	u64 offset = (u64)level * bpf_core_type_size(struct upid___at);
+
+	/* The mask is for the verifier: it holds more than all levels (MAX_PID_NS_LEVEL). */
+	return bpf_core_field_offset(struct pid___at, numbers) + (offset & 1023);
 }
 
 /* A process's or thread's number in the reader's pid namespace; 0 if it has none there. */
@@ -56,9 +73,7 @@ static __always_inline u32 number_of(struct pid___at *pid, u32 level)
 	if (level == 0)
 		return (u32)pid->numbers[0].nr;
 	bpf_core_read(&nr, sizeof(nr),
-		      (void *)pid + bpf_core_field_offset(struct pid___at, numbers) +
-			      (u64)level * bpf_core_type_size(struct upid___at) +
-			      bpf_core_field_offset(struct upid___at, nr));
+		      (void *)pid + offset_of(level) + bpf_core_field_offset(struct upid___at, nr));
 	return (u32)nr;
 }
 
@@ -87,8 +102,7 @@ static __always_inline void set_pid_ns(struct task_record *record, struct pid___
 	}
 	if (pid)
 		bpf_core_read(&ns, sizeof(ns),
-			      (void *)pid + bpf_core_field_offset(struct pid___at, numbers) +
-				      (u64)pid->level * bpf_core_type_size(struct upid___at) +
+			      (void *)pid + offset_of(pid->level) +
 				      bpf_core_field_offset(struct upid___at, ns));
 	if (ns) {
 		bpf_core_read(&inode, sizeof(inode), &ns->ns.inum);
@@ -153,24 +167,26 @@ static __always_inline void set_namespaces(struct task_record *record,
 	set_no_proxied(record);
 }
 
-/* Hierarchies without controllers: all cgroups of the css_set are gone through. */
+/* Hierarchies without controllers: the cgroups of the css_set are gone through. */
 static __always_inline void set_named(struct task_record *record, struct css_set___at *cset)
 {
 	u64 head = (u64)(void *)cset + bpf_core_field_offset(struct css_set___at, cgrp_links);
 	u64 at = (u64)cset->cgrp_links.next;
+	u32 found = 0;
 
-	for (int i = 0; i < 2 * TASK_HIERARCHIES && at && at != head; i++) {
+	for (int i = 0; i < 2 * TASK_HIERARCHIES && at && at != head && found < n_named; i++) {
 		u64 link = at - bpf_core_field_offset(struct cgrp_cset_link___at, cgrp_link);
 		struct cgroup___at *cgrp = (void *)READ_FIELD(struct cgrp_cset_link___at,
 							      (void *)link, cgrp);
 		struct cgroup_root___at *root = (void *)READ_FIELD(struct cgroup___at, cgrp, root);
-		u32 number = (u32)READ_FIELD(struct cgroup_root___at, root, hierarchy_id);
+		u64 number = READ_FIELD(struct cgroup_root___at, root, hierarchy_id);
+		u32 slot = number < TASK_NAMED_NUMBERS ? named[number] : 0;
 
-		for (u32 h = 0; h < TASK_HIERARCHIES; h++) {
-			if (hierarchy_by[h] == TASK_BY_HIERARCHY && hierarchy_number[h] == number)
-				record->cgroups[h] = BPF_CORE_READ(cgrp, kn, id);
+		if (slot && slot <= TASK_HIERARCHIES) {
+			record->cgroups[slot - 1] = BPF_CORE_READ(cgrp, kn, id);
+			found++;
 		}
-		at = (u64)BPF_CORE_READ((struct list_head *)at, next);
+		at = (u64)READ_FIELD(struct list_head, (void *)at, next);
 	}
 }
 
@@ -184,6 +200,8 @@ static __always_inline void set_cgroups(struct task_record *record, struct task_
 	for (u32 h = 0; h < TASK_HIERARCHIES; h++) {
 		u32 by = hierarchy_by[h];
 
+		if (h >= n_hierarchies)
+			break;
 		record->cgroups[h] = 0;
 		if (by == TASK_BY_DEFAULT) {
 			record->cgroups[h] = cset->dfl_cgrp->kn->id;
@@ -196,7 +214,7 @@ static __always_inline void set_cgroups(struct task_record *record, struct task_
 				record->cgroups[h] = css->cgroup->kn->id;
 		}
 	}
-	if (has_named)
+	if (n_named)
 		set_named(record, cset);
 	/* As long as the task has it, it is not taken apart. */
 	fence();

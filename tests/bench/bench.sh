@@ -3,7 +3,9 @@
 # Makes 1,000 and 10,000 cgroups and prints, in one run, what a sample costs: CPU time and system calls
 # a cgroup for cgwatch and for systemd-cgtop, resident memory, and the time of a scrape.
 # Usage: bench.sh BUILD_DIR [CGROUPS …]
+#        bench.sh BUILD_DIR bpf [CGROUPS …]                the sampling pass in the kernel, here and on v2
 #        bench.sh BUILD_DIR ns [ROUNDS]                    4,000 processes in 1,000 namespaces beside lsns
+#        bench.sh BUILD_DIR tasks [ROUNDS]                 the kernel's own pass over them beside readlinkat
 #        bench.sh BUILD_DIR overlay [OVERLAYS [LAYERS]]    what a pass over many overlay mounts costs
 #        bench.sh BUILD_DIR layers [FILES]                 what a writable layer of many files costs
 #        bench.sh BUILD_DIR policies [CGROUPS [POLICIES]]  what policies cost beside the sample they look at
@@ -12,8 +14,27 @@ set -euo pipefail
 build=$1
 shift
 case ${1:-} in
+tasks) exec "$build/bench_bpf_tasks" "${@:2}" ;;
 layers | ns | overlay | reaction) exec "$build/bench_$1" "${@:2}" ;;
 esac
+
+# Here, and on pure cgroup v2 in the emulated machine of the tests, where systemd-cgtop is at home.
+bench_bpf() {
+	local job code=0
+	local -a sizes=("${@:-1000}")
+	[[ $# -eq 0 ]] && sizes=(1000 10000)
+	"$build/bench_bpf" "${sizes[@]}" || code=$?
+	job=$(mktemp /tmp/cgwatch-bench-XXXXXX)
+	echo "exec bench_bpf ${sizes[*]}" >"$job"
+	"${BASH_SOURCE[0]%/*}/../vm/vm.sh" --cache "${VM_CACHE:-$build/vm-cache}" --timeout 3600 --script "$job" -- \
+		"$build/bench_bpf" "$(command -v systemd-cgtop)" || code=$?
+	rm -f "$job"
+	exit "$code"
+}
+
+if [[ ${1:-} == bpf ]]; then
+	bench_bpf "${@:2}"
+fi
 policies=
 if [[ ${1:-} == policies ]]; then
 	policies=${3:-100}

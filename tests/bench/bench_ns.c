@@ -20,92 +20,9 @@
 #include <unistd.h>
 
 #include "collectors/ns_scan.h"
+#include "ns_scene.h"
 
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x00000080
-#endif
-
-enum { GROUPS = 125, MEMBERS = 32, PAUSE_SECONDS = 3 };
-
-static const int every_type = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS |
-			      CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWPID | CLONE_NEWTIME;
-
-static void say_ready(int ready)
-{
-	if (write(ready, "r", 1) != 1)
-		_exit(1);
-}
-
-/* Process 1 of the group: when the bench ends, its end of the pipe does, and all the group with it.
- */
-static void __attribute__((noreturn)) be_group(int hold, int ready)
-{
-	char byte;
-
-	for (int i = 1; i < MEMBERS; i++) {
-		pid_t pid = fork();
-
-		if (pid < 0)
-			_exit(1);
-		if (pid == 0) {
-			close(hold);
-			say_ready(ready);
-			for (;;)
-				pause();
-		}
-	}
-	say_ready(ready);
-	while (read(hold, &byte, 1) < 0 && errno == EINTR)
-		continue;
-	_exit(0);
-}
-
-static int make_group(int hold, int ready)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
-		if (unshare(every_type) < 0) {
-			perror("bench_ns: unshare");
-			_exit(1);
-		}
-		pid = fork();
-		if (pid == 0)
-			be_group(hold, ready);
-		_exit(pid < 0);
-	}
-	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0 ? 0 : -1;
-}
-
-/* The write end of `hold` is the scene: closing it ends all of it. */
-static int make_scene(int *ret_hold)
-{
-	int hold[2], ready[2];
-	char byte;
-
-	if (pipe2(hold, O_CLOEXEC) < 0 || pipe2(ready, O_CLOEXEC) < 0)
-		return -1;
-	for (int i = 0; i < GROUPS; i++) {
-		pid_t pid = fork();
-		int status;
-
-		/* One that has not the write end starts them: else they would hold themselves. */
-		if (pid == 0) {
-			close(hold[1]);
-			_exit(make_group(hold[0], ready[1]) < 0);
-		}
-		if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
-			return -1;
-	}
-	for (int i = 0; i < GROUPS * MEMBERS; i++) {
-		if (read(ready[0], &byte, 1) != 1)
-			return -1;
-	}
-	close(hold[0]);
-	*ret_hold = hold[1];
-	return 0;
-}
+enum { PAUSE_SECONDS = 3 };
 
 static double milliseconds(const struct rusage *usage)
 {
@@ -223,7 +140,7 @@ int main(int argc, char *argv[])
 	double *costs[3], lsns;
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	if (rounds < 1 || make_scene(&hold) < 0) {
+	if (rounds < 1 || ns_scene_make(&hold) < 0) {
 		fprintf(stderr, "bench_ns: no scene (needs root)\n");
 		return 1;
 	}
@@ -236,8 +153,8 @@ int main(int argc, char *argv[])
 		costs[2][i] = cost_of_child(false, all, 0);
 	}
 	lsns = median(costs[0], rounds);
-	printf("== %d processes in %d namespaces, medians of %d\n", GROUPS * MEMBERS,
-	       GROUPS * NS_TYPE_COUNT, rounds);
+	printf("== %d processes in %d namespaces, medians of %d\n",
+	       NS_SCENE_GROUPS * NS_SCENE_MEMBERS, NS_SCENE_GROUPS * NS_TYPE_COUNT, rounds);
 	printf("%-44s cpu_ms %8.1f\n", "lsns", lsns);
 	print("cgwatch, fresh (bar: 8)", median(costs[1], rounds), lsns);
 	print("cgwatch, fresh, holders, details, all names", median(costs[2], rounds), lsns);
