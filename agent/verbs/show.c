@@ -228,7 +228,7 @@ static int start_watch(struct sampler *sampler, struct shown *shown)
 {
 	const char *reason;
 
-	sampler_load_bpf(sampler);
+	sampler_use_bpf(sampler, true);
 	sampler_bpf(sampler, &reason);
 	snprintf(shown->no_latency, sizeof(shown->no_latency), "%s", reason);
 	return sampler_watch(sampler, UINT32_MAX, &shown->serial, 1);

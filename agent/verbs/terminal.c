@@ -135,7 +135,7 @@ static void load_bpf(struct terminal *terminal)
 {
 	const char *reason;
 
-	sampler_load_bpf(terminal->sampler);
+	sampler_use_bpf(terminal->sampler, true);
 	sampler_bpf(terminal->sampler, &reason);
 	pthread_mutex_lock(&terminal->mutex);
 	snprintf(terminal->no_latency, sizeof(terminal->no_latency), "%s", reason);
