@@ -59,6 +59,7 @@ static int take_over(struct agent *agent, struct config *config, struct policy_s
 	if (config->backend != agent->config.backend) {
 		sampler_use_bpf(agent->sampler, config->backend != BACKEND_FILES);
 		backend_log(agent->sampler, config->backend);
+		agent_inventory_stop(agent); /* its passes over processes, likewise */
 	}
 	policy_set_unref(agent->policies);
 	agent->policies = policy_set_ref(policies);

@@ -87,11 +87,9 @@ static void add_passes(struct self_builder *builder, const struct bpf_sample_sta
 
 static void add_latency(struct self_builder *builder, const struct sampler *sampler)
 {
-	const struct bpf_program_status *programs;
 	struct bpf_latency_stats stats;
 	const char *reason;
 	const struct bpf_latency *latency = sampler_latency(sampler, &reason);
-	size_t n;
 
 	if (!latency)
 		return;
@@ -106,16 +104,12 @@ static void add_latency(struct self_builder *builder, const struct sampler *samp
 	self_add(builder, "cgwatch_bpf_watched_map_bytes",
 		 "Memory of the maps of waiting times and traffic.", SELF_GAUGE,
 		 (double)stats.memory_bytes);
-	programs = bpf_latency_programs(latency, &n);
-	self_add_programs(builder, programs, n);
 }
 
 /* Of the inventory: apart, since it goes on a beat of its own. */
 static void add_tasks(struct self_builder *builder, const struct agent *agent)
 {
-	const struct bpf_program_status *programs;
 	struct inventory_stats stats = { 0 };
-	size_t n = 0;
 
 	if (!agent->tasks)
 		return;
@@ -133,17 +127,35 @@ static void add_tasks(struct self_builder *builder, const struct agent *agent)
 		 SELF_GAUGE, (double)stats.tasks.tasks);
 	self_add(builder, "cgwatch_bpf_task_map_bytes", "Memory of the map of tasks.", SELF_GAUGE,
 		 (double)stats.tasks.memory_bytes);
-	programs = bpf_tasks_programs(agent->tasks, &n);
-	self_add_programs(builder, programs, n);
-	add_latency(builder, agent->sampler);
+}
+
+/* Whoever has them: one family. */
+static void add_programs(struct self_builder *builder, const struct agent *agent)
+{
+	const char *reason;
+	const struct bpf_sample *sample = sampler_bpf(agent->sampler, &reason);
+	const struct bpf_latency *latency = sampler_latency(agent->sampler, &reason);
+	const struct bpf_program_status *programs;
+	size_t n;
+
+	if (sample) {
+		programs = bpf_sample_programs(sample, &n);
+		self_add_programs(builder, programs, n);
+	}
+	if (agent->tasks) {
+		programs = bpf_tasks_programs(agent->tasks, &n);
+		self_add_programs(builder, programs, n);
+	}
+	if (latency) {
+		programs = bpf_latency_programs(latency, &n);
+		self_add_programs(builder, programs, n);
+	}
 }
 
 void self_add_bpf(struct self_builder *builder, const struct agent *agent)
 {
 	struct backend_summary summary;
 	struct sampler_stats stats;
-	const struct bpf_program_status *programs;
-	const struct bpf_latency *latency;
 	const struct bpf_sample *sample;
 	const char *reason;
 	size_t n = 0;
@@ -161,14 +173,9 @@ void self_add_bpf(struct self_builder *builder, const struct agent *agent)
 	if (bpf_sample_metrics(sample, &builder->metrics, &n) == 0)
 		add_missing(builder, sampler_hierarchies(agent->sampler), builder->metrics, n);
 	add_passes(builder, &stats.bpf_stats);
-	programs = bpf_sample_programs(sample, &n);
-	self_add_programs(builder, programs, n);
 	add_tasks(builder, agent);
-	latency = sampler_latency(agent->sampler, &reason);
-	if (latency) {
-		programs = bpf_latency_programs(latency, &n);
-		self_add_programs(builder, programs, n);
-	}
+	add_latency(builder, agent->sampler);
+	add_programs(builder, agent);
 }
 
 #endif

@@ -87,6 +87,7 @@ static struct bpf_sample *load_bpf(struct sampler *sampler)
 bool sampler_use_bpf(struct sampler *sampler, bool bpf)
 {
 	/* Kept while it is not in use: what it took to load it may be gone by now. */
+	bpf &= !sampler->no_bpf;
 	sampler->bpf = bpf ? load_bpf(sampler) : NULL;
 	if (!bpf)
 		snprintf(sampler->bpf_reason, sizeof(sampler->bpf_reason), "it is switched off");
@@ -149,12 +150,6 @@ void sampler_load_latency(struct sampler *sampler)
 						  sizeof(sampler->latency_reason)) < 0;
 	if (sampler->latency_failed)
 		sampler->latency = NULL;
-}
-
-int sampler_load_bpf(struct sampler *sampler)
-{
-	return sampler->bpf || (!sampler->no_bpf && sampler_use_bpf(sampler, true)) ? 0
-										    : -EOPNOTSUPP;
 }
 
 const struct hierarchies *sampler_hierarchies(const struct sampler *sampler)

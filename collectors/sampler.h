@@ -20,7 +20,7 @@ struct sampler_options {
 	 * supply, or all if it cannot be loaded, comes from the files.
 	 */
 	bool bpf;
-	bool no_bpf; /* nor later, by sampler_load_bpf() */
+	bool no_bpf; /* nor later, by sampler_use_bpf() */
 };
 
 /* What the agent itself cost, since the sampler was made. */
@@ -57,8 +57,6 @@ void sampler_get_stats(const struct sampler *sampler, struct sampler_stats *ret_
  * Whether it is in use then.
  */
 bool sampler_use_bpf(struct sampler *sampler, bool bpf);
-/* The same as with true, unless the options said `no_bpf`. 0, or -EOPNOTSUPP. */
-int sampler_load_bpf(struct sampler *sampler);
 /* The bpf backend, or NULL with one line about why there is none in `ret_reason`. Borrowed. */
 const struct bpf_sample *sampler_bpf(const struct sampler *sampler, const char **ret_reason);
 /*

@@ -231,7 +231,7 @@ static int watch_shown(struct context *context, struct sampler *sampler,
 	if (options->everything || !metric_set_watched(&options->set) ||
 	    root_is_recorded(context->root))
 		return 0;
-	if (sampler_load_bpf(sampler) < 0)
+	if (!sampler_use_bpf(sampler, true))
 		return 0; /* the cells say that there is nothing */
 	r = sampler_sample(sampler, &none, &snapshot);
 	if (r < 0)

@@ -226,7 +226,7 @@ static int find_inventory(struct context *context, struct sampler *sampler,
 /* How long it waits is counted only from now on: between the two samples. */
 static int start_watch(struct sampler *sampler, struct shown *shown)
 {
-	bool bpf = sampler_load_bpf(sampler) == 0;
+	bool bpf = sampler_use_bpf(sampler, true);
 	int r = sampler_watch(sampler, UINT32_MAX, &shown->serial, 1);
 	const char *reason;
 

@@ -166,7 +166,7 @@ static void start_rest(struct terminal *terminal)
 	if (root_is_recorded(root))
 		return;
 	/* Without them the keeper reads /proc, and nobody need be told. */
-	if (sampler_load_bpf(terminal->sampler) == 0)
+	if (sampler_use_bpf(terminal->sampler, true))
 		bpf_tasks_new(root, hierarchies, &terminal->tasks, reason, sizeof(reason));
 	options.tasks = terminal->tasks;
 	if (inventory_keeper_new(root, hierarchies, &options, &keeper) < 0)

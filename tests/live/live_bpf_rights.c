@@ -161,7 +161,7 @@ static void agent_without_admin(void **state)
 
 /* ---- a tree that outgrows its map when there can be no larger one ---- */
 
-enum { MANY = 1500 };
+enum { MANY = 1500, CROWDED = 105 };
 
 static char top[128];
 
@@ -230,20 +230,27 @@ static int count_ours(struct sampler *sampler)
 static int outgrow(void)
 {
 	const struct sampler_options options = { .bpf = true };
-	struct sampler_stats stats;
+	struct sampler_stats before, stats;
 	struct sampler *sampler;
 	struct root *root;
 
 	if (root_new(NULL, &root) < 0 || sampler_new(root, &options, &sampler) < 0)
 		return 100;
-	if (count_ours(sampler) != 0 || give_up_all(root) < 0 || many_make() < 0)
+	if (count_ours(sampler) != 0)
+		return 104;
+	sampler_get_stats(sampler, &before);
+	/* Then the map has room for ours as well. */
+	if (before.nodes > MANY)
+		return CROWDED;
+	if (give_up_all(root) < 0 || many_make() < 0)
 		return 101;
 	for (int i = 0; i < 3; i++) {
 		if (count_ours(sampler) != MANY)
 			return 102;
 	}
 	sampler_get_stats(sampler, &stats);
-	return free_for_all() || (stats.bpf_stats.failures > 0 && stats.bpf_stats.grown == 0)
+	return free_for_all() || (stats.bpf_stats.failures > 0 &&
+				  stats.bpf_stats.grown == before.bpf_stats.grown)
 		       ? PASSES
 		       : 103;
 }
@@ -260,6 +267,10 @@ static void no_room(void **state)
 		_exit(outgrow());
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == CROWDED) {
+		print_message("skipped: this machine has too many cgroups already\n");
+		skip();
+	}
 	assert_int_equal(WEXITSTATUS(status), PASSES);
 }
 
