@@ -27,7 +27,7 @@ static __always_inline void read_memory1(struct cgroup_subsys_state *css, struct
 {
 #include "core/metrics.def"
 	record->values[SLOT_MEMORY_USE_HIERARCHY] = 1; /* always, from 5.11 on (bef8620cd8e0) */
-	record->values[SLOT_MEMORY_MOVE_CHARGE] = 0;   /* always, from 6.13 on (e548ad4a7cbf) */
+	record->values[SLOT_MEMORY_MOVE_CHARGE] = 0;   /* always, from 6.13 on */
 	READ_IF_THERE(struct mem_cgroup, css, MEMORY_MOVE_CHARGE, move_charge_at_immigrate)
 	if (bpf_core_field_exists(((struct mem_cgroup *)0)->under_oom))
 		record->values[SLOT_MEMORY_UNDER_OOM] = READ_FIELD(struct mem_cgroup, css,

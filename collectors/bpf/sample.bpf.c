@@ -26,7 +26,7 @@ struct record_map {
 	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	__uint(max_entries, 1);
 	/*
-	 * Sizes and no types: up to 6.2 the maps that take this one's place, which have none, would
+	 * Sizes and no types: before 6.2 the maps that take this one's place, which have none, would
 	 * not be like it (bpf_map_meta_equal() compared where a timer would be).
 	 */
 	__uint(key_size, sizeof(u32));
