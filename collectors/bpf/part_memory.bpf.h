@@ -105,6 +105,12 @@ static __always_inline void read_memlocal(struct cgroup_subsys_state *css, struc
 	MEMORY_EVENT(SLOT_MEMORY_EVENTS_LOCAL_SOCK_THROTTLED, MEMCG_SOCK_THROTTLED)
 }
 
+/* Those of the controller's state: any may be left out of the program. */
+enum {
+	MEMORY_PARTS = 1 << BPF_PART_MEMORY | 1 << BPF_PART_MEMORY1 | 1 << BPF_PART_MEMORY2 |
+		       1 << BPF_PART_MEMEVENTS | 1 << BPF_PART_MEMLOCAL | 1 << BPF_PART_MEMSTAT,
+};
+
 /* All of these that are wanted; the bits of those that were read. */
 static __always_inline u32 read_memory_parts(struct cgroup_subsys_state *css,
 					     struct cg_record *record, u32 want)
