@@ -499,7 +499,7 @@ static __always_inline void find_full(struct task_struct___ev *victim, struct oo
 	}
 }
 
-/* Since 6.8 and in stable kernels with the task (72ba14deb40a), before with its pid only. */
+/* Since 6.9 and in stable kernels with the task (72ba14deb40a), before with its pid only. */
 SEC("tp_btf/mark_victim")
 int BPF_PROG(on_victim, struct task_struct___ev *victim)
 {
