@@ -116,26 +116,32 @@ static void count_kill(struct agent_kernel_events *own, const char *path)
 	row->n++;
 }
 
-/* Whether one more line of the kind may be written in this second. */
-static bool may_say(struct agent_kernel_events *own, const struct kernel_event *event)
+/* A second for lines begins anew. */
+static void begin_second(struct agent_kernel_events *own)
 {
 	uint64_t second = clock_ns(CLOCK_BOOTTIME) / 1000000000;
 
-	if (second != own->second) {
-		if (own->unsaid)
-			log_warning("events from the kernel: %llu more kills and writes of limits "
-				    "were not logged: no more than %d of a kind in a second",
-				    (unsigned long long)own->unsaid, LINES_MOST);
-		own->unsaid = 0;
-		own->second = second;
-		memset(own->lines, 0, sizeof(own->lines));
+	if (second == own->second)
+		return;
+	if (own->unsaid)
+		log_warning("events from the kernel: %llu more kills and writes of limits were not "
+			    "logged: no more than %d of a kind in a second",
+			    (unsigned long long)own->unsaid, LINES_MOST);
+	own->unsaid = 0;
+	own->second = second;
+	memset(own->lines, 0, sizeof(own->lines));
+}
+
+/* Whether one more line of the kind may be written in this second. */
+static bool may_say(struct agent_kernel_events *own, const struct kernel_event *event)
+{
+	begin_second(own);
+	if (own->lines[event->kind] >= LINES_MOST) {
+		own->unsaid++;
+		return false;
 	}
-	if (own->lines[event->kind] < LINES_MOST) {
-		own->lines[event->kind]++;
-		return true;
-	}
-	own->unsaid++;
-	return false;
+	own->lines[event->kind]++;
+	return true;
 }
 
 /* Kills and limits that were written by hand are what one looks for afterwards. */
@@ -409,6 +415,7 @@ void agent_kernel_events_tick(struct agent *agent)
 	if (!own->events)
 		return;
 	bpf_events_set_tree(own->events, agent->latest->tree);
+	begin_second(own);
 	tell_waiting(agent);
 	if (own->source)
 		return;
