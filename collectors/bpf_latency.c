@@ -399,6 +399,7 @@ int bpf_latency_fill(struct bpf_latency *latency, struct walk *walk, struct snap
 
 	if (r < 0)
 		return r;
+	bpf_latency_give_up(latency);
 	for (int i = 0; i < LAT_SLOTS; i++) {
 		if (latency->slots[i].serial)
 			order[n++] = &latency->slots[i];

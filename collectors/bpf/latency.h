@@ -28,6 +28,12 @@ struct lat_key {
 	__u32 hierarchy, pad;
 };
 
+/* A wait that goes on: since when (CLOCK_MONOTONIC, ns), and whose. */
+struct lat_started {
+	__u64 at;
+	struct lat_key key;
+};
+
 /* Where it is counted; void if the slot is somebody else's by now (another serial). */
 struct lat_watch {
 	__u32 slot, serial;
