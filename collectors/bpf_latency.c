@@ -432,6 +432,6 @@ void bpf_latency_get_stats(const struct bpf_latency *latency, struct bpf_latency
 	*ret_stats = latency->stats;
 	ret_stats->lost += bpf_latency_lost(latency);
 	ret_stats->memory_bytes = latency->shared_bytes + LAT_TASKS * (element + 16) +
-				  LAT_REQUESTS * (element + 32) + LAT_STALLS * (element + 32) +
+				  LAT_REQUESTS * (element + 40) + LAT_STALLS * (element + 40) +
 				  latency->ids.n * (element + 24) + LAT_IDS * 16;
 }

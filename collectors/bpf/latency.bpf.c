@@ -124,13 +124,16 @@ int BPF_PROG(block_issue, struct request___wait *rq)
 {
 	struct cgroup___wait *cgrp = cgroup_of_request(rq);
 	struct lat_started started;
+	struct lat_watch *watch;
 	u64 key = (u64)rq;
 
 	if (!cgrp)
 		return 0;
 	started.key = key_of(cgrp);
-	if (!bpf_map_lookup_elem(&watched, &started.key))
+	watch = bpf_map_lookup_elem(&watched, &started.key);
+	if (!watch)
 		return 0;
+	started.watch = *watch;
 	started.at = bpf_ktime_get_ns();
 	if (bpf_map_update_elem(&requests, &key, &started, BPF_NOEXIST) == 0)
 		return 0;
@@ -170,7 +173,7 @@ int BPF_PROG(block_complete, struct request___wait *rq, int error, unsigned int 
 		count_lost();
 		return 0;
 	}
-	slot = slot_of_key(&copy.key);
+	slot = slot_of_watch(&copy.watch);
 	if (slot)
 		count_time(slot, LAT_BLOCK_IO, bpf_ktime_get_ns() - copy.at);
 	return 0;
@@ -250,13 +253,16 @@ static __always_inline int stall_begin(u32 kind)
 	struct task_struct___wait *task = (void *)bpf_get_current_task_btf();
 	struct cgroup___wait *cgrp = cgroup_of(task, &memory_tree);
 	struct lat_started started;
+	struct lat_watch *watch;
 	u64 key = stall_key(task, kind);
 
 	if (!cgrp)
 		return 0;
 	started.key = key_of(cgrp);
-	if (!bpf_map_lookup_elem(&watched, &started.key))
+	watch = bpf_map_lookup_elem(&watched, &started.key);
+	if (!watch)
 		return 0;
+	started.watch = *watch;
 	started.at = bpf_ktime_get_ns();
 	if (bpf_map_update_elem(&stalls, &key, &started, BPF_ANY) < 0)
 		count_lost();
@@ -274,7 +280,7 @@ static __always_inline int stall_end(u32 kind)
 		return 0;
 	copy = *started;
 	bpf_map_delete_elem(&stalls, &key);
-	slot = slot_of_key(&copy.key);
+	slot = slot_of_watch(&copy.watch);
 	if (slot)
 		count_time(slot, kind, bpf_ktime_get_ns() - copy.at);
 	return 0;

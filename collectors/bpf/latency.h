@@ -28,12 +28,6 @@ struct lat_key {
 	__u32 hierarchy, pad;
 };
 
-/* A wait that goes on: since when (CLOCK_MONOTONIC, ns), and whose. */
-struct lat_started {
-	__u64 at;
-	struct lat_key key;
-};
-
 /* Where it is counted; void if the slot is somebody else's by now (another serial). */
 struct lat_watch {
 	__u32 slot, serial;
@@ -42,6 +36,13 @@ struct lat_watch {
 struct lat_histogram {
 	__u64 buckets[LAT_BUCKETS];
 	__u64 sum_ns;
+};
+
+/* A wait that goes on: since when (CLOCK_MONOTONIC, ns), whose, and where it will be counted. */
+struct lat_started {
+	__u64 at;
+	struct lat_key key;
+	struct lat_watch watch;
 };
 
 /* What happened in one watched cgroup and below. */
