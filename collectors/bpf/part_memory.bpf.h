@@ -13,7 +13,7 @@
 #define BPF_READ_cpu(id, member)
 #define BPF_READ_pids(id, member)
 
-#define BPF_READ_memory(id, member) READ_IF_THERE(struct mem_cgroup, css, id, member)
+#define BPF_READ_memory(id, member) READ_IF_THERE(mem_cgroup, css, id, member)
 static __always_inline void read_memory(struct cgroup_subsys_state *css, struct cg_record *record)
 {
 #include "core/metrics.def"
@@ -22,13 +22,13 @@ static __always_inline void read_memory(struct cgroup_subsys_state *css, struct 
 #define BPF_READ_memory(id, member)
 
 #undef BPF_READ_memory1
-#define BPF_READ_memory1(id, member) READ_IF_THERE(struct mem_cgroup, css, id, member)
+#define BPF_READ_memory1(id, member) READ_IF_THERE(mem_cgroup, css, id, member)
 static __always_inline void read_memory1(struct cgroup_subsys_state *css, struct cg_record *record)
 {
 #include "core/metrics.def"
 	record->values[SLOT_MEMORY_USE_HIERARCHY] = 1; /* always, from 5.11 on (bef8620cd8e0) */
 	record->values[SLOT_MEMORY_MOVE_CHARGE] = 0;   /* always, from 6.13 on (e548ad4a7cbf) */
-	READ_IF_THERE(struct mem_cgroup, css, MEMORY_MOVE_CHARGE, move_charge_at_immigrate)
+	READ_IF_THERE(mem_cgroup, css, MEMORY_MOVE_CHARGE, move_charge_at_immigrate)
 	if (bpf_core_field_exists(((struct mem_cgroup *)0)->under_oom))
 		record->values[SLOT_MEMORY_UNDER_OOM] = READ_FIELD(struct mem_cgroup, css,
 								   under_oom) != 0;
@@ -37,16 +37,16 @@ static __always_inline void read_memory1(struct cgroup_subsys_state *css, struct
 #define BPF_READ_memory1(id, member)
 
 #undef BPF_READ_memory2
-#define BPF_READ_memory2(id, member) READ_IF_THERE(struct mem_cgroup, css, id, member)
+#define BPF_READ_memory2(id, member) READ_IF_THERE(mem_cgroup, css, id, member)
 static __always_inline void read_memory2(struct cgroup_subsys_state *css, struct cg_record *record)
 {
 #include "core/metrics.def"
-	READ_IF_THERE(struct mem_cgroup, css, MEMORY_SWAP_CURRENT, swap.usage.counter)
-	READ_IF_THERE(struct mem_cgroup, css, MEMORY_SWAP_HIGH, swap.high)
-	READ_IF_THERE(struct mem_cgroup, css, MEMORY_SWAP_MAX, swap.max)
-	READ_IF_THERE(struct mem_cgroup, css, MEMORY_SWAP_PEAK, swap.watermark)
-	READ_IF_THERE(struct mem_cgroup, css, MEMORY_ZSWAP_MAX, zswap_max)
-	READ_IF_THERE(struct mem_cgroup, css, MEMORY_ZSWAP_WRITEBACK, zswap_writeback)
+	READ_IF_THERE(mem_cgroup, css, MEMORY_SWAP_CURRENT, swap.usage.counter)
+	READ_IF_THERE(mem_cgroup, css, MEMORY_SWAP_HIGH, swap.high)
+	READ_IF_THERE(mem_cgroup, css, MEMORY_SWAP_MAX, swap.max)
+	READ_IF_THERE(mem_cgroup, css, MEMORY_SWAP_PEAK, swap.watermark)
+	READ_IF_THERE(mem_cgroup, css, MEMORY_ZSWAP_MAX, zswap_max)
+	READ_IF_THERE(mem_cgroup, css, MEMORY_ZSWAP_WRITEBACK, zswap_writeback)
 }
 #undef BPF_READ_memory2
 #define BPF_READ_memory2(id, member)
@@ -69,13 +69,20 @@ static __always_inline void read_memory2(struct cgroup_subsys_state *css, struct
 
 enum { MEMORY_EVENTS_ROOM = 16 };
 
-/* The whole array in one go: on 6.1 each reading of a controller's state is a call. */
-#define MEMORY_EVENTS_READ(member)                                                   \
-	u64 events[MEMORY_EVENTS_ROOM] = {};                                         \
-	u32 size = bpf_core_field_size(((struct mem_cgroup *)0)->member);            \
-                                                                                     \
-	bpf_probe_read_kernel(events, size < sizeof(events) ? size : sizeof(events), \
-			      (void *)css + bpf_core_field_offset(struct mem_cgroup, member));
+/* The whole array in one go, from the block if that has it. */
+#define MEMORY_EVENTS_READ(member)                                                     \
+	u64 copy[MEMORY_EVENTS_ROOM] = {}, *events = copy;                             \
+	u32 size = bpf_core_field_size(((struct mem_cgroup *)0)->member);              \
+	u32 place = bpf_core_field_offset(struct mem_cgroup, member) -                 \
+		    bpf_core_field_offset(struct mem_cgroup, FIRST_mem_cgroup);        \
+                                                                                       \
+	if (place < BLOCK_BYTES - sizeof(copy) &&                                      \
+	    place + size <= BLOCK_SIZE(mem_cgroup, FIRST_mem_cgroup, LAST_mem_cgroup)) \
+		events = (void *)block + place;                                        \
+	else                                                                           \
+		bpf_probe_read_kernel(copy, size < sizeof(copy) ? size : sizeof(copy), \
+				      (void *)css +                                    \
+					      bpf_core_field_offset(struct mem_cgroup, member));
 
 static __always_inline void read_memevents(struct cgroup_subsys_state *css,
 					   struct cg_record *record)
