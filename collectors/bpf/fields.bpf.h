@@ -17,7 +17,7 @@
 #define FIRST_task_group  shares
 #define LAST_task_group	  cfs_bandwidth.burst_time
 #define FIRST_mem_cgroup  memory
-#define LAST_mem_cgroup	  memory_events_local
+#define LAST_mem_cgroup	  swap
 #define FIRST_pids_cgroup counter
 #define LAST_pids_cgroup  watermark
 

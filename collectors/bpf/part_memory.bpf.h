@@ -69,20 +69,13 @@ static __always_inline void read_memory2(struct cgroup_subsys_state *css, struct
 
 enum { MEMORY_EVENTS_ROOM = 16 };
 
-/* The whole array in one go, from the block if that has it. */
-#define MEMORY_EVENTS_READ(member)                                                     \
-	u64 copy[MEMORY_EVENTS_ROOM] = {}, *events = copy;                             \
-	u32 size = bpf_core_field_size(((struct mem_cgroup *)0)->member);              \
-	u32 place = bpf_core_field_offset(struct mem_cgroup, member) -                 \
-		    bpf_core_field_offset(struct mem_cgroup, FIRST_mem_cgroup);        \
-                                                                                       \
-	if (place < BLOCK_BYTES - sizeof(copy) &&                                      \
-	    place + size <= BLOCK_SIZE(mem_cgroup, FIRST_mem_cgroup, LAST_mem_cgroup)) \
-		events = (void *)block + place;                                        \
-	else                                                                           \
-		bpf_probe_read_kernel(copy, size < sizeof(copy) ? size : sizeof(copy), \
-				      (void *)css +                                    \
-					      bpf_core_field_offset(struct mem_cgroup, member));
+/* The whole array in one go: on 6.1 each reading of a controller's state is a call. */
+#define MEMORY_EVENTS_READ(member)                                                   \
+	u64 events[MEMORY_EVENTS_ROOM] = {};                                         \
+	u32 size = bpf_core_field_size(((struct mem_cgroup *)0)->member);            \
+                                                                                     \
+	bpf_probe_read_kernel(events, size < sizeof(events) ? size : sizeof(events), \
+			      (void *)css + bpf_core_field_offset(struct mem_cgroup, member));
 
 static __always_inline void read_memevents(struct cgroup_subsys_state *css,
 					   struct cg_record *record)
@@ -119,6 +112,8 @@ static __always_inline u32 read_memory_parts(struct cgroup_subsys_state *css,
 	const u32 all = 1U << BPF_PART_MEMORY | 1U << BPF_PART_MEMORY1 | 1U << BPF_PART_MEMORY2 |
 			1U << BPF_PART_MEMEVENTS | 1U << BPF_PART_MEMLOCAL;
 
+	if (want & (1U << BPF_PART_MEMORY | 1U << BPF_PART_MEMORY1 | 1U << BPF_PART_MEMORY2))
+		BLOCK_LOAD(mem_cgroup, FIRST_mem_cgroup, LAST_mem_cgroup, css);
 	if (want & 1U << BPF_PART_MEMORY)
 		read_memory(css, record);
 	if (want & 1U << BPF_PART_MEMORY1)

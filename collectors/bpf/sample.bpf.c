@@ -131,7 +131,7 @@ static __always_inline bool read_memstat(struct cgroup_subsys_state *css, u32 hi
 	copy = map ? bpf_map_lookup_elem(map, &at) : NULL;
 	if (!copy)
 		return false;
-	vmstats = READ_BLOCK(mem_cgroup, FIRST_mem_cgroup, LAST_mem_cgroup, css, vmstats);
+	vmstats = READ_FIELD(struct mem_cgroup, css, vmstats);
 	return bpf_probe_read_kernel(copy, memstat_size, (void *)(vmstats + memstat_at)) == 0;
 }
 
@@ -197,8 +197,6 @@ int sample_cgroup(struct bpf_iter__cgroup *ctx)
 		record->parts |= 1U << BPF_PART_CPU;
 	}
 	css = parts_built >> BPF_PART_MEMORY & 1 ? css_of(cgrp, subsys_id[BPF_PART_MEMORY]) : NULL;
-	if (css)
-		BLOCK_LOAD(mem_cgroup, FIRST_mem_cgroup, LAST_mem_cgroup, css);
 	if (css)
 		record->parts |= read_memory_parts(css, record, control.want & parts_built);
 	if (css && wanted(BPF_PART_MEMSTAT)) {
