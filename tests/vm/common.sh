@@ -259,8 +259,8 @@ vm_diagnose() {
 
 vm_once() {
 	local status=0 filter start=$SECONDS vm_stuck=''
-	local -a cpus=(-accel tcg,thread=multi -smp 2)
-	[[ $clock == real ]] || cpus=(-accel tcg,thread=single -smp 1 -icount shift=0,sleep=off)
+	local -a cpus=(-accel "tcg,thread=multi" -smp 2)
+	[[ $clock == real ]] || cpus=(-accel "tcg,thread=single" -smp 1 -icount "shift=0,sleep=off")
 	rm -f "$scratch/console"
 	vm_filter <"$scratch/pipe" &
 	filter=$!
