@@ -13,6 +13,9 @@
 #define BPF_READ_memory1(id, member)
 #define BPF_READ_memory2(id, member)
 
+/* Of BLOCK_LOAD(). */
+__u64 block[BLOCK_BYTES / sizeof(__u64)] SEC(".data.block");
+
 /* The range of each structure that BLOCK_LOAD() copies: from one member to the end of another. */
 #define FIRST_task_group  shares
 #define LAST_task_group	  cfs_bandwidth.burst_time

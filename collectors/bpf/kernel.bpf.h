@@ -314,7 +314,6 @@ const volatile bool have_rdonly_cast = false;
  * so that a program's one block is enough.
  */
 enum { BLOCK_BYTES = 4096 };
-__u64 block[BLOCK_BYTES / sizeof(__u64)] SEC(".data.block");
 
 /* Bytes from the first member to the end of the last; 0: it has not both, or it is no such range.
  */
