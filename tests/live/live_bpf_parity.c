@@ -471,6 +471,53 @@ static void test_parity(void **state)
 	assert_true(parity->by_files * 3 < parity->nodes);
 }
 
+/* Every hierarchy that has it is told by the bpf backend. */
+static bool is_all_told(const struct parity *parity, enum metric_id id)
+{
+	bool told = false;
+
+	for (size_t i = 0; i < parity->n; i++) {
+		if (parity->tallies[i].status.id != id)
+			continue;
+		if (!parity->tallies[i].status.bpf)
+			return false;
+		told = true;
+	}
+	return told;
+}
+
+/* What it supplies is not read beside it: but for the root and the like, no file is, for any. */
+static void test_unread(void **state)
+{
+	struct parity *parity = *state;
+	unsigned int n = 0, bad = 0;
+
+	for (int id = M_NONE + 1; id < METRIC_COUNT; id++) {
+		struct metric_set wanted = { 0 };
+		struct sampler_stats before, after;
+		struct snapshot *snapshot;
+
+		if (!is_all_told(parity, (enum metric_id)id))
+			continue;
+		metric_set_add(&wanted, (enum metric_id)id);
+		sampler_get_stats(parity->bpf, &before);
+		assert_int_equal(sampler_sample(parity->bpf, &wanted, &snapshot), 0);
+		sampler_get_stats(parity->bpf, &after);
+		snapshot_unref(snapshot);
+		n++;
+		if ((after.reads - before.reads) * 3 < after.nodes)
+			continue;
+		bad++;
+		printf("%s: %llu files were read for %llu cgroups\n",
+		       metric_get((enum metric_id)id)->name,
+		       (unsigned long long)(after.reads - before.reads),
+		       (unsigned long long)after.nodes);
+	}
+	printf("%u metrics looked at one by one\n", n);
+	assert_int_equal(bad, 0);
+	assert_true(n > 0);
+}
+
 static int teardown(void **state)
 {
 	struct parity *parity = *state;
@@ -544,7 +591,8 @@ static int setup(void **state)
 
 int main(void)
 {
-	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_parity) };
+	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_parity),
+						   cmocka_unit_test(test_unread) };
 
 	return cmocka_run_group_tests_name("bpf parity", tests, setup, teardown);
 }
