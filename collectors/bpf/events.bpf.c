@@ -246,6 +246,8 @@ int BPF_PROG(on_attaching, struct cgroup___ev *target, struct task_struct___ev *
 	u32 key = (u32)bpf_get_current_pid_tgid();
 	u64 id;
 
+	/* Of a move that failed, maybe in another hierarchy. */
+	bpf_map_delete_elem(&moves, &key);
 	for (int i = 0; i < KE_SUBSYSTEMS && cgrp && BPF_CORE_READ(cgrp, root) != root; i++)
 		cgrp = cgroup_in(set, subsystem_order[i]);
 	if (!cgrp || BPF_CORE_READ(cgrp, root) != root)
