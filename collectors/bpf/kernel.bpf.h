@@ -151,7 +151,8 @@ struct freezer {
 };
 
 struct bpf_array {
-	void *aux; /* the last member before the elements, also pptrs[] (5.10 to 6.18) */
+	/* Seen on 6.1 and 6.18: the last member before the elements, or before pptrs[]. */
+	void *aux;
 };
 
 struct task_group {
