@@ -219,11 +219,12 @@ int main(int argc, char **argv)
 		good &= measure(&bench, "all watched, fork and exec", turn_latency, storm, rounds);
 		good &= measure(&bench, "another watched, fork and exec", turn_other, storm,
 				rounds);
-		if (bench.disk >= 0)
+		if (bench.disk >= 0) {
 			good &= measure(&bench, "all watched, block I/O", turn_latency, read_blocks,
-					rounds) &
-				measure(&bench, "another watched, block I/O", turn_other,
+					rounds);
+			good &= measure(&bench, "another watched, block I/O", turn_other,
 					read_blocks, rounds);
+		}
 	} else {
 		printf("waiting times: none: %s\n", why);
 	}
