@@ -23,6 +23,7 @@
 #include "core/distribution.h"
 
 #include "live.h"
+#include "live_bpf.h"
 
 /* Between the test and its processes. */
 struct shared {
@@ -673,6 +674,8 @@ int main(void)
 		printf("skipped: needs root\n");
 		return 77;
 	}
+	if (!live_bpf_samples())
+		return 77;
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);
 	if (shared == MAP_FAILED)

@@ -526,7 +526,7 @@ static int setup(void **state)
 		free(list);
 		return 0;
 	}
-	printf("no bpf backend: %s\n", reason);
+	printf("skipped: no bpf backend: %s\n", reason);
 	teardown(state);
 	exit(77);
 }
