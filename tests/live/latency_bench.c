@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "latency_bench.h"
 
+#include "live_bpf.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -161,5 +163,7 @@ int latency_main(int (*tests)(void))
 		printf("skipped: needs root\n");
 		return 77;
 	}
+	if (!live_bpf_samples())
+		return 77;
 	return latency_shared() ? tests() : 1;
 }

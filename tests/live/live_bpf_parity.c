@@ -585,7 +585,7 @@ static int setup(void **state)
 		free(list);
 		return 0;
 	}
-	printf("no bpf backend: %s\n", reason);
+	printf("skipped: no bpf backend: %s\n", reason);
 	teardown(state);
 	exit(77);
 }
