@@ -46,9 +46,27 @@ int context_usage(const struct context *context, const char *format, ...)
 	return EXIT_USAGE;
 }
 
+/* Options of cgwatch itself are easily written behind the verb. */
+static bool is_before_verb(const char *word)
+{
+	static const char *const options[] = { "--root", "--state", "--max-fds", "--backend" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		size_t length = strlen(options[i]);
+
+		if (strncmp(word, options[i], length) == 0 &&
+		    (word[length] == '\0' || word[length] == '='))
+			return true;
+	}
+	return false;
+}
+
 int context_bad_option(const struct context *context)
 {
 	const char *word = context->argv[optind - 1];
+
+	if (is_before_verb(word))
+		return context_usage(context, "%s: this option stands before the verb", word);
 
 	/* Inside a cluster of short options getopt has not moved on yet. */
 	if (word[0] != '-' && optopt)

@@ -130,6 +130,11 @@ static void draw_time(const struct kernel_event *event, struct canvas *canvas, s
 			      (int)(event->realtime_ns / 1000000 % 1000));
 }
 
+/* Kinds that come once a hierarchy. */
+static const uint32_t of_each_hierarchy = FEED_KIND(KERNEL_EVENT_CREATED) |
+					  FEED_KIND(KERNEL_EVENT_REMOVED) |
+					  FEED_KIND(KERNEL_EVENT_ATTACHED);
+
 static void draw_row(const struct kernel_event *event, struct canvas *canvas, struct rect line)
 {
 	int cgroup = cgroup_width(line.width), x = line.x + TIME_WIDTH;
@@ -149,6 +154,13 @@ static void draw_row(const struct kernel_event *event, struct canvas *canvas, st
 			event->path ? ROLE_DEFAULT : ROLE_MISSING);
 	x += cgroup;
 	strbuf_clear(&safe);
+	/* On v1 the same happens in several hierarchies. */
+	if (event->hierarchy && strcmp(event->hierarchy, "unified") != 0 &&
+	    (FEED_KIND(event->kind) & of_each_hierarchy)) {
+		strbuf_add_char(&words, '[');
+		escape_terminal_append(&words, event->hierarchy, strlen(event->hierarchy));
+		strbuf_add_string(&words, "] ");
+	}
 	kernel_event_describe(event, &words);
 	canvas_text_cut(canvas, x, line.y, line.x + line.width - x, words.data ? words.data : "",
 			CUT_END, role == ROLE_BAD ? role : ROLE_DEFAULT);

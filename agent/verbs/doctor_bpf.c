@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,7 +24,8 @@
 struct programs {
 	struct bpf_program_status *list;
 	size_t n;
-	struct strbuf missing; /* parts without any, and why */
+	struct strbuf missing;	      /* parts without any, and why, but for the last reason */
+	char reason[BPF_REASON_SIZE]; /* that one */
 };
 
 static void programs_add(struct programs *programs, const struct bpf_program_status *list, size_t n)
@@ -39,10 +41,17 @@ static void programs_add(struct programs *programs, const struct bpf_program_sta
 	programs->n += n;
 }
 
+/* Parts that lack all programs do so for one reason as a rule, which is said once. */
 static void programs_miss(struct programs *programs, const char *part, const char *reason)
 {
-	strbuf_printf(&programs->missing, "%s%s: %s", programs->missing.length ? "; " : "", part,
-		      reason);
+	struct strbuf *missing = &programs->missing;
+
+	if (*programs->reason && strcmp(programs->reason, reason) != 0)
+		strbuf_printf(missing, ": %s; ", programs->reason);
+	else if (*programs->reason)
+		strbuf_add_string(missing, ", ");
+	strbuf_add_string(missing, part);
+	snprintf(programs->reason, sizeof(programs->reason), "%s", reason);
 }
 
 static void add_sample(const struct examination *examination, struct programs *programs)
@@ -202,7 +211,8 @@ void doctor_check_programs(const struct examination *examination, struct finding
 			      n_wanted);
 	add_refused(programs, &finding->why);
 	if (programs->missing.length)
-		strbuf_printf(&finding->why, "%s%s", n_wanted ? "; " : "", programs->missing.data);
+		strbuf_printf(&finding->why, "%s%s: %s", n_wanted ? "; " : "",
+			      programs->missing.data, programs->reason);
 	if (n_loaded < n_wanted || programs->missing.length)
 		finding->verdict = n_loaded ? VERDICT_PART : VERDICT_NO;
 }
@@ -307,7 +317,8 @@ void doctor_bpf_json(const struct examination *examination, struct jsonw *json)
 static void add_row(struct strbuf *out, const char *name, const char *where, const char *word,
 		    const char *why)
 {
-	output_pad(out, name, 36, false);
+	output_pad(out, name, 40, false);
+	strbuf_add_char(out, ' ');
 	output_pad(out, where, 36, false);
 	output_pad(out, word, 8, false);
 	escape_terminal_append(out, why, strlen(why));

@@ -425,6 +425,9 @@ static void test_usage_errors(void **state)
 	check_error(run("--max-fds", "x", "ls"), 2, "cgwatch: --max-fds: x: ");
 	check_error(run("--max-fds", "-1", "ls"), 2, "cgwatch: --max-fds: -1: ");
 	check_error(run("--backend", "kernel", "ls"), 2, "cgwatch: --backend: kernel: ");
+	check_error(run("ls", "--backend", "files"), 2,
+		    "cgwatch: ls: --backend: this option stands ");
+	check_error(run("ls", "--root=/x"), 2, "cgwatch: ls: --root=/x: this option stands ");
 	check_error(run("--root"), 2, "cgwatch: --root: ");
 	check_error(run("ls", "--bogus"), 2, "cgwatch: ls: --bogus: ");
 	check_error(run("ls", "--columns"), 2, "cgwatch: ls: --columns: ");

@@ -55,7 +55,11 @@ static const struct kernel_event some[] = {
 	  .exit_signal = 9,
 	  .lifetime_ns = 1250000000,
 	  .cpu_ns = 930000000 },
-	{ .kind = KERNEL_EVENT_REMOVED, .path = "/batch/gone", .comm = "systemd", .pid = 1 },
+	{ .kind = KERNEL_EVENT_REMOVED,
+	  .path = "/batch/gone",
+	  .hierarchy = "pids",
+	  .comm = "systemd",
+	  .pid = 1 },
 	{ .kind = KERNEL_EVENT_NS_DESTROYED, .ns_type = NS_NET, .ns_inode = 4026532201 },
 };
 
