@@ -15,6 +15,7 @@ enum backend {
 
 /* "auto", "files", "bpf". 0 or -EINVAL. */
 int backend_parse(const char *text, enum backend *ret_backend);
+/* The same word. */
 const char *backend_name(enum backend backend);
 
 /* What became of it. */
@@ -26,6 +27,7 @@ struct backend_summary {
 	unsigned int incomplete; /* of by_bpf: those that come from files in some hierarchy */
 };
 
+/* Counts metrics of the whole table, as far as this machine's hierarchies could have them. */
 void backend_summarise(const struct sampler *sampler, struct backend_summary *ret_summary);
 /* The agent's log: that line, and a warning if programs were asked for and there are none. */
 void backend_log(const struct sampler *sampler, enum backend backend);

@@ -119,10 +119,7 @@ static int load(struct bpf_events *events, char *reason, size_t size)
 	struct bpf_kernel *kernel;
 	int r;
 
-	bpf_load_init();
-	if (!bpf_load_allowed(reason, size))
-		return -EPERM;
-	r = bpf_kernel_open(&kernel, reason, size);
+	r = bpf_load_begin(&kernel, reason, size);
 	if (r < 0)
 		return r;
 	ask_kernel(events, kernel);

@@ -40,6 +40,7 @@ void bpf_events_set_tree(struct bpf_events *events, struct tree *tree);
 /* Takes what happened since; never blocks. The caller owns the reference. 0 or -errno. */
 int bpf_events_read(struct bpf_events *events, struct kernel_events **ret_events);
 void bpf_events_get_stats(const struct bpf_events *events, struct bpf_events_stats *ret_stats);
+/* The programs, `*ret_n` of them; borrowed. */
 const struct bpf_program_status *bpf_events_programs(const struct bpf_events *events,
 						     size_t *ret_n);
 /* Why a kind cannot be told, in one line; NULL if it can, or nothing is known against it. */

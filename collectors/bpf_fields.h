@@ -62,6 +62,7 @@ struct bpf_scale {
 	} special;
 };
 
+/* How the kernel's number becomes that of the metric. */
 struct bpf_scale bpf_op_scale(enum bpf_op op);
 /* What cpu.weight.nice prints for a weight (cpu_weight_nice_read_s64()). */
 int64_t bpf_weight_to_nice(uint64_t weight);

@@ -36,5 +36,6 @@ int bpf_latency_want(struct bpf_latency *latency, uint32_t kinds, bool net, cons
 /* Fills the columns of the snapshot that come from here and makes snapshot->distributions. */
 int bpf_latency_fill(struct bpf_latency *latency, struct walk *walk, struct snapshot *snapshot);
 void bpf_latency_get_stats(const struct bpf_latency *latency, struct bpf_latency_stats *ret_stats);
+/* The programs, `*ret_n` of them; borrowed. */
 const struct bpf_program_status *bpf_latency_programs(const struct bpf_latency *latency,
 						      size_t *ret_n);

@@ -274,10 +274,7 @@ int bpf_latency_load(struct bpf_latency *latency, char *reason, size_t size)
 	struct bpf_kernel *kernel;
 	int r;
 
-	bpf_load_init();
-	if (!bpf_load_allowed(reason, size))
-		return -EPERM;
-	r = bpf_kernel_open(&kernel, reason, size);
+	r = bpf_load_begin(&kernel, reason, size);
 	if (r < 0)
 		return r;
 	ask_kernel(latency, kernel);

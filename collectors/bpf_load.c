@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "collectors/bpf_kernel.h"
 #include "collectors/capability.h"
 #include "core/log.h"
 
@@ -72,6 +73,14 @@ bool bpf_load_allowed(char *reason, size_t size)
 	}
 	close(fd);
 	return true;
+}
+
+int bpf_load_begin(struct bpf_kernel **ret_kernel, char *reason, size_t size)
+{
+	bpf_load_init();
+	if (!bpf_load_allowed(reason, size))
+		return -EPERM;
+	return bpf_kernel_open(ret_kernel, reason, size);
 }
 
 bool bpf_load_functions_allowed(const char *function, char *reason, size_t size)

@@ -12,13 +12,18 @@
  * kernel refuses is left out, with the kernel's reason, and the others are loaded.
  */
 
+struct bpf_kernel;
 struct bpf_object;
-struct bpf_object_skeleton;
 
 /* Our own texts of libbpf's messages: call once before anything else of libbpf. */
 void bpf_load_init(void);
 /* Whether this process may load programs at all; the reason if not. */
 bool bpf_load_allowed(char *reason, size_t size);
+/*
+ * Both, and what the kernel says about itself, which the caller closes before it loads: programs
+ * are chosen by it. 0, or -errno with the reason.
+ */
+int bpf_load_begin(struct bpf_kernel **ret_kernel, char *reason, size_t size);
 
 /*
  * Whether programs may be attached to functions (fentry, fexit), tried with one; the reason if not.

@@ -13,7 +13,8 @@
 
 #include "collectors/bpf/memstat.h"
 #include "collectors/bpf_fields.h"
-#include "collectors/keyed.h"
+#include "collectors/file_keys.h"
+#include "collectors/memstat_table.h"
 #include "core/cleanup.h"
 #include "core/strbuf.h"
 
@@ -62,66 +63,6 @@ struct bpf_memstat {
 
 /* ---- where the kernel keeps them ------------------------------------------------------- */
 
-/* Entry `item` of a table of `width` bytes an entry. */
-static int64_t entry(const uint8_t *table, unsigned int width, uint32_t item)
-{
-	int32_t word;
-
-	if (width == 1)
-		return table[item];
-	memcpy(&word, table + (size_t)4 * item, sizeof(word));
-	return word;
-}
-
-/*
- * Whether the table, read that way, gives each of `n` places to one item: then it is read rightly.
- * `none` stands for no place, and places count from `first`.
- */
-static bool fits(const uint8_t *table, unsigned int width, int64_t none, int64_t first,
-		 uint32_t n_items, uint32_t n)
-{
-	uint8_t seen[MEMSTAT_ITEMS] = { 0 };
-	uint32_t found = 0;
-
-	for (uint32_t item = 0; item < n_items; item++) {
-		int64_t at = entry(table, width, item);
-
-		if (at == none)
-			continue;
-		if (at < first || at >= first + n || seen[at - first]++)
-			return false;
-		found++;
-	}
-	return found == n;
-}
-
-/*
- * The kernel does not say of what type the table is: int or int8_t with places from 1 on, later u8
- * with places from 0 on and 255 for none.
- */
-static bool read_table(const uint8_t *table, uint32_t n_items, uint32_t n, uint16_t *ret_places)
-{
-	static const struct {
-		unsigned int width;
-		int64_t none, first;
-	} ways[] = { { 4, 0, 1 }, { 1, 0, 1 }, { 1, UINT8_MAX, 0 } };
-
-	if (n_items > MEMSTAT_ITEMS || n > n_items)
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-		if (!fits(table, ways[i].width, ways[i].none, ways[i].first, n_items, n))
-			continue;
-		for (uint32_t item = 0; item < n_items; item++) {
-			int64_t at = entry(table, ways[i].width, item);
-
-			ret_places[item] = at == ways[i].none ? UINT16_MAX
-							      : (uint16_t)(at - ways[i].first);
-		}
-		return true;
-	}
-	return false;
-}
-
 /* The places of all items of state[] and of events[]; false: unknown. */
 struct stat_tables {
 	bool state, events;
@@ -146,11 +87,11 @@ static void read_tables(struct bpf_memstat *memstat, const struct bpf_kernel *ke
 	for (uint32_t i = 0; tables->state && i < state; i++)
 		tables->state_places[i] = (uint16_t)i;
 	if (!tables->state && layout->has_state_table)
-		tables->state = read_table(layout->state_table, tables->n_state, state,
-					   tables->state_places);
+		tables->state = memstat_table_read(layout->state_table, tables->n_state, state,
+						   tables->state_places);
 	if (layout->has_events_table)
-		tables->events = read_table(layout->events_table, tables->n_events, events,
-					    tables->events_places);
+		tables->events = memstat_table_read(layout->events_table, tables->n_events, events,
+						    tables->events_places);
 }
 
 /* The place of an item in a copy. False: unknown, or not counted by cgroup. */
@@ -304,38 +245,6 @@ bool bpf_memstat_can(const struct bpf_memstat *memstat, enum metric_id id, const
 
 /* ---- what of it is wanted ---------------------------------------------------------------- */
 
-/* The root's memory.stat, whose keys are those of every cgroup. NULL if it cannot be read. */
-static char *read_keys(const struct hierarchy *hierarchy)
-{
-	_cleanup_(closep) int dir = hierarchy_open(hierarchy, "/", O_PATH);
-	_cleanup_(closep) int fd = dir < 0 ? -1 : openat(dir, "memory.stat", O_RDONLY | O_CLOEXEC);
-	struct strbuf text;
-	ssize_t n = 1;
-
-	strbuf_init(&text);
-	while (fd >= 0 && n > 0 && strbuf_reserve(&text, 16384)) {
-		n = read(fd, text.data + text.length, text.capacity - text.length - 1);
-		text.length += n > 0 ? (size_t)n : 0;
-	}
-	if (fd < 0 || n != 0) {
-		strbuf_done(&text);
-		return NULL;
-	}
-	return strbuf_take(&text);
-}
-
-static bool prints(const char *keys, const struct plan_field *field)
-{
-	struct span rest = { keys, keys + strlen(keys) }, line, word;
-
-	while (span_line(&rest, &line)) {
-		if (span_word(&line, &word) && span_length(word) == field->key_length &&
-		    memcmp(word.at, field->key, field->key_length) == 0)
-			return true;
-	}
-	return false;
-}
-
 void bpf_memstat_plan_begin(struct bpf_memstat *memstat)
 {
 	memstat->n_wants = 0;
@@ -352,7 +261,8 @@ static bool is_ours(const struct plan_file *file, bool *ret_flat)
 
 static bool is_printed(const struct bpf_memstat *memstat, bool flat, const struct plan_field *field)
 {
-	return flat ? prints(memstat->keys, field) : memstat->has_zswap_current;
+	return flat ? file_keys_has(memstat->keys, field->key, field->key_length)
+		    : memstat->has_zswap_current;
 }
 
 bool bpf_memstat_has(struct bpf_memstat *memstat, const struct hierarchy *hierarchy,
@@ -365,7 +275,7 @@ bool bpf_memstat_has(struct bpf_memstat *memstat, const struct hierarchy *hierar
 		return false;
 	if (flat && (!memstat->keys || memstat->keys_of != file->hierarchy)) {
 		free(memstat->keys);
-		memstat->keys = read_keys(hierarchy);
+		memstat->keys = file_keys_read(hierarchy, file->name);
 		memstat->keys_of = file->hierarchy;
 		if (!memstat->keys)
 			return false;

@@ -50,5 +50,6 @@ struct memstat_block {
 	const uint64_t *copies[MEMSTAT_BLOCK]; /* NULL: the controller is off */
 };
 
+/* Fills the columns of the plan's metrics for the cgroups of the block. */
 void bpf_memstat_fill(const struct bpf_memstat *memstat, const struct memstat_block *block,
 		      struct snapshot *snapshot);

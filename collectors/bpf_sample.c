@@ -93,6 +93,18 @@ static void ask_fields(struct bpf_sample *sample, const struct bpf_kernel *kerne
 	}
 }
 
+/* Without it these would be as old as the last one who read a file. */
+static void lose_flushed(struct bpf_sample *sample)
+{
+	static const enum bpf_part flushed[] = { BPF_PART_CPUTIME, BPF_PART_MEMSTAT, BPF_PART_IO };
+
+	for (size_t i = 0; i < ARRAY_SIZE(flushed); i++) {
+		sample->built &= ~(1U << flushed[i]);
+		snprintf(sample->lost[flushed[i]], BPF_REASON_SIZE,
+			 "this kernel lets no program bring the counters up to date");
+	}
+}
+
 /* What this kernel has of each part. */
 static void ask_kernel(struct bpf_sample *sample, const struct bpf_kernel *kernel)
 {
@@ -109,12 +121,14 @@ static void ask_kernel(struct bpf_sample *sample, const struct bpf_kernel *kerne
 		sample->subsys[part] = (uint32_t)id;
 		sample->built |= 1U << part;
 	}
-	ask_facts(sample, kernel);
-	ask_fields(sample, kernel);
 	if (bpf_kernel_has_function(kernel, "css_rstat_flush"))
 		sample->flush = 2;
 	else if (bpf_kernel_has_function(kernel, "cgroup_rstat_flush"))
 		sample->flush = 1;
+	else
+		lose_flushed(sample);
+	ask_facts(sample, kernel);
+	ask_fields(sample, kernel);
 	sample->rcu = bpf_kernel_has_function(kernel, "bpf_rcu_read_lock");
 	sample->rdonly_cast = bpf_kernel_has_function(kernel, "bpf_rdonly_cast");
 }
@@ -249,14 +263,13 @@ static int load_parts(struct bpf_sample *sample, const struct bpf_loader *loader
 	for (size_t i = 0; r < 0 && r != -ENOMEM && i < 2 * ARRAY_SIZE(shed); i++) {
 		enum bpf_part part = shed[i % ARRAY_SIZE(shed)];
 
+		if (i <= ARRAY_SIZE(shed))
+			sample->built = built;
 		if (!(sample->built >> part & 1))
 			continue;
-		sample->built = i < ARRAY_SIZE(shed) ? built : sample->built;
 		sample->built &= ~(1U << part);
 		sample->program.reason[0] = '\0';
 		r = bpf_load(loader, &sample->program, 1);
-		if (r < 0 && i + 1 == ARRAY_SIZE(shed))
-			sample->built = built;
 	}
 	for (int part = 0; r == 0 && part < BPF_PART_COUNT; part++) {
 		if ((built & ~sample->built) >> part & 1)
@@ -291,10 +304,7 @@ static int load(struct bpf_sample *sample, char *reason, size_t size)
 	struct bpf_kernel *kernel;
 	int r;
 
-	bpf_load_init();
-	if (!bpf_load_allowed(reason, size))
-		return -EPERM;
-	r = bpf_kernel_open(&kernel, reason, size);
+	r = bpf_load_begin(&kernel, reason, size);
 	if (r < 0)
 		return r;
 	ask_kernel(sample, kernel);

@@ -27,10 +27,7 @@ struct bpf_sample_stats {
 	uint64_t last_pass_ns, last_fill_ns;
 };
 
-/*
- * Loads the programs. 0, or -errno if there will be no pass: then bpf_sample_reason() of NULL is
- * not needed, `reason` has one line. Borrows both.
- */
+/* Loads the programs. 0, or -errno with one line in `reason`: there is no pass. Borrows both. */
 int bpf_sample_new(const struct root *root, const struct hierarchies *hierarchies,
 		   struct bpf_sample **ret_sample, char *reason, size_t size);
 void bpf_sample_free(struct bpf_sample *sample);

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "collectors/bpf_sample_private.h"
+#include "collectors/file_keys.h"
+#include "core/cleanup.h"
 
 static const struct plan_field *find_field(const struct plan_file *file, enum metric_id id)
 {
@@ -68,6 +70,30 @@ static const struct bpf_field *supplied(const struct bpf_sample *sample, unsigne
 	    !(sample->has_field[row->slot] || sample->absent[row->slot]))
 		return NULL;
 	return row;
+}
+
+/*
+ * What no file of this kernel has was concluded from what it lacks inside, by names that may have
+ * changed there: if its file has it all the same, the file is read.
+ */
+static void check_absent(struct bpf_sample *sample, const struct plan_file *file)
+{
+	const struct hierarchy *hierarchy = &sample->hierarchies->list[file->hierarchy];
+	_cleanup_(freep) char *text = NULL;
+	bool looked = false;
+
+	for (size_t i = 0; i < file->n_fields; i++) {
+		const struct plan_field *field = &file->fields[i];
+		const struct bpf_field *row = row_of(field->id, hierarchy);
+
+		if (!row || !sample->absent[row->slot])
+			continue;
+		if (!looked)
+			text = file_keys_read(hierarchy, file->name);
+		looked = true;
+		if (text && file_keys_has(text, field->key, field->key_length))
+			sample->absent[row->slot] = false;
+	}
 }
 
 /* A line that cpu.stat has not is "disabled" where the controller is off, as when it is read. */
@@ -142,6 +168,7 @@ static int plan_file(struct bpf_sample *sample, struct plan *plan, struct plan_f
 
 	if (plan_io(sample, plan, file))
 		return 0;
+	check_absent(sample, file);
 	file->bpf = file->n_fields > 0;
 	for (size_t i = 0; i < file->n_fields && file->bpf; i++) {
 		const struct plan_field *field = &file->fields[i];

@@ -206,10 +206,7 @@ static int load(struct bpf_tasks *tasks, char *reason, size_t size)
 	r = ask_proc(tasks, reason, size);
 	if (r < 0)
 		return r;
-	bpf_load_init();
-	if (!bpf_load_allowed(reason, size))
-		return -EPERM;
-	r = bpf_kernel_open(&kernel, reason, size);
+	r = bpf_load_begin(&kernel, reason, size);
 	if (r < 0)
 		return r;
 	if (tasks->hierarchies)

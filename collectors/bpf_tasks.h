@@ -45,4 +45,5 @@ static inline bool task_record_rested(const struct task_record *before,
 	       (after->flags & TASK_STILL);
 }
 void bpf_tasks_get_stats(const struct bpf_tasks *tasks, struct bpf_tasks_stats *ret_stats);
+/* The programs, `*ret_n` of them; borrowed. */
 const struct bpf_program_status *bpf_tasks_programs(const struct bpf_tasks *tasks, size_t *ret_n);

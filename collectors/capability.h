@@ -9,6 +9,7 @@
  */
 #define CAPABILITY_BIT(number) (UINT64_C(1) << (number))
 
+/* What it may do now, and what it could make effective; 0 if the kernel does not say. */
 uint64_t capability_effective(void);
 uint64_t capability_permitted(void);
 /*

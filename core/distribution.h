@@ -54,6 +54,7 @@ struct distributions {
 	struct distribution_entry list[];
 };
 
+/* With room for `n` entries, all 0, and one reference, the caller's. NULL: no memory. */
 struct distributions *distributions_new(size_t n);
 struct distributions *distributions_ref(struct distributions *distributions);
 void distributions_unref(struct distributions *distributions);

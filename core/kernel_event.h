@@ -52,6 +52,7 @@ struct kernel_events {
 	void *memory;
 };
 
+/* Both take NULL; the last reference frees the texts of the events, too. */
 struct kernel_events *kernel_events_ref(struct kernel_events *events);
 void kernel_events_unref(struct kernel_events *events);
 /* "created", … */

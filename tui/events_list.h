@@ -37,4 +37,5 @@ const struct kernel_event *events_list_selected(const struct events_list *events
 						const struct feed *feed);
 /* The cgroup of an event, or NODE_NONE if it is not there (any more). */
 uint32_t events_find_node(const struct snapshot *snapshot, const struct kernel_event *event);
+/* The colour of a kind. */
 enum role events_role(enum kernel_event_kind kind);

@@ -31,6 +31,7 @@ struct feed {
 
 struct app;
 
+/* With the kinds that are wanted at first; nothing is asked of the source before feed_sync(). */
 void feed_init(struct feed *feed);
 void feed_done(struct feed *feed);
 /* Forgets what came so far. */

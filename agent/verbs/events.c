@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -211,11 +212,12 @@ static int print(struct run *run)
 /* Until the next thing: -1 without end. */
 static int timeout_ms(const struct run *run)
 {
-	uint64_t now = clock_ns(CLOCK_BOOTTIME);
+	uint64_t now = clock_ns(CLOCK_BOOTTIME), left;
 
 	if (!run->end)
 		return -1;
-	return run->end <= now ? 0 : (int)((run->end - now) / 1000000 + 1);
+	left = run->end <= now ? 0 : (run->end - now) / 1000000 + 1;
+	return left < INT_MAX ? (int)left : INT_MAX;
 }
 
 static int follow(struct run *run)
@@ -231,8 +233,6 @@ static int follow(struct run *run)
 
 		if (n < 0 && errno != EINTR)
 			return context_fail(run->context, EXIT_FAILED, "%s", strerror(errno));
-		if (n == 0)
-			return print(run);
 		if (n > 0 && fds[1].revents)
 			return print(run);
 		if (n > 0 && fds[0].revents)

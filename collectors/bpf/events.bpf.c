@@ -246,6 +246,8 @@ int BPF_PROG(on_attaching, struct cgroup___ev *target, struct task_struct___ev *
 	u32 key = (u32)bpf_get_current_pid_tgid();
 	u64 id;
 
+	/* Of a move that failed, maybe in another hierarchy. */
+	bpf_map_delete_elem(&moves, &key);
 	for (int i = 0; i < KE_SUBSYSTEMS && cgrp && BPF_CORE_READ(cgrp, root) != root; i++)
 		cgrp = cgroup_in(set, subsystem_order[i]);
 	if (!cgrp || BPF_CORE_READ(cgrp, root) != root)
@@ -497,7 +499,7 @@ static __always_inline void find_full(struct task_struct___ev *victim, struct oo
 	}
 }
 
-/* Since 6.8 and in stable kernels with the task (72ba14deb40a), before with its pid only. */
+/* Since 6.9 and in stable kernels with the task (72ba14deb40a), before with its pid only. */
 SEC("tp_btf/mark_victim")
 int BPF_PROG(on_victim, struct task_struct___ev *victim)
 {

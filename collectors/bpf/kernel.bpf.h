@@ -59,7 +59,7 @@ struct task_cputime {
 
 struct cgroup_base_stat {
 	struct task_cputime cputime;
-	u64 ntime;	   /* 6.11, aefa398d93d5 */
+	u64 ntime;	   /* 6.13 and stable 6.12, aefa398d93d5 */
 	u64 forceidle_sum; /* 6.0 with SCHED_CORE, 1fcf54deb767 */
 };
 
@@ -103,7 +103,7 @@ struct page_counter {
 
 /*
  * Sums over the subtree, as of the last flush. Up to 6.9 by enum node_stat_item and
- * memcg_stat_item; from 6.10 on (ff48c71c26aa) state[], and from 6.1 on (8278f1c7b44d) events[],
+ * memcg_stat_item; from 6.10 on (ff48c71c26aa) state[], and from 6.1 on (8278f1c7b492) events[],
  * have only what memory.stat prints, at places that a table says.
  */
 struct memcg_vmstats {
@@ -111,7 +111,7 @@ struct memcg_vmstats {
 	unsigned long events[64];
 };
 
-/* Some of it depends on CONFIG_MEMCG_V1 (6.12, e93d4166b40a), CONFIG_ZSWAP, CONFIG_SWAP. */
+/* Some of it depends on CONFIG_MEMCG_V1 (6.11, e93d4166b40a), CONFIG_ZSWAP, CONFIG_SWAP. */
 struct mem_cgroup {
 	struct cgroup_subsys_state css;
 	struct page_counter memory, swap, memsw, kmem, tcpmem;
@@ -131,7 +131,7 @@ struct cfs_bandwidth {
 };
 
 struct cfs_rq {
-	u64 throttled_clock_self_time; /* 6.7, 677ea015f231 */
+	u64 throttled_clock_self_time; /* 6.6, 677ea015f231 */
 };
 
 struct rt_bandwidth {
@@ -167,7 +167,7 @@ struct pids_cgroup {
 	struct cgroup_subsys_state css;
 	atomic64_t counter, limit;
 	s64 watermark;
-	/* 6.11, 73e75e6fc352 and 3f26a885ca98: by enum pidcg_event; before, one events_limit. */
+	/* 6.11, 73e75e6fc352 and 3f26a885a068: by enum pidcg_event; before, one events_limit. */
 	atomic64_t events[2], events_local[2];
 };
 
@@ -394,7 +394,7 @@ struct sock___wait {
 #pragma clang attribute pop
 
 /*
- * Held back above memory.high: mem_cgroup_handle_over_high(void) up to 6.7; from 6.8 on
- * (c5f4de74e2a2 and what followed) an inline wrapper, whose test is ours too, around
- * __mem_cgroup_handle_over_high(gfp_t). The loader picks the function.
+ * Held back above memory.high: a function mem_cgroup_handle_over_high() on 6.1; seen on 6.18, an
+ * inline wrapper, whose test is ours too, around __mem_cgroup_handle_over_high(gfp_t). The loader
+ * picks the function.
  */

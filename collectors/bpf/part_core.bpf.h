@@ -120,7 +120,7 @@ static __always_inline void read_cputime(struct cgroup *cgrp, struct cg_record *
 
 /*
  * The weight, as scale_load_down() has it on 64 bit. What an idle group's weight is printed as
- * changed in 6.12 (4f9c7ca851044, 0 became 1): the file is asked.
+ * changed in 6.12 (4f9c7ca85104, 0 became 1): the file is asked.
  */
 static __always_inline void read_weight(struct cgroup_subsys_state *css, struct cg_record *record)
 {

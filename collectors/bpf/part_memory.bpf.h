@@ -27,7 +27,7 @@ static __always_inline void read_memory1(struct cgroup_subsys_state *css, struct
 {
 #include "core/metrics.def"
 	record->values[SLOT_MEMORY_USE_HIERARCHY] = 1; /* always, from 5.11 on (bef8620cd8e0) */
-	record->values[SLOT_MEMORY_MOVE_CHARGE] = 0;   /* always, from 6.13 on (e548ad4a7cbf) */
+	record->values[SLOT_MEMORY_MOVE_CHARGE] = 0;   /* always, from 6.13 on */
 	READ_IF_THERE(struct mem_cgroup, css, MEMORY_MOVE_CHARGE, move_charge_at_immigrate)
 	if (bpf_core_field_exists(((struct mem_cgroup *)0)->under_oom))
 		record->values[SLOT_MEMORY_UNDER_OOM] = READ_FIELD(struct mem_cgroup, css,
@@ -104,6 +104,12 @@ static __always_inline void read_memlocal(struct cgroup_subsys_state *css, struc
 	MEMORY_EVENT(SLOT_MEMORY_EVENTS_LOCAL_OOM_GROUP_KILL, MEMCG_OOM_GROUP_KILL)
 	MEMORY_EVENT(SLOT_MEMORY_EVENTS_LOCAL_SOCK_THROTTLED, MEMCG_SOCK_THROTTLED)
 }
+
+/* Those of the controller's state: any may be left out of the program. */
+enum {
+	MEMORY_PARTS = 1 << BPF_PART_MEMORY | 1 << BPF_PART_MEMORY1 | 1 << BPF_PART_MEMORY2 |
+		       1 << BPF_PART_MEMEVENTS | 1 << BPF_PART_MEMLOCAL | 1 << BPF_PART_MEMSTAT,
+};
 
 /* All of these that are wanted; the bits of those that were read. */
 static __always_inline u32 read_memory_parts(struct cgroup_subsys_state *css,

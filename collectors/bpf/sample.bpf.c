@@ -26,8 +26,8 @@ struct record_map {
 	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	__uint(max_entries, 1);
 	/*
-	 * Sizes and no types: up to 6.2 the maps that take this one's place, which have none, would
-	 * not be like it (bpf_map_meta_equal() compared where a timer would be).
+	 * Sizes and no types: before 6.2 the maps that take this one's place, which have none,
+	 * would not be like it (bpf_map_meta_equal() compared where a timer would be).
 	 */
 	__uint(key_size, sizeof(u32));
 	__uint(value_size, sizeof(struct cg_record));
@@ -196,7 +196,7 @@ int sample_cgroup(struct bpf_iter__cgroup *ctx)
 		read_cpu(css, record);
 		record->parts |= 1U << BPF_PART_CPU;
 	}
-	css = parts_built >> BPF_PART_MEMORY & 1 ? css_of(cgrp, subsys_id[BPF_PART_MEMORY]) : NULL;
+	css = parts_built & MEMORY_PARTS ? css_of(cgrp, subsys_id[BPF_PART_MEMORY]) : NULL;
 	if (css)
 		record->parts |= read_memory_parts(css, record, control.want & parts_built);
 	if (css && wanted(BPF_PART_MEMSTAT)) {

@@ -27,6 +27,8 @@
 #include "collectors/sampler.h"
 #include "core/clock.h"
 
+#include "put.h"
+
 enum {
 	FAN_OUT = 6,
 	PLACES = FAN_OUT + FAN_OUT * FAN_OUT + FAN_OUT * FAN_OUT * FAN_OUT,
@@ -110,21 +112,6 @@ static void full_path(const struct scene *scene, int i, int place, char *path, s
 
 	path_of(scene, place, relative, sizeof(relative));
 	snprintf(path, size, "%s%s", hierarchy_of(scene, i)->mountpoint, relative);
-}
-
-static int put(const char *directory, const char *file, const char *text)
-{
-	char path[512];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", directory, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = write(fd, text, strlen(text));
-	close(fd);
-	return n < 0 ? -EIO : 0;
 }
 
 /* ---- the child --------------------------------------------------------------------------- */

@@ -22,6 +22,8 @@
 
 #include "collectors/sampler.h"
 
+#include "put.h"
+
 enum { PER_PARENT = 200, PARENTS = 60, SHRINKS_AFTER = 80 };
 
 struct scene {
@@ -41,21 +43,6 @@ static void directory(const struct scene *scene, int parent, int child, char *pa
 		length += snprintf(path + length, size - (size_t)length, "/p%d", parent);
 	if (child >= 0)
 		snprintf(path + length, size - (size_t)length, "/c%d", child);
-}
-
-static int put(const char *directory, const char *file, const char *text)
-{
-	char path[512];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", directory, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = write(fd, text, strlen(text));
-	close(fd);
-	return n < 0 ? -EIO : 0;
 }
 
 static void make_directory(const struct scene *scene, const char *path, bool inner)

@@ -348,8 +348,10 @@ static int setup(void **state)
 
 	/* Two samplers share the descriptors. */
 	files.max_fds = options.max_fds = 4096;
-	if (!scene || live_setup(&live) < 0)
+	if (!scene || live_setup(&live) < 0) {
+		free(scene);
 		return -1;
+	}
 	scene->live = live;
 	*state = scene;
 	if (root_new(NULL, &scene->root) < 0 ||

@@ -474,9 +474,18 @@ static void test_parity(void **state)
 static int teardown(void **state)
 {
 	struct parity *parity = *state;
-	void *live = parity->live;
+	void *live;
 	int r;
 
+	/* It was not even begun. */
+	if (!parity)
+		return -1;
+	live = parity->live;
+	if (!parity->files) {
+		root_free(parity->root);
+		free(parity);
+		return live_teardown(&live);
+	}
 	put(parity, "frozen", "cgroup.freeze", "0");
 	put(parity, frozen_v2, "cgroup.freeze", "0");
 	put(parity, "frozen", "freezer.state", "THAWED");
@@ -503,8 +512,10 @@ static int setup(void **state)
 	void *live = NULL;
 	const char *reason = "";
 
-	if (!parity || live_setup(&live) < 0)
+	if (!parity || live_setup(&live) < 0) {
+		free(parity);
 		return -1;
+	}
 	parity->live = live;
 	snprintf(parity->top, sizeof(parity->top), "%s", parity->live->top);
 	*state = parity;
