@@ -150,6 +150,16 @@ static void tell_engine(struct agent *agent, const struct event *list, size_t n)
 	agent_policies_submit(agent, &decisions);
 }
 
+/* They come sorted by cgroup. */
+static uint64_t latest_of(const struct event *list, size_t n)
+{
+	uint64_t latest = 0;
+
+	for (size_t i = 0; i < n; i++)
+		latest = list[i].boottime_ns > latest ? list[i].boottime_ns : latest;
+	return latest;
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct agent *agent = data;
@@ -161,8 +171,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 	(void)usec;
 	events->n_waiting = 0;
 	/* A tick may have come meanwhile. */
-	if (n > 0 && agent->latest->boottime_ns < list[n - 1].boottime_ns &&
-	    agent_sample(agent) == 0)
+	if (n > 0 && agent->latest->boottime_ns < latest_of(list, n) && agent_sample(agent) == 0)
 		publish(events, agent->latest);
 	tell_engine(agent, list, n);
 	return 0;

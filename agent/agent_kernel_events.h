@@ -24,5 +24,7 @@ void agent_kernel_events_stop(struct agent *agent);
 /* False if nothing is loaded. `*ret_told`: kinds that are told now. */
 bool agent_kernel_events_stats(const struct agent *agent, struct bpf_events_stats *ret_stats,
 			       uint32_t *ret_told);
+/* Events that policies wait for, in cgroups that came and went between two samples. */
+uint64_t agent_kernel_events_unplaced(const struct agent *agent);
 /* Borrowed until the next event. */
 const struct oom_kills *agent_kernel_events_oom(const struct agent *agent, size_t *ret_n);

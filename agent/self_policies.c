@@ -329,6 +329,10 @@ static void add_kernel_events(struct self_builder *builder, const struct agent *
 	self_add(builder, "cgwatch_kernel_events_lost_total",
 		 "Events that found no room between the kernel and the agent.", SELF_COUNTER,
 		 (double)stats.lost);
+	self_add(builder, "cgwatch_kernel_events_unplaced_total",
+		 "Events that policies wait for, in cgroups that no sample has: they came and went "
+		 "between two.",
+		 SELF_COUNTER, (double)agent_kernel_events_unplaced(agent));
 }
 
 void self_add_policies(struct self_builder *builder, struct agent *agent)

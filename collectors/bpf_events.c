@@ -238,6 +238,17 @@ static void attach(struct bpf_events *events, size_t i)
 		status->reason[0] = '\0';
 }
 
+/* A process whose end was not seen to the end: its task's address may be another's by now. */
+static void forget_ending(const struct bpf_events *events)
+{
+	const struct bpf_map *map = events->skeleton->maps.ending;
+	uint64_t key;
+
+	while (bpf_map__get_next_key(map, NULL, &key, sizeof(key)) == 0 &&
+	       bpf_map__delete_elem(map, &key, sizeof(key), 0) == 0)
+		;
+}
+
 uint32_t bpf_events_want(struct bpf_events *events, uint32_t kinds)
 {
 	/* An agent that gave up its rights after the start keeps this one for such moments. */
@@ -245,6 +256,8 @@ uint32_t bpf_events_want(struct bpf_events *events, uint32_t kinds)
 	bool seed = false;
 	uint32_t told = 0;
 
+	if (kinds & ~events->wanted & KERNEL_EVENT_BIT(KERNEL_EVENT_EXIT))
+		forget_ending(events);
 	for (size_t i = 0; i < BPF_EVENT_PROGRAMS; i++) {
 		const struct event_program *row = &bpf_event_programs[i];
 		struct bpf_program_status *status = &events->programs[i];

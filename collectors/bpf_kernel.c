@@ -80,7 +80,8 @@ static const struct btf_type *find_member(const struct btf *btf, const struct bt
 	return NULL;
 }
 
-bool bpf_kernel_has_member(const struct bpf_kernel *kernel, const char *path)
+/* The type of "structure.member.member", or NULL. */
+static const struct btf_type *find_path(const struct bpf_kernel *kernel, const char *path)
 {
 	size_t length = strcspn(path, ".");
 	char name[64];
@@ -88,7 +89,7 @@ bool bpf_kernel_has_member(const struct bpf_kernel *kernel, const char *path)
 	int id;
 
 	if (length == 0 || length >= sizeof(name))
-		return false;
+		return NULL;
 	memcpy(name, path, length);
 	name[length] = '\0';
 	id = btf__find_by_name_kind(kernel->btf, name, BTF_KIND_STRUCT);
@@ -96,14 +97,25 @@ bool bpf_kernel_has_member(const struct bpf_kernel *kernel, const char *path)
 	while (type && path[length] == '.') {
 		path += length + 1;
 		length = strcspn(path, ".");
-		if (!btf_is_composite(type))
-			return false;
-		if (length == 0)
-			return false;
+		if (!btf_is_composite(type) || length == 0)
+			return NULL;
 		/* "events[0]" is a member "events". */
 		type = find_member(kernel->btf, type, path, strcspn(path, ".["));
 	}
-	return type != NULL;
+	return type;
+}
+
+bool bpf_kernel_has_member(const struct bpf_kernel *kernel, const char *path)
+{
+	return find_path(kernel, path) != NULL;
+}
+
+bool bpf_kernel_is_array(const struct bpf_kernel *kernel, const char *path)
+{
+	const struct btf_type *type = find_path(kernel, path), *inner;
+
+	inner = type && btf_is_ptr(type) ? skip_modifiers(kernel->btf, type->type) : NULL;
+	return inner && btf_is_ptr(inner);
 }
 
 bool bpf_kernel_has_function(const struct bpf_kernel *kernel, const char *name)

@@ -18,6 +18,8 @@ int bpf_kernel_open(struct bpf_kernel **ret_kernel, char *reason, size_t size);
 void bpf_kernel_close(struct bpf_kernel *kernel);
 /* "cgroup.bstat.cputime": a member of a structure, also within unnamed unions. */
 bool bpf_kernel_has_member(const struct bpf_kernel *kernel, const char *path);
+/* That member is a pointer to pointers. */
+bool bpf_kernel_is_array(const struct bpf_kernel *kernel, const char *path);
 /* A function that programs can be attached to or may call. */
 bool bpf_kernel_has_function(const struct bpf_kernel *kernel, const char *name);
 /* A tracepoint by its name: "sched_process_exec". */

@@ -241,7 +241,10 @@ static void put_ids(struct bpf_latency *latency, const struct latency_ids *ids)
 	}
 }
 
-/* What the kernel added by itself below a cgroup that is not watched any more. */
+/*
+ * What the kernel added by itself below a cgroup that is not watched any more. What it added below
+ * one that is, after the tree was read, stays: the next tree has it.
+ */
 static void sweep(struct bpf_latency *latency)
 {
 	int map = bpf_latency_map(latency);
@@ -249,9 +252,13 @@ static void sweep(struct bpf_latency *latency)
 	bool more = bpf_map_get_next_key(map, NULL, &key) == 0;
 
 	while (more) {
+		struct lat_watch watch;
+
 		more = bpf_map_get_next_key(map, &key, &next) == 0;
 		if (!bsearch(&key, latency->ids.list, latency->ids.n, sizeof(*latency->ids.list),
-			     compare_keys))
+			     compare_keys) &&
+		    bpf_map_lookup_elem(map, &key, &watch) == 0 && watch.slot < LAT_SLOTS &&
+		    latency->shared[watch.slot].serial != watch.serial)
 			bpf_map_delete_elem(map, &key);
 		key = next;
 	}
@@ -399,6 +406,7 @@ int bpf_latency_fill(struct bpf_latency *latency, struct walk *walk, struct snap
 
 	if (r < 0)
 		return r;
+	bpf_latency_give_up(latency);
 	for (int i = 0; i < LAT_SLOTS; i++) {
 		if (latency->slots[i].serial)
 			order[n++] = &latency->slots[i];
@@ -431,6 +439,6 @@ void bpf_latency_get_stats(const struct bpf_latency *latency, struct bpf_latency
 	*ret_stats = latency->stats;
 	ret_stats->lost += bpf_latency_lost(latency);
 	ret_stats->memory_bytes = latency->shared_bytes + LAT_TASKS * (element + 16) +
-				  LAT_REQUESTS * (element + 32) + LAT_STALLS * (element + 32) +
+				  LAT_REQUESTS * (element + 40) + LAT_STALLS * (element + 40) +
 				  latency->ids.n * (element + 24) + LAT_IDS * 16;
 }

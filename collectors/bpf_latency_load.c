@@ -13,6 +13,7 @@
 #include "collectors/bpf_latency_private.h"
 #include "collectors/bpf_load.h"
 #include "core/cleanup.h"
+#include "core/clock.h"
 
 #include "latency.skel.h"
 
@@ -37,6 +38,7 @@ static const struct row rows[LATENCY_PROGRAMS] = {
 	{ "runqueue_free", "run-queue latency", KIND(RUNQUEUE), "sched_process_free" },
 	{ "block_issue", "block I/O latency", KIND(BLOCK_IO), "block_rq_issue",
 	  .member = "bio.bi_blkg" },
+	{ "block_requeue", "block I/O latency", KIND(BLOCK_IO), "block_rq_requeue" },
 	{ "block_complete", "block I/O latency", KIND(BLOCK_IO), "block_rq_complete" },
 	{ "throttle_enter", "throttling by the CPU quota", KIND(THROTTLE),
 	  .function = "unthrottle_cfs_rq", .member = "cfs_rq.throttled_clock" },
@@ -359,6 +361,38 @@ void bpf_latency_unload(struct bpf_latency *latency)
 int bpf_latency_map(const struct bpf_latency *latency)
 {
 	return bpf_map__fd(latency->skeleton->maps.watched);
+}
+
+/*
+ * Requests whose end was not seen. The struct is used again soon, which the kernel's side counts;
+ * this is for those that are not.
+ */
+void bpf_latency_give_up(struct bpf_latency *latency)
+{
+	enum { MOST = 256 };
+	/* After which time the block layer itself asks what became of a request. */
+	const uint64_t patience = 30 * 1000000000ULL;
+	uint64_t keys[MOST], now = clock_ns(CLOCK_MONOTONIC);
+	int map = bpf_map__fd(latency->skeleton->maps.requests), r = 0;
+	struct lat_started started[MOST];
+	uint32_t place = 0;
+
+	if (!(latency->running & KIND(BLOCK_IO)))
+		return;
+	for (bool more = false; r == 0; more = true) {
+		uint32_t n = MOST;
+
+		r = bpf_map_lookup_batch(map, more ? &place : NULL, &place, keys, started, &n,
+					 NULL);
+		/* ENOENT: these were the last. */
+		if (r < 0 && r != -ENOENT)
+			return;
+		for (uint32_t i = 0; i < n; i++) {
+			if (started[i].at + patience < now &&
+			    bpf_map_delete_elem(map, &keys[i]) == 0)
+				latency->stats.lost++;
+		}
+	}
 }
 
 uint64_t bpf_latency_lost(const struct bpf_latency *latency)

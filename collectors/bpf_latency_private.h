@@ -8,7 +8,7 @@
 
 struct bpf_kernel;
 
-enum { LATENCY_PROGRAMS = 24 };
+enum { LATENCY_PROGRAMS = 25 };
 
 /* For which a program is: bits by enum distribution_kind, and these. */
 enum { LATENCY_NET = 1 << DISTRIBUTION_KIND_COUNT, LATENCY_TREE = LATENCY_NET << 1 };
@@ -68,6 +68,8 @@ struct bpf_latency {
 int bpf_latency_load(struct bpf_latency *latency, char *reason, size_t size);
 /* Attaches the programs that are for something in `wanted` and detaches the rest. */
 void bpf_latency_attach(struct bpf_latency *latency, uint32_t wanted);
+/* Counts waits as lost whose end will not be seen any more. */
+void bpf_latency_give_up(struct bpf_latency *latency);
 void bpf_latency_unload(struct bpf_latency *latency);
 /* The kernel's map of ids, and what did not find room in its maps. */
 int bpf_latency_map(const struct bpf_latency *latency);

@@ -46,6 +46,12 @@ static void ask_cpus(struct bpf_sample *sample, const struct bpf_kernel *kernel)
 		sample->built &= ~(1U << BPF_PART_CPUACCT | 1U << BPF_PART_CPULOCAL);
 	else
 		sample->facts.n_cpus = (uint32_t)n;
+	/* As one pointer for all CPUs it would be a number of another kind. */
+	if (!bpf_kernel_is_array(kernel, "task_group.cfs_rq"))
+		sample->built &= ~(1U << BPF_PART_CPULOCAL);
+	if (!bpf_kernel_has_member(kernel, "bpf_array.pptrs") ||
+	    !bpf_kernel_has_member(kernel, "bpf_array.aux"))
+		sample->built &= ~(1U << BPF_PART_CPUACCT);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		int64_t value;
 

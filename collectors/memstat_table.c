@@ -17,22 +17,24 @@ static int64_t entry(const uint8_t *table, unsigned int width, uint32_t item)
 	return word;
 }
 
-/*
- * Whether the table, read that way, gives each of `n` places to one item: then it is read rightly.
- * `none` stands for no place, and places count from `first`.
- */
-static bool fits(const uint8_t *table, unsigned int width, int64_t none, int64_t first,
-		 uint32_t n_items, uint32_t n)
+/* How a table may be read: `none` stands for no place, and places count from `first`. */
+struct reading {
+	unsigned int width;
+	int64_t none, first;
+};
+
+/* Whether it then gives each of `n` places to one item: it is read rightly. */
+static bool fits(const uint8_t *table, const struct reading *way, uint32_t n_items, uint32_t n)
 {
 	uint8_t seen[MEMSTAT_ITEMS] = { 0 };
 	uint32_t found = 0;
 
 	for (uint32_t item = 0; item < n_items; item++) {
-		int64_t at = entry(table, width, item);
+		int64_t at = entry(table, way->width, item);
 
-		if (at == none)
+		if (at == way->none)
 			continue;
-		if (at < first || at >= first + n || seen[at - first]++)
+		if (at < way->first || at >= way->first + n || seen[at - way->first]++)
 			return false;
 		found++;
 	}
@@ -45,15 +47,12 @@ static bool fits(const uint8_t *table, unsigned int width, int64_t none, int64_t
  */
 bool memstat_table_read(const uint8_t *table, uint32_t n_items, uint32_t n, uint16_t *ret_places)
 {
-	static const struct {
-		unsigned int width;
-		int64_t none, first;
-	} ways[] = { { 4, 0, 1 }, { 1, 0, 1 }, { 1, UINT8_MAX, 0 } };
+	static const struct reading ways[] = { { 4, 0, 1 }, { 1, 0, 1 }, { 1, UINT8_MAX, 0 } };
 
 	if (n_items > MEMSTAT_ITEMS || n > n_items)
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-		if (!fits(table, ways[i].width, ways[i].none, ways[i].first, n_items, n))
+		if (!fits(table, &ways[i], n_items, n))
 			continue;
 		for (uint32_t item = 0; item < n_items; item++) {
 			int64_t at = entry(table, ways[i].width, item);

@@ -2,7 +2,7 @@
 # Tests on the real kernel: they run one at a time, as root, and clean up after themselves.
 set(live_environment "CGWATCH=$<TARGET_FILE:cgwatch>" "CGWATCHD=$<TARGET_FILE:cgwatchd>" LC_ALL=C.UTF-8)
 add_library(live_helpers STATIC live/live.c live/live_ns.c live/live_json.c live/layer_scene.c
-	live/live_scrape.c live/command.c live/look.c)
+	live/live_scrape.c live/command.c live/look.c live/latency_bench.c)
 target_include_directories(live_helpers PUBLIC live)
 target_link_libraries(live_helpers PUBLIC cgw_collectors PkgConfig::CMOCKA PkgConfig::JANSSON)
 target_compile_options(live_helpers PUBLIC $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
@@ -28,6 +28,7 @@ endfunction()
 live_program(live_actions)
 live_program(live_bpf_events)
 live_program(live_bpf_latency)
+live_program(live_bpf_latency_io)
 live_program(live_bpf_churn)
 live_program(live_bpf_growth)
 live_program(live_bpf_memory)

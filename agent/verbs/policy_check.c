@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/verbs/policy.h"
+#include "collectors/bpf_events.h"
 #include "core/cleanup.h"
 #include "core/escape.h"
 #include "core/jsonw.h"
@@ -210,6 +211,68 @@ static int check_text(struct context *context, struct policy_scene *scene, int l
 	return r;
 }
 
+/* ---- events that only programs in the kernel tell of ---- */
+
+/* Loaded when first needed; it takes the rights for it, as the agent has. */
+struct programs {
+	bool tried;
+	struct bpf_events *events; /* NULL: `reason` says why */
+	char reason[BPF_REASON_SIZE];
+};
+
+static const char *why_not_told(struct context *context, const struct policy_scene *scene,
+				struct programs *programs, const char *name)
+{
+	enum kernel_event_kind kind = kernel_event_find(name);
+
+	if (!programs->tried)
+		(void)bpf_events_new(context->root, sampler_hierarchies(scene->sampler),
+				     &programs->events, programs->reason, sizeof(programs->reason));
+	programs->tried = true;
+	if (!programs->events)
+		return programs->reason;
+	return kind < KERNEL_EVENT_KIND_COUNT ? bpf_events_reason(programs->events, kind) : NULL;
+}
+
+static void warn_condition(struct context *context, struct policy_scene *scene,
+			   struct programs *programs, const struct policy *policy,
+			   const struct condition *condition)
+{
+	size_t n = 0;
+	const struct event_spec *specs = condition ? condition_events(condition, &n) : NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *reason;
+		struct strbuf name;
+
+		if (!event_needs_programs(specs[i].kind))
+			continue;
+		strbuf_init(&name);
+		event_format(&specs[i], &name);
+		reason = name.data ? why_not_told(context, scene, programs, name.data) : NULL;
+		if (reason)
+			ini_errors_add(
+				&scene->errors, policy->file, policy->line, true,
+				"policy %s: event %s cannot be told here, and never happens: %s",
+				policy->name, name.data, reason);
+		strbuf_done(&name);
+	}
+}
+
+/* A policy may be good and yet wait forever on this machine. */
+static void warn_events(struct context *context, struct policy_scene *scene)
+{
+	struct programs programs = { 0 };
+
+	for (size_t i = 0; i < policy_set_size(scene->set); i++) {
+		const struct policy *policy = policy_set_get(scene->set, i);
+
+		warn_condition(context, scene, &programs, policy, policy->when);
+		warn_condition(context, scene, &programs, policy, policy->clear_when);
+	}
+	bpf_events_free(programs.events);
+}
+
 int policy_check(struct context *context, int argc, char **argv)
 {
 	static const struct option options[] = { { "json", no_argument, NULL, 'J' }, { NULL } };
@@ -227,6 +290,8 @@ int policy_check(struct context *context, int argc, char **argv)
 	if (optind >= argc)
 		return context_usage(context, "check: give a FILE or directory");
 	r = policy_scene_load(context, argv + optind, (size_t)(argc - optind), &scene);
+	if (r == 0)
+		warn_events(context, &scene);
 	if (r <= 0)
 		r = json ? check_json(context, &scene, r) : check_text(context, &scene, r);
 	policy_scene_done(&scene);

@@ -151,7 +151,8 @@ struct freezer {
 };
 
 struct bpf_array {
-	void *aux; /* the last member before the elements, also pptrs[] (5.10 to 6.18) */
+	/* Seen on 6.1 and 6.18: the last member before the elements, or before pptrs[]. */
+	void *aux;
 };
 
 struct task_group {
@@ -306,6 +307,53 @@ const volatile bool have_rdonly_cast = false;
 			read_value_ = (u64)copy_;                                                 \
 		}                                                                                 \
 		read_value_;                                                                      \
+	})
+
+/*
+ * Where memory has to be copied, each copy is a call, which costs more than many words: a range of
+ * a structure in one go, of which the members are taken. Iterators over cgroups hold cgroup_mutex,
+ * so that a program's one block is enough.
+ */
+enum { BLOCK_BYTES = 4096 };
+
+/* Bytes from the first member to the end of the last; 0: it has not both, or it is no such range.
+ */
+#define BLOCK_SIZE(type, first, last)                                                        \
+	({                                                                                   \
+		u32 bytes_ = 0;                                                              \
+		if (!have_rdonly_cast && bpf_core_field_exists(((struct type *)0)->first) && \
+		    bpf_core_field_exists(((struct type *)0)->last))                         \
+			bytes_ = bpf_core_field_offset(struct type, last) +                  \
+				 bpf_core_field_size(((struct type *)0)->last) -             \
+				 bpf_core_field_offset(struct type, first);                  \
+		bytes_ <= BLOCK_BYTES ? bytes_ : 0;                                          \
+	})
+
+#define BLOCK_LOAD(type, first, last, pointer)                                                    \
+	({                                                                                        \
+		u32 size_ = BLOCK_SIZE(type, first, last);                                        \
+		if (size_ > 0)                                                                    \
+			bpf_probe_read_kernel(block, size_,                                       \
+					      (void *)(pointer) +                                 \
+						      bpf_core_field_offset(struct type, first)); \
+	})
+
+/* READ_FIELD() of a structure whose block was loaded; what does not lie in it is read alone. */
+#define READ_BLOCK(type, first, last, pointer, member)                                            \
+	({                                                                                        \
+		u64 block_value_ = 0;                                                             \
+		u32 place_ = BLOCK_BYTES;                                                         \
+		if (BLOCK_SIZE(type, first, last) > 0)                                            \
+			place_ = bpf_core_field_offset(struct type, member) -                     \
+				 bpf_core_field_offset(struct type, first);                       \
+		if (place_ < BLOCK_BYTES &&                                                       \
+		    place_ + sizeof(((struct type *)0)->member) <= BLOCK_SIZE(type, first, last)) \
+			block_value_ = (u64) *                                                    \
+				       (typeof(((struct type *)0)->member) *)((void *)block +     \
+									      place_);            \
+		else                                                                              \
+			block_value_ = READ_FIELD(struct type, pointer, member);                  \
+		block_value_;                                                                     \
 	})
 
 /*

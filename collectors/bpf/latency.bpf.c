@@ -9,11 +9,6 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-struct started {
-	u64 at;
-	struct lat_key key;
-};
-
 /* ---- which cgroups are below a watched one --------------------------------------------- */
 
 SEC("tp_btf/cgroup_mkdir")
@@ -112,27 +107,49 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, LAT_REQUESTS);
 	__type(key, u64);
-	__type(value, struct started);
+	__type(value, struct lat_started);
 } requests SEC(".maps");
 
-SEC("tp_btf/block_rq_issue")
-int BPF_PROG(block_issue, struct request___wait *rq)
+static __always_inline struct cgroup___wait *cgroup_of_request(const struct request___wait *rq)
 {
 	struct bio___wait *bio = rq->bio;
 	struct blkcg_gq___wait *group = bio ? bio->bi_blkg : NULL;
 	struct blkcg___wait *blkcg = group ? group->blkcg : NULL;
-	struct cgroup___wait *cgrp = blkcg ? blkcg->css.cgroup : NULL;
-	struct started started;
+
+	return blkcg ? blkcg->css.cgroup : NULL;
+}
+
+SEC("tp_btf/block_rq_issue")
+int BPF_PROG(block_issue, struct request___wait *rq)
+{
+	struct cgroup___wait *cgrp = cgroup_of_request(rq);
+	struct lat_started started;
+	struct lat_watch *watch;
 	u64 key = (u64)rq;
 
 	if (!cgrp)
 		return 0;
 	started.key = key_of(cgrp);
-	if (!bpf_map_lookup_elem(&watched, &started.key))
+	watch = bpf_map_lookup_elem(&watched, &started.key);
+	if (!watch)
 		return 0;
+	started.watch = *watch;
 	started.at = bpf_ktime_get_ns();
-	if (bpf_map_update_elem(&requests, &key, &started, BPF_ANY) < 0)
-		count_lost();
+	if (bpf_map_update_elem(&requests, &key, &started, BPF_NOEXIST) == 0)
+		return 0;
+	/* There is no room, or the end of what this request was before has not been seen. */
+	count_lost();
+	bpf_map_update_elem(&requests, &key, &started, BPF_ANY);
+	return 0;
+}
+
+/* The device could not take it now: it is issued once more. */
+SEC("tp_btf/block_rq_requeue")
+int BPF_PROG(block_requeue, struct request___wait *rq)
+{
+	u64 key = (u64)rq;
+
+	bpf_map_delete_elem(&requests, &key);
 	return 0;
 }
 
@@ -140,7 +157,8 @@ SEC("tp_btf/block_rq_complete")
 int BPF_PROG(block_complete, struct request___wait *rq, int error, unsigned int bytes)
 {
 	u64 key = (u64)rq;
-	struct started *started = bpf_map_lookup_elem(&requests, &key), copy;
+	struct lat_started *started = bpf_map_lookup_elem(&requests, &key), copy;
+	struct cgroup___wait *cgrp;
 	struct lat_slot *slot;
 
 	/* A part of it is done: the rest goes on. */
@@ -148,7 +166,14 @@ int BPF_PROG(block_complete, struct request___wait *rq, int error, unsigned int 
 		return 0;
 	copy = *started;
 	bpf_map_delete_elem(&requests, &key);
-	slot = slot_of_key(&copy.key);
+	/* By now another cgroup's, that nobody watches: its own end was missed. */
+	cgrp = cgroup_of_request(rq);
+	if (cgrp &&
+	    (cgrp->kn->id != copy.key.id || (u32)cgrp->root->hierarchy_id != copy.key.hierarchy)) {
+		count_lost();
+		return 0;
+	}
+	slot = slot_of_watch(&copy.watch);
 	if (slot)
 		count_time(slot, LAT_BLOCK_IO, bpf_ktime_get_ns() - copy.at);
 	return 0;
@@ -215,7 +240,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, LAT_STALLS);
 	__type(key, u64);
-	__type(value, struct started);
+	__type(value, struct lat_started);
 } stalls SEC(".maps");
 
 static __always_inline u64 stall_key(const struct task_struct___wait *task, u32 kind)
@@ -227,14 +252,17 @@ static __always_inline int stall_begin(u32 kind)
 {
 	struct task_struct___wait *task = (void *)bpf_get_current_task_btf();
 	struct cgroup___wait *cgrp = cgroup_of(task, &memory_tree);
-	struct started started;
+	struct lat_started started;
+	struct lat_watch *watch;
 	u64 key = stall_key(task, kind);
 
 	if (!cgrp)
 		return 0;
 	started.key = key_of(cgrp);
-	if (!bpf_map_lookup_elem(&watched, &started.key))
+	watch = bpf_map_lookup_elem(&watched, &started.key);
+	if (!watch)
 		return 0;
+	started.watch = *watch;
 	started.at = bpf_ktime_get_ns();
 	if (bpf_map_update_elem(&stalls, &key, &started, BPF_ANY) < 0)
 		count_lost();
@@ -245,14 +273,14 @@ static __always_inline int stall_end(u32 kind)
 {
 	struct task_struct___wait *task = (void *)bpf_get_current_task_btf();
 	u64 key = stall_key(task, kind);
-	struct started *started = bpf_map_lookup_elem(&stalls, &key), copy;
+	struct lat_started *started = bpf_map_lookup_elem(&stalls, &key), copy;
 	struct lat_slot *slot;
 
 	if (!started)
 		return 0;
 	copy = *started;
 	bpf_map_delete_elem(&stalls, &key);
-	slot = slot_of_key(&copy.key);
+	slot = slot_of_watch(&copy.watch);
 	if (slot)
 		count_time(slot, kind, bpf_ktime_get_ns() - copy.at);
 	return 0;

@@ -38,6 +38,13 @@ struct lat_histogram {
 	__u64 sum_ns;
 };
 
+/* A wait that goes on: since when (CLOCK_MONOTONIC, ns), whose, and where it will be counted. */
+struct lat_started {
+	__u64 at;
+	struct lat_key key;
+	struct lat_watch watch;
+};
+
 /* What happened in one watched cgroup and below. */
 struct lat_slot {
 	__u32 serial; /* 0: free */

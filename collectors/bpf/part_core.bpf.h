@@ -35,7 +35,7 @@ static __always_inline void read_cgroup_fields(struct cgroup *cgrp, struct cg_re
 #define METRIC(...)
 #define BPF_VALUE(part, id, needs, op)
 #define BPF_FIELD(part, id, member, op) BPF_READ_##part(id, member)
-#define BPF_READ_cpu(id, member)	READ_IF_THERE(struct task_group, css, id, member)
+#define BPF_READ_cpu(id, member)	READ_IF_THERE(task_group, css, id, member)
 #define BPF_READ_cgroup(id, member)
 #define BPF_READ_memory(id, member)
 #define BPF_READ_pids(id, member)
@@ -55,7 +55,7 @@ static __always_inline void read_cpu_fields(struct cgroup_subsys_state *css,
 #define METRIC(...)
 #define BPF_VALUE(part, id, needs, op)
 #define BPF_FIELD(part, id, member, op) BPF_READ_##part(id, member)
-#define BPF_READ_pids(id, member)	READ_IF_THERE(struct pids_cgroup, css, id, member)
+#define BPF_READ_pids(id, member)	READ_IF_THERE(pids_cgroup, css, id, member)
 #define BPF_READ_cgroup(id, member)
 #define BPF_READ_cpu(id, member)
 #define BPF_READ_memory(id, member)
@@ -124,7 +124,7 @@ static __always_inline void read_cputime(struct cgroup *cgrp, struct cg_record *
  */
 static __always_inline void read_weight(struct cgroup_subsys_state *css, struct cg_record *record)
 {
-	u64 weight = READ_FIELD(struct task_group, css, shares);
+	u64 weight = READ_BLOCK(task_group, FIRST_task_group, LAST_task_group, css, shares);
 
 	if (weight) {
 		weight >>= 10;
@@ -135,12 +135,13 @@ static __always_inline void read_weight(struct cgroup_subsys_state *css, struct 
 	record->values[SLOT_CPU_WEIGHT_NICE] = weight;
 	record->values[SLOT_CPU_WEIGHT] = (weight * 100 + 512) / 1024;
 	if (bpf_core_field_exists(((struct task_group *)0)->idle) && control.v2 &&
-	    READ_FIELD(struct task_group, css, idle))
+	    READ_BLOCK(task_group, FIRST_task_group, LAST_task_group, css, idle))
 		record->ask |= 1U << BPF_PART_CPU;
 }
 
 static __always_inline void read_cpu(struct cgroup_subsys_state *css, struct cg_record *record)
 {
+	BLOCK_LOAD(task_group, FIRST_task_group, LAST_task_group, css);
 	read_cpu_fields(css, record);
 	read_weight(css, record);
 }
@@ -170,6 +171,7 @@ static __always_inline void read_pids(struct cgroup *cgrp, struct cgroup_subsys_
 	const struct pids_cgroup *pids = (void *)css;
 	s64 all = 0, local = 0;
 
+	BLOCK_LOAD(pids_cgroup, FIRST_pids_cgroup, LAST_pids_cgroup, css);
 	read_pids_fields(css, record);
 	if (!bpf_core_field_exists(pids->events_local)) {
 		const struct pids_cgroup___6_10 *old = (void *)css;

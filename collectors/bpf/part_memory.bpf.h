@@ -13,7 +13,7 @@
 #define BPF_READ_cpu(id, member)
 #define BPF_READ_pids(id, member)
 
-#define BPF_READ_memory(id, member) READ_IF_THERE(struct mem_cgroup, css, id, member)
+#define BPF_READ_memory(id, member) READ_IF_THERE(mem_cgroup, css, id, member)
 static __always_inline void read_memory(struct cgroup_subsys_state *css, struct cg_record *record)
 {
 #include "core/metrics.def"
@@ -22,13 +22,13 @@ static __always_inline void read_memory(struct cgroup_subsys_state *css, struct 
 #define BPF_READ_memory(id, member)
 
 #undef BPF_READ_memory1
-#define BPF_READ_memory1(id, member) READ_IF_THERE(struct mem_cgroup, css, id, member)
+#define BPF_READ_memory1(id, member) READ_IF_THERE(mem_cgroup, css, id, member)
 static __always_inline void read_memory1(struct cgroup_subsys_state *css, struct cg_record *record)
 {
 #include "core/metrics.def"
 	record->values[SLOT_MEMORY_USE_HIERARCHY] = 1; /* always, from 5.11 on (bef8620cd8e0) */
 	record->values[SLOT_MEMORY_MOVE_CHARGE] = 0;   /* always, from 6.13 on */
-	READ_IF_THERE(struct mem_cgroup, css, MEMORY_MOVE_CHARGE, move_charge_at_immigrate)
+	READ_IF_THERE(mem_cgroup, css, MEMORY_MOVE_CHARGE, move_charge_at_immigrate)
 	if (bpf_core_field_exists(((struct mem_cgroup *)0)->under_oom))
 		record->values[SLOT_MEMORY_UNDER_OOM] = READ_FIELD(struct mem_cgroup, css,
 								   under_oom) != 0;
@@ -37,16 +37,16 @@ static __always_inline void read_memory1(struct cgroup_subsys_state *css, struct
 #define BPF_READ_memory1(id, member)
 
 #undef BPF_READ_memory2
-#define BPF_READ_memory2(id, member) READ_IF_THERE(struct mem_cgroup, css, id, member)
+#define BPF_READ_memory2(id, member) READ_IF_THERE(mem_cgroup, css, id, member)
 static __always_inline void read_memory2(struct cgroup_subsys_state *css, struct cg_record *record)
 {
 #include "core/metrics.def"
-	READ_IF_THERE(struct mem_cgroup, css, MEMORY_SWAP_CURRENT, swap.usage.counter)
-	READ_IF_THERE(struct mem_cgroup, css, MEMORY_SWAP_HIGH, swap.high)
-	READ_IF_THERE(struct mem_cgroup, css, MEMORY_SWAP_MAX, swap.max)
-	READ_IF_THERE(struct mem_cgroup, css, MEMORY_SWAP_PEAK, swap.watermark)
-	READ_IF_THERE(struct mem_cgroup, css, MEMORY_ZSWAP_MAX, zswap_max)
-	READ_IF_THERE(struct mem_cgroup, css, MEMORY_ZSWAP_WRITEBACK, zswap_writeback)
+	READ_IF_THERE(mem_cgroup, css, MEMORY_SWAP_CURRENT, swap.usage.counter)
+	READ_IF_THERE(mem_cgroup, css, MEMORY_SWAP_HIGH, swap.high)
+	READ_IF_THERE(mem_cgroup, css, MEMORY_SWAP_MAX, swap.max)
+	READ_IF_THERE(mem_cgroup, css, MEMORY_SWAP_PEAK, swap.watermark)
+	READ_IF_THERE(mem_cgroup, css, MEMORY_ZSWAP_MAX, zswap_max)
+	READ_IF_THERE(mem_cgroup, css, MEMORY_ZSWAP_WRITEBACK, zswap_writeback)
 }
 #undef BPF_READ_memory2
 #define BPF_READ_memory2(id, member)
@@ -118,6 +118,8 @@ static __always_inline u32 read_memory_parts(struct cgroup_subsys_state *css,
 	const u32 all = 1U << BPF_PART_MEMORY | 1U << BPF_PART_MEMORY1 | 1U << BPF_PART_MEMORY2 |
 			1U << BPF_PART_MEMEVENTS | 1U << BPF_PART_MEMLOCAL;
 
+	if (want & (1U << BPF_PART_MEMORY | 1U << BPF_PART_MEMORY1 | 1U << BPF_PART_MEMORY2))
+		BLOCK_LOAD(mem_cgroup, FIRST_mem_cgroup, LAST_mem_cgroup, css);
 	if (want & 1U << BPF_PART_MEMORY)
 		read_memory(css, record);
 	if (want & 1U << BPF_PART_MEMORY1)

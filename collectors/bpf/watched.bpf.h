@@ -54,17 +54,19 @@ static __always_inline struct lat_key key_of(struct cgroup___wait *cgrp)
 	return (struct lat_key){ .id = cgrp->kn->id, .hierarchy = (u32)cgrp->root->hierarchy_id };
 }
 
+static __always_inline struct lat_slot *slot_of_watch(const struct lat_watch *watch)
+{
+	u32 at = watch->slot;
+	struct lat_slot *slot = bpf_map_lookup_elem(&slots, &at);
+
+	return slot && slot->serial == watch->serial ? slot : NULL;
+}
+
 static __always_inline struct lat_slot *slot_of_key(struct lat_key *key)
 {
 	struct lat_watch *watch = bpf_map_lookup_elem(&watched, key);
-	struct lat_slot *slot;
-	u32 at;
 
-	if (!watch)
-		return NULL;
-	at = watch->slot;
-	slot = bpf_map_lookup_elem(&slots, &at);
-	return slot && slot->serial == watch->serial ? slot : NULL;
+	return watch ? slot_of_watch(watch) : NULL;
 }
 
 static __always_inline struct lat_slot *slot_of(struct cgroup___wait *cgrp)

@@ -3,7 +3,7 @@
 # Makes 1,000 and 10,000 cgroups and prints, in one run, what a sample costs: CPU time and system calls
 # a cgroup for cgwatch and for systemd-cgtop, resident memory, and the time of a scrape.
 # Usage: bench.sh BUILD_DIR [CGROUPS …]
-#        bench.sh BUILD_DIR bpf [CGROUPS …]                the sampling pass in the kernel, here and on v2
+#        bench.sh BUILD_DIR bpf [--own] [CGROUPS …]        the sampling pass in the kernel, here and on v2
 #        bench.sh BUILD_DIR ns [ROUNDS]                    4,000 processes in 1,000 namespaces beside lsns
 #        bench.sh BUILD_DIR tasks [ROUNDS]                 the kernel's own pass over them beside readlinkat
 #        bench.sh BUILD_DIR events [ROUNDS]                what programs in the kernel cost those they look at

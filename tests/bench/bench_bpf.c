@@ -3,7 +3,8 @@
  * Makes cgroups and measures, in one run, what a sample of them costs by the bpf backend, by the
  * files, by systemd-cgtop, and by an iterator that fills records of the same size with nothing (the
  * floor). They take turns, so that a busy machine is as busy for each. Prints a table for each
- * size, and which bars hold. Usage: bench_bpf [CGROUPS …]
+ * size, and which bars hold. Usage: bench_bpf [--own] [CGROUPS …]; --own leaves files and
+ * systemd-cgtop out
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,11 +20,13 @@
 #include <unistd.h>
 
 #include "bench_floor.h"
+#include "collectors/bpf_fields.h"
 #include "collectors/bpf_kernel.h"
+#include "collectors/bpf_sample_private.h"
 #include "collectors/sampler.h"
 #include "core/clock.h"
 
-enum { PER_PARENT = 100, SIZES_MAX = 8, ROUNDS_MAX = 128 };
+enum { PER_PARENT = 100, SIZES_MAX = 8, ROUNDS_MAX = 256 };
 
 static const char four[] = "cpu.usage.rate,memory.current,pids.current,io.rbytes.rate,"
 			   "io.wbytes.rate";
@@ -147,7 +150,11 @@ static double cgtop(int refreshes)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-/* Medians: on a shared host the guest's CPU time has that of its neighbours in it now and then. */
+/*
+ * Means: an emulated machine's CPU clock may stand still between two ticks, so that one sample
+ * tells nothing; and where others want the processor too, that adds to all alike in proportion only
+ * if nothing is left out.
+ */
 struct series {
 	double list[ROUNDS_MAX];
 	size_t n;
@@ -159,19 +166,13 @@ static void add(struct series *series, double value)
 		series->list[series->n++] = value;
 }
 
-static int compare_numbers(const void *a, const void *b)
+static double mean(const struct series *series)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	double sum = 0;
 
-	return (x > y) - (x < y);
-}
-
-static double median(struct series *series)
-{
-	if (!series->n)
-		return 0;
-	qsort(series->list, series->n, sizeof(series->list[0]), compare_numbers);
-	return series->list[series->n / 2];
+	for (size_t i = 0; i < series->n; i++)
+		sum += series->list[i];
+	return series->n ? sum / (double)series->n : 0;
 }
 
 /* A sampler of one backend with one set of columns, and what its samples cost so far. */
@@ -250,7 +251,17 @@ struct bench {
 	struct floor *floor;
 	struct series floor_seconds, cgtop_seconds; /* cgtop: a refresh */
 	unsigned int n_metrics;
+	bool own; /* nothing but the pass and its floor */
 };
+
+/*
+ * Bytes of a cgroup's memory.stat, which lies beside its record. With several hierarchies one has
+ * it at most: the floor goes without.
+ */
+static uint32_t beside(const struct sampler *sampler, const struct bpf_sample *bpf)
+{
+	return sampler_hierarchies(sampler)->n == 1 ? bpf->memstats.size : 0;
+}
 
 static int start(struct bench *bench, unsigned int capacity)
 {
@@ -274,16 +285,67 @@ static int start(struct bench *bench, unsigned int capacity)
 	}
 	/* The first ones open what is kept and settle what is missing. */
 	for (int i = 0; i < 4 * RUNNERS && r == 0; i++)
-		r = ended ? -EINTR : run(&bench->runners[i % RUNNERS], false);
+		r = ended ? -EINTR
+		    : bench->own && i % RUNNERS >= FILES_FULL
+			    ? 0
+			    : run(&bench->runners[i % RUNNERS], false);
 	if (r == 0) {
 		const char *reason;
 		const struct sampler *sampler = bench->runners[BPF_FULL].sampler;
 
-		bench->floor = floor_new(sampler_hierarchies(sampler),
-					 bpf_sample_mask(sampler_bpf(sampler, &reason)), capacity);
+		const struct bpf_sample *bpf = sampler_bpf(sampler, &reason);
+
+		bench->floor = floor_new(sampler_hierarchies(sampler), bpf_sample_mask(bpf),
+					 beside(sampler, bpf), capacity);
 		r = bench->floor && floor_pass(bench->floor) > 0 ? 0 : -EOPNOTSUPP;
 	}
 	return r;
+}
+
+/* Of all that is measured, what one part of the records has. Beside them lie memory.stat and io. */
+static bool is_of_part(enum metric_id id, enum bpf_part part)
+{
+	const struct bpf_field *field = NULL;
+
+	if (bpf_memstat_knows(id))
+		return part == BPF_PART_MEMSTAT;
+	if (bpf_io_knows(id))
+		return part == BPF_PART_IO;
+	while ((field = bpf_field_of(id, field))) {
+		if (field->part == part)
+			return true;
+	}
+	return false;
+}
+
+/* What a sample of that part alone costs, in its passes and its columns. */
+static int part_costs(const struct bench *bench, enum bpf_part part)
+{
+	enum { SETTLE = 3, TIMES = 15 };
+	struct runner runner = { .sampler = bench->runners[BPF_FULL].sampler };
+	struct sampler_stats stats;
+	unsigned int n = 0;
+	int r = 0;
+
+	for (int id = M_NONE + 1; id < METRIC_COUNT; id++) {
+		if (!metric_set_has(&bench->runners[BPF_FULL].set, (enum metric_id)id) ||
+		    !is_of_part((enum metric_id)id, part))
+			continue;
+		metric_set_add(&runner.set, (enum metric_id)id);
+		n++;
+	}
+	if (n == 0)
+		return 0;
+	for (int i = 0; i < SETTLE + TIMES && r == 0; i++)
+		r = ended ? -EINTR : run(&runner, i >= SETTLE);
+	if (r < 0)
+		return r;
+	sampler_get_stats(runner.sampler, &stats);
+	printf("    %-12s %3u metrics %19.3f %10.3f %10.3f\n", bpf_part_name(part), n,
+	       mean(&runner.whole) * 1e6 / (double)stats.nodes,
+	       mean(&runner.pass) * 1e6 / (double)stats.nodes,
+	       mean(&runner.fill) * 1e6 / (double)stats.nodes);
+	return 0;
 }
 
 static int measure(struct bench *bench, int rounds)
@@ -294,15 +356,19 @@ static int measure(struct bench *bench, int rounds)
 		if (ended)
 			return -EINTR;
 		/* The files and systemd-cgtop are slow: some of the rounds tell as well. */
-		for (int k = 0; k < RUNNERS && r == 0; k++)
-			r = k < FILES_FULL || i % 5 == 0 ? run(&bench->runners[k], true) : 0;
-		for (int k = 0; k < 2 && r == 0; k++) {
-			double at = cpu_seconds();
+		for (int k = 0; k < RUNNERS && r == 0; k++) {
+			bool files = k >= FILES_FULL;
+			double at;
 
-			r = floor_pass(bench->floor) > 0 ? 0 : -EIO;
+			if (files && (i % 5 || bench->own))
+				continue;
+			r = run(&bench->runners[k], true);
+			at = cpu_seconds();
+			if (r == 0)
+				r = floor_pass(bench->floor) > 0 ? 0 : -EIO;
 			add(&bench->floor_seconds, cpu_seconds() - at);
 		}
-		if (i % (rounds / 3) == 0 && r == 0) {
+		if (!bench->own && i % (rounds / 3) == 0 && r == 0) {
 			double one = cgtop(1), many = cgtop(6);
 
 			if (one >= 0 && many >= 0)
@@ -322,9 +388,9 @@ static void finish(struct bench *bench)
 /* ---- the table --------------------------------------------------------------------------- */
 
 /* Microseconds a cgroup and sample. */
-static double each_us(struct series *series, uint64_t nodes)
+static double each_us(const struct series *series, uint64_t nodes)
 {
-	return median(series) * 1e6 / (double)nodes;
+	return mean(series) * 1e6 / (double)nodes;
 }
 
 static bool bar(const char *what, double ratio, double limit, bool at_most)
@@ -370,7 +436,7 @@ static struct figures report(struct bench *bench)
 	       (unsigned long long)stats.bpf_stats.memory_bytes / 1024);
 	printf("  %-34s %10s %10s %10s %16s\n", "CPU us a cgroup and sample", "whole", "pass",
 	       "columns", "calls a sample");
-	for (int i = 0; i < RUNNERS; i++) {
+	for (int i = 0; i < (bench->own ? FILES_FULL : RUNNERS); i++) {
 		struct runner *runner = &bench->runners[i];
 
 		whole[i] = each_us(&runner->whole, stats.nodes);
@@ -386,6 +452,8 @@ static struct figures report(struct bench *bench)
 		printf("  %-34s %10.3f\n", "systemd-cgtop, one refresh", top);
 	figures.calls = (double)bench->runners[BPF_FULL].calls / bench->runners[BPF_FULL].samples;
 	figures.good &= bar("bpf (pass and columns) / floor", reader / floor, 4, true);
+	if (bench->own)
+		return figures;
 	figures.good &= stats.hierarchies > 1
 				? tell(full, whole[FILES_FULL] / whole[BPF_FULL])
 				: bar(full, whole[FILES_FULL] / whole[BPF_FULL], 20, false);
@@ -395,7 +463,8 @@ static struct figures report(struct bench *bench)
 	return figures;
 }
 
-static int bench_size(const struct root *root, unsigned int n, struct figures *ret_figures)
+static int bench_size(const struct root *root, unsigned int n, bool own,
+		      struct figures *ret_figures)
 {
 	struct bench *bench = calloc(1, sizeof(*bench));
 	struct hierarchies *hierarchies;
@@ -407,6 +476,7 @@ static int bench_size(const struct root *root, unsigned int n, struct figures *r
 		return r;
 	}
 	bench->root = root;
+	bench->own = own;
 	scene.hierarchies = hierarchies;
 	snprintf(scene.name, sizeof(scene.name), "cgwatch-bench-%d", (int)getpid());
 	tree(&scene, true);
@@ -415,6 +485,10 @@ static int bench_size(const struct root *root, unsigned int n, struct figures *r
 		r = measure(bench, n > 5000 ? 20 : 50);
 	if (r == 0)
 		*ret_figures = report(bench);
+	if (r == 0)
+		printf("  %-34s %10s %10s %10s\n", "each part alone", "whole", "pass", "columns");
+	for (int part = 0; part < BPF_PART_COUNT && r == 0; part++)
+		r = part_costs(bench, (enum bpf_part)part);
 	finish(bench);
 	free(bench);
 	tree(&scene, false);
@@ -431,7 +505,11 @@ int main(int argc, char **argv)
 	struct root *root;
 	bool good = true;
 
-	for (int i = 1; i < argc && n_sizes < SIZES_MAX; i++)
+	bool own = argc > 1 && strcmp(argv[1], "--own") == 0;
+
+	if (own)
+		n_sizes = argc > 2 ? 0 : n_sizes + 2;
+	for (int i = 1 + own; i < argc && n_sizes < SIZES_MAX; i++)
 		sizes[n_sizes++] = (unsigned int)strtoul(argv[i], NULL, 10);
 	/* The files backend keeps many open; where that cannot be raised there is room as a rule.
 	 */
@@ -443,7 +521,7 @@ int main(int argc, char **argv)
 	uname(&name);
 	printf("Linux %s\n", name.release);
 	for (int i = 0; i < n_sizes && r == 0; i++) {
-		r = bench_size(root, sizes[i], &figures[i]);
+		r = bench_size(root, sizes[i], own, &figures[i]);
 		good &= r == 0 && figures[i].good;
 	}
 	root_free(root);

@@ -47,7 +47,7 @@ static double thread_us(void)
 	return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
 }
 
-static void fail(const char *what)
+static __attribute__((noreturn)) void fail(const char *what)
 {
 	fprintf(stderr, "bench_bpf_tasks: %s\n", what);
 	exit(1);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "collectors/bpf/record.h"
+
 #include "floor.skel.h"
 
 struct floor {
@@ -33,14 +35,19 @@ static struct bpf_link *attach(struct floor *floor, const struct hierarchy *hier
 	return link;
 }
 
-struct floor *floor_new(const struct hierarchies *hierarchies, uint32_t mask, uint32_t capacity)
+struct floor *floor_new(const struct hierarchies *hierarchies, uint32_t mask, uint32_t beside,
+			uint32_t capacity)
 {
 	struct floor *floor = calloc(1, sizeof(*floor));
 
 	if (!floor)
 		return NULL;
 	floor->skeleton = floor_bpf__open();
+	if (floor->skeleton)
+		floor->skeleton->rodata->n_beside = beside / 8;
 	if (!floor->skeleton ||
+	    bpf_map__set_value_size(floor->skeleton->maps.records,
+				    (uint32_t)sizeof(struct cg_record) + beside / 8 * 8) < 0 ||
 	    bpf_map__set_max_entries(floor->skeleton->maps.records, capacity) < 0 ||
 	    floor_bpf__load(floor->skeleton) < 0) {
 		fprintf(stderr, "bench: the floor's program cannot be loaded\n");

@@ -360,7 +360,7 @@ static int setup(void **state)
 		return -1;
 	if (sampler_bpf(scene->bpf, &reason))
 		return want(scene, sampler_bpf(scene->bpf, &reason));
-	printf("no bpf backend: %s\n", reason);
+	printf("skipped: no bpf backend: %s\n", reason);
 	teardown(state);
 	exit(77);
 }

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -45,11 +43,6 @@ struct parity {
 	unsigned int faults;
 	uint64_t by_files, nodes, failures, reads, last_reads;
 };
-
-static bool is_only_v2(const char *name)
-{
-	return strncmp(name, only_v2, sizeof(only_v2) - 1) == 0;
-}
 
 /* ---- the scene ------------------------------------------------------------------------ */
 
@@ -151,19 +144,6 @@ static void scene(struct parity *parity)
 		put(parity, settings[i].cgroup, settings[i].file, settings[i].text);
 	/* The limit is there before the one who is refused. */
 	start(parity, "refused", "refused", work_refused);
-}
-
-/* Values of these change only by what we do. */
-static bool is_still(const char *name)
-{
-	static const char *const moving[] = { "",      "burn",	"burn/inner", "unlimited", "fork",
-					      "files", "alloc", "refused",    only_v2 };
-
-	for (size_t i = 0; i < ARRAY_SIZE(moving); i++) {
-		if (strcmp(name, moving[i]) == 0)
-			return false;
-	}
-	return true;
 }
 
 /* ---- comparing ------------------------------------------------------------------------ */
@@ -326,6 +306,24 @@ static void compare(struct parity *parity, struct snapshot *const at[3])
 	}
 }
 
+/* The root's numbers are the machine's, which only its files have: nothing of them is ours. */
+static void compare_root(struct parity *parity, struct snapshot *const at[3])
+{
+	static const uint32_t index[3] = { 0 };
+
+	for (int id = M_NONE + 1; id < METRIC_COUNT; id++) {
+		const struct tally *tally = tally_of(parity, (enum metric_id)id,
+						     at[1]->tree->nodes[0]);
+		struct tally aside;
+
+		/* Not counted as told: it was files that told it. */
+		if (!tally)
+			continue;
+		aside = *tally;
+		compare_cell(parity, &aside, "", at, index);
+	}
+}
+
 /* Counters never go back from one sample of the bpf backend to the next. */
 static void compare_order(struct parity *parity, const struct snapshot *first,
 			  const struct snapshot *second)
@@ -362,6 +360,7 @@ static void round_of(struct parity *parity, struct snapshot **last)
 	assert_int_equal(sampler_sample(parity->bpf, &parity->wanted, &at[1]), 0);
 	assert_int_equal(sampler_sample(parity->files, &parity->wanted, &at[2]), 0);
 	compare(parity, at);
+	compare_root(parity, at);
 	if (*last)
 		compare_order(parity, *last, at[1]);
 	sampler_get_stats(parity->bpf, &stats);
@@ -377,21 +376,6 @@ static void round_of(struct parity *parity, struct snapshot **last)
 }
 
 /* ---- what was compared ---------------------------------------------------------------- */
-
-/* What this scene cannot make other than nothing, and why. */
-static const struct {
-	const char *metric, *why;
-} nothing[] = {
-	{ "cgroup.stat.nr_dying_descendants", "removed cgroups are freed soon" },
-	{ "cgroup.stat.nr_dying_subsys_", "removed cgroups are freed soon" },
-	{ "cpu.core_sched.force_idle", "nobody schedules by cores" },
-	{ "cpu.rt_runtime", "none is given" },
-	{ "memory.", "told by its own test" },
-	{ "io.", "there may be no disk below" },
-	{ "cpu.nr_bursts", "a burst needs a quiet period first" },
-	{ "cpu.burst_time", "a burst needs a quiet period first" },
-	{ "cgroup.stat.nr_subsys_", "controllers may live elsewhere" },
-};
 
 static const char *may_be_nothing(const struct tally *tally)
 {
@@ -471,6 +455,70 @@ static void test_parity(void **state)
 	assert_true(parity->by_files * 3 < parity->nodes);
 }
 
+/* Every hierarchy that has it is told by the bpf backend. */
+static bool is_all_told(const struct parity *parity, enum metric_id id)
+{
+	bool told = false;
+
+	for (size_t i = 0; i < parity->n; i++) {
+		if (parity->tallies[i].status.id != id)
+			continue;
+		if (!parity->tallies[i].status.bpf)
+			return false;
+		told = true;
+	}
+	return told;
+}
+
+/* Files read for one more sample of those. */
+static uint64_t reads_for(struct parity *parity, const struct metric_set *wanted,
+			  uint64_t *ret_nodes)
+{
+	struct sampler_stats before, after;
+	struct snapshot *snapshot;
+
+	sampler_get_stats(parity->bpf, &before);
+	assert_int_equal(sampler_sample(parity->bpf, wanted, &snapshot), 0);
+	sampler_get_stats(parity->bpf, &after);
+	snapshot_unref(snapshot);
+	*ret_nodes = after.nodes;
+	return after.reads - before.reads;
+}
+
+/*
+ * What it supplies is read from no file but for the root and the like, for any metric, also beside
+ * one that files are read for.
+ */
+static void test_unread(void **state)
+{
+	struct parity *parity = *state;
+	struct metric_set beside = { 0 };
+	unsigned int n = 0, bad = 0;
+	uint64_t nodes, base;
+
+	metric_set_add(&beside, M_PSI_CPU_SOME_TOTAL);
+	base = reads_for(parity, &beside, &nodes);
+	for (int id = M_NONE + 1; id < METRIC_COUNT; id++) {
+		struct metric_set wanted = beside;
+		uint64_t reads;
+
+		if (!is_all_told(parity, (enum metric_id)id))
+			continue;
+		metric_set_add(&wanted, (enum metric_id)id);
+		reads = reads_for(parity, &wanted, &nodes);
+		n++;
+		if (reads * 3 < base * 3 + nodes)
+			continue;
+		bad++;
+		printf("%s: %llu files were read for %llu cgroups, %llu without it\n",
+		       metric_get((enum metric_id)id)->name, (unsigned long long)reads,
+		       (unsigned long long)nodes, (unsigned long long)base);
+	}
+	printf("%u metrics looked at one by one, beside %llu files\n", n, (unsigned long long)base);
+	assert_int_equal(bad, 0);
+	assert_true(n > 0);
+}
+
 static int teardown(void **state)
 {
 	struct parity *parity = *state;
@@ -537,14 +585,15 @@ static int setup(void **state)
 		free(list);
 		return 0;
 	}
-	printf("no bpf backend: %s\n", reason);
+	printf("skipped: no bpf backend: %s\n", reason);
 	teardown(state);
 	exit(77);
 }
 
 int main(void)
 {
-	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_parity) };
+	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_parity),
+						   cmocka_unit_test(test_unread) };
 
 	return cmocka_run_group_tests_name("bpf parity", tests, setup, teardown);
 }

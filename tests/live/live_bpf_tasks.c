@@ -583,6 +583,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_scanner, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(test_grows, live_setup, live_teardown),
 	};
+	struct passes passes;
 
+	if (!passes_start(&passes))
+		return 77;
+	passes_stop(&passes);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,6 +76,48 @@ static void test_event_and_number(void **state)
 	assert_false(is_limited(scene->live));
 }
 
+/* Waits until it is in its cgroup everywhere. */
+static void start_program(void)
+{
+	live_wait(0.1);
+	execlp("sleep", "sleep", "60", NULL);
+	_exit(1);
+}
+
+#define ON_EXEC                                                                             \
+	"[policy react]\nmatch = %s/**\nwhen = event exec\nclear_when = cgroup.procs < 0\n" \
+	"action = cpu.quota 50%\nmode = enforce\n"
+
+/* Only programs in the kernel tell of it. */
+static void test_exec(void **state)
+{
+	struct scene *scene = *state;
+
+	cgroup(scene, "a");
+	start_agent(scene, ON_EXEC);
+	start(scene, "a", start_program);
+	assert_true(live_until(scene->live, has_quota, LIVE_PATIENCE));
+}
+
+static bool answers(const struct live *live)
+{
+	return live_cgwatch(live, NULL, "policy status --json >/dev/null") == 0;
+}
+
+/* Containers start their program as soon as there is the cgroup: no sample has it by then. */
+static void test_exec_in_new(void **state)
+{
+	struct scene *scene = *state;
+
+	live_config(scene->live, "interval = 3s\n");
+	live_agent(scene->live, ON_EXEC);
+	assert_true(live_until(scene->live, answers, LIVE_PATIENCE));
+	live_wait(0.5); /* after the first sample, and well before the next one */
+	cgroup(scene, "a");
+	start(scene, "a", start_program);
+	assert_true(live_until(scene->live, has_quota, LIVE_PATIENCE));
+}
+
 #define in_scene(test) cmocka_unit_test_setup_teardown(test, scene_setup, scene_teardown)
 
 int main(void)
@@ -83,6 +125,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		in_scene(test_event),
 		in_scene(test_event_and_number),
+		in_scene(test_exec),
+		in_scene(test_exec_in_new),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

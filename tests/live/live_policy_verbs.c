@@ -381,6 +381,22 @@ static void test_release_all_hung(void **state)
 	live->agent = 0;
 }
 
+/* A policy that waits for what this kernel cannot tell is warned of, and only then. */
+static void check_events(const struct live *live)
+{
+	bool told = live_cgwatch(live, NULL, "events --kind write --duration 10ms") == 0;
+	char *output;
+
+	write_text(live, "events.ini",
+		   "[policy waits]\nmatch = %s/*\nwhen = event write or event exec\n"
+		   "action = pids.max 1000\ncooldown = 1m\n");
+	assert_int_equal(
+		live_cgwatch(live, &output, "policy check '%s/events.ini' 2>&1", live->state), 0);
+	assert_int_equal(strstr(output, "event write cannot be told here") == NULL, told);
+	assert_null(strstr(output, "event exec cannot"));
+	free(output);
+}
+
 static void test_check(void **state)
 {
 	struct live *live = *state;
@@ -417,6 +433,7 @@ static void test_check(void **state)
 	assert_true(json_array_size(json_object_get(root, "errors")) >= 2);
 	json_decref(root);
 	free(output);
+	check_events(live);
 }
 
 /* What is recorded of a burner makes a policy fire that was never armed. */

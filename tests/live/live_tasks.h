@@ -28,7 +28,7 @@ static inline bool passes_start(struct passes *passes)
 	r = bpf_tasks_new(passes->root, passes->hierarchies, &passes->tasks, reason,
 			  sizeof(reason));
 	if (r < 0) {
-		print_message("no task pass here: %s\n", reason);
+		print_message("skipped: no pass over tasks: %s\n", reason);
 		hierarchies_free(passes->hierarchies);
 		root_free(passes->root);
 	}

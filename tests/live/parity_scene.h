@@ -5,10 +5,13 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "core/cleanup.h"
 #include "live.h"
 
 /* Only in the v2 tree, so that on a hybrid host it is asked what v1 tells of the others. */
@@ -114,3 +117,36 @@ static const struct {
 	{ "frozen", "cgroup.freeze", "1" },
 	{ frozen_v2, "cgroup.freeze", "1" },
 };
+
+/* What this scene cannot make other than nothing, and why. */
+static const struct {
+	const char *metric, *why;
+} nothing[] = {
+	{ "cgroup.stat.nr_dying_descendants", "removed cgroups are freed soon" },
+	{ "cgroup.stat.nr_dying_subsys_", "removed cgroups are freed soon" },
+	{ "cpu.core_sched.force_idle", "nobody schedules by cores" },
+	{ "cpu.rt_runtime", "none is given" },
+	{ "memory.", "told by its own test" },
+	{ "io.", "there may be no disk below" },
+	{ "cpu.nr_bursts", "a burst needs a quiet period first" },
+	{ "cpu.burst_time", "a burst needs a quiet period first" },
+	{ "cgroup.stat.nr_subsys_", "controllers may live elsewhere" },
+};
+
+static bool is_only_v2(const char *name)
+{
+	return strncmp(name, only_v2, sizeof(only_v2) - 1) == 0;
+}
+
+/* Values of these change only by what we do. */
+static bool is_still(const char *name)
+{
+	static const char *const moving[] = { "",      "burn",	"burn/inner", "unlimited", "fork",
+					      "files", "alloc", "refused",    only_v2 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(moving); i++) {
+		if (strcmp(name, moving[i]) == 0)
+			return false;
+	}
+	return true;
+}

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "collectors/event_paths.h"
@@ -121,13 +122,151 @@ static void test_bounded(void **state)
 	event_paths_free(paths);
 }
 
+/* ---- any sequence ---- */
+
+enum { CGROUPS = 600, STEPS = 40000, LAG = 5, RECENT = 200, REUSED = 1000 };
+
+struct model {
+	struct event_paths *paths;
+	/* Cgroup i has id i in one hierarchy and i + 100 in the other one. */
+	char path[CGROUPS][256];
+	bool lives[CGROUPS];
+	int above[CGROUPS];
+	int went[CGROUPS]; /* in which step it ended last; 0: never */
+	uint64_t state, generation;
+	struct tree *waiting[LAG]; /* trees that were taken some steps ago */
+	int step;
+};
+
+static unsigned int below(struct model *model, unsigned int limit)
+{
+	model->state = model->state * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return (unsigned int)(model->state >> 33) % limit;
+}
+
+static int pick(struct model *model, bool leaf)
+{
+	for (int tries = 0; tries < 50; tries++) {
+		int i = 1 + (int)below(model, CGROUPS - 1);
+		bool fits = model->lives[i] && (!leaf || i != 1);
+
+		for (int j = 1; fits && leaf && j < CGROUPS; j++)
+			fits = !model->lives[j] || model->above[j] != i;
+		if (fits)
+			return i;
+	}
+	return 0;
+}
+
+/* An id that is free, and not of one that went lately: ids come back only after very long. */
+static void create(struct model *model)
+{
+	int above = pick(model, false), i = 2 + (int)below(model, CGROUPS - 2);
+	char name[16];
+
+	if (!above || model->lives[i] || strlen(model->path[above]) > 200 ||
+	    (model->went[i] && model->step - model->went[i] < REUSED))
+		return;
+	/* Few names, so that paths come back as other cgroups. */
+	snprintf(name, sizeof(name), "n%u", below(model, 4));
+	for (int j = 1; j < CGROUPS; j++) {
+		if (model->lives[j] && model->above[j] == above &&
+		    strcmp(strrchr(model->path[j], '/') + 1, name) == 0)
+			return;
+	}
+	snprintf(model->path[i], sizeof(model->path[i]), "%s/%s",
+		 above == 1 ? "" : model->path[above], name);
+	model->lives[i] = true;
+	model->above[i] = above;
+	for (unsigned int h = 0; h < 2; h++)
+		event_paths_created(model->paths, h, (uint64_t)i + h * 100,
+				    (uint64_t)above + h * 100, name);
+}
+
+static void destroy(struct model *model)
+{
+	int i = pick(model, true);
+
+	if (!i)
+		return;
+	model->lives[i] = false;
+	model->went[i] = model->step;
+	/* Now and then nobody hears of it. */
+	for (unsigned int h = 0; h < 2 && below(model, 20); h++)
+		event_paths_removed(model->paths, h, (uint64_t)i + h * 100);
+}
+
+/* The tree as it is now arrives when some more has happened. */
+static void sample(struct model *model)
+{
+	const char *paths[CGROUPS];
+	uint64_t ids[CGROUPS];
+	uint32_t n = 0;
+
+	for (int i = 1; i < CGROUPS; i++) {
+		if (!model->lives[i])
+			continue;
+		paths[n] = model->path[i];
+		ids[n++] = (uint64_t)i;
+	}
+	if (model->waiting[LAG - 1]) {
+		event_paths_set_tree(model->paths, model->waiting[LAG - 1]);
+		tree_unref(model->waiting[LAG - 1]);
+	}
+	memmove(model->waiting + 1, model->waiting, sizeof(*model->waiting) * (LAG - 1));
+	model->waiting[0] = make_tree(++model->generation, paths, n, ids);
+}
+
+static void compare(struct model *model)
+{
+	for (unsigned int h = 0; h < 2; h++) {
+		for (int i = 1; i < CGROUPS; i++) {
+			const char *path = event_paths_find(model->paths, h, (uint64_t)i + h * 100);
+			bool known = model->lives[i] ||
+				     (model->went[i] && model->step - model->went[i] < RECENT);
+
+			if (known && (!path || strcmp(path, model->path[i]) != 0))
+				fail_msg("step %d: %d is %s and not %s", model->step, i,
+					 path ? path : "unknown", model->path[i]);
+		}
+	}
+}
+
+/* Who lives or went lately always has its own path, whatever the order of events and trees. */
+static void test_any_sequence(void **state)
+{
+	struct model *model = calloc(1, sizeof(*model));
+
+	(void)state;
+	assert_non_null(model);
+	model->paths = event_paths_new();
+	model->state = 1;
+	snprintf(model->path[1], sizeof(model->path[1]), "/");
+	model->lives[1] = true;
+	sample(model);
+	event_paths_set_tree(model->paths, model->waiting[0]);
+	for (model->step = 1; model->step <= STEPS; model->step++) {
+		if (below(model, 100) < 55)
+			create(model);
+		else
+			destroy(model);
+		if (model->step % 40 == 0)
+			sample(model);
+		if (model->step % 50 == 0)
+			compare(model);
+	}
+	for (int i = 0; i < LAG; i++)
+		tree_unref(model->waiting[i]);
+	event_paths_free(model->paths);
+	free(model);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tree),
-		cmocka_unit_test(test_created),
-		cmocka_unit_test(test_gone),
-		cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_tree),	     cmocka_unit_test(test_created),
+		cmocka_unit_test(test_gone),	     cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_any_sequence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,15 +11,12 @@
 
 #include "core/kernel_event.h"
 
-static const struct kernel_event made = {
-	.kind = KERNEL_EVENT_CREATED, .pid = 1, .comm = "systemd", .path = "/a", .cgroup = 5
-};
-
 static const struct {
 	struct kernel_event event;
 	const char *text;
 } rows[] = {
-	{ made, "by systemd (1)" },
+	{ { .kind = KERNEL_EVENT_CREATED, .pid = 1, .comm = "systemd", .path = "/a", .cgroup = 5 },
+	  "by systemd (1)" },
 	{ { .kind = KERNEL_EVENT_REMOVED, .pid = 1 }, "by ? (1)" },
 	{ { .kind = KERNEL_EVENT_ATTACHED, .pid = 7, .comm = "sh", .text = "/old\nline" },
 	  "sh (7) from /old\\x0aline" },

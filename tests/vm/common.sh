@@ -15,9 +15,11 @@ vm_die() {
 
 vm_usage() {
 	cat >&2 <<-END
-		usage: ${0##*/} --cache DIR [--timeout S] [--memory MB] --script FILE [--out DIR] -- FILE...
+		usage: ${0##*/} --cache DIR [--timeout S] [--memory MB] [--clock real|instructions] --script FILE [--out DIR] -- FILE...
 		  FILE      a program or script for the guest's /bin, with the libraries it needs
 		  SRC:DEST  a file or directory for that place in the guest
+		With --clock instructions there is one CPU, and its time goes by in instructions, 1 ns each,
+		whatever else the host does.
 		The script runs as /job; what it leaves in the guest's /out comes back into --out DIR.
 		Exit code: the script's own; 124 out of time; 125 the machine itself failed.
 	END
@@ -27,10 +29,10 @@ vm_usage() {
 # Sets cache, timeout, memory, script, out and the array files.
 # shellcheck disable=SC2034 # the scripts that source this use them
 vm_options() {
-	cache='' timeout=${vm_default_timeout:-120} memory=1024 script='' out='' files=()
+	cache='' timeout=${vm_default_timeout:-120} memory=1024 clock=real script='' out='' files=()
 	while (($#)); do
 		case $1 in
-		--cache | --timeout | --memory | --script | --out)
+		--cache | --timeout | --memory | --clock | --script | --out)
 			(($# > 1)) || vm_usage
 			printf -v "${1#--}" %s "$2"
 			shift 2
@@ -41,6 +43,7 @@ vm_options() {
 	done
 	[[ $cache && $script ]] || vm_usage
 	[[ $timeout =~ ^[0-9]+$ && $memory =~ ^[0-9]+$ ]] || vm_usage
+	[[ $clock == real || $clock == instructions ]] || vm_usage
 	[[ -r $script ]] || vm_die "cannot read the script $script"
 	mkdir -p "$cache"
 	cache=$(cd "$cache" && pwd)
@@ -256,13 +259,15 @@ vm_diagnose() {
 
 vm_once() {
 	local status=0 filter start=$SECONDS vm_stuck=''
+	local -a cpus=(-accel "tcg,thread=multi" -smp 2)
+	[[ $clock == real ]] || cpus=(-accel "tcg,thread=single" -smp 1 -icount "shift=0,sleep=off")
 	rm -f "$scratch/console"
 	vm_filter <"$scratch/pipe" &
 	filter=$!
 	# If this shell is killed, timeout gets a signal, and passes it on to qemu. The check of the timer
 	# panics when the host lets it wait.
 	setpriv --pdeathsig TERM timeout --foreground -s KILL "$timeout" \
-		qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m "$memory" \
+		qemu-system-x86_64 "${cpus[@]}" -cpu max -m "$memory" \
 		-display none -nic none -chardev "pipe,id=monitor,path=$scratch/monitor" \
 		-mon chardev=monitor -no-reboot -no-user-config \
 		-chardev "stdio,id=console,signal=off,logfile=$scratch/console" \
