@@ -241,6 +241,12 @@ static void put_ids(struct bpf_latency *latency, const struct latency_ids *ids)
 	}
 }
 
+static bool is_listed(const struct latency_ids *ids, const struct lat_key *key)
+{
+	return ids->n > 0 &&
+	       bsearch(key, ids->list, ids->n, sizeof(*ids->list), compare_keys) != NULL;
+}
+
 /*
  * What the kernel added by itself below a cgroup that is not watched any more. What it added below
  * one that is, after the tree was read, stays: the next tree has it.
@@ -255,8 +261,7 @@ static void sweep(struct bpf_latency *latency)
 		struct lat_watch watch;
 
 		more = bpf_map_get_next_key(map, &key, &next) == 0;
-		if (!bsearch(&key, latency->ids.list, latency->ids.n, sizeof(*latency->ids.list),
-			     compare_keys) &&
+		if (!is_listed(&latency->ids, &key) &&
 		    bpf_map_lookup_elem(map, &key, &watch) == 0 && watch.slot < LAT_SLOTS &&
 		    latency->shared[watch.slot].serial != watch.serial)
 			bpf_map_delete_elem(map, &key);
@@ -440,5 +445,6 @@ void bpf_latency_get_stats(const struct bpf_latency *latency, struct bpf_latency
 	ret_stats->lost += bpf_latency_lost(latency);
 	ret_stats->memory_bytes = latency->shared_bytes + LAT_TASKS * (element + 16) +
 				  LAT_REQUESTS * (element + 40) + LAT_STALLS * (element + 40) +
-				  latency->ids.n * (element + 24) + LAT_IDS * 16;
+				  (uint64_t)latency->ids.n * (element + 24) +
+				  (uint64_t)LAT_IDS * 16;
 }
