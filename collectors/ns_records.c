@@ -123,13 +123,13 @@ static int take_all(struct ns_scanner *scanner, const struct task_record *const 
 
 	for (size_t i = 0; i < n && r == 0; i++) {
 		r = ns_stopped(scanner) ?: take(scanner, list[i], &task);
-		if (r < 0)
-			break;
+		if (r < 0 || !task)
+			continue;
 		if (task->pid == task->tid) {
 			end_process(leader, threads);
 			leader = task;
 			threads = 0;
-		} else {
+		} else if (leader && leader->pid == task->pid) {
 			leader->idle &= task->idle;
 		}
 		threads++;
