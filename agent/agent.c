@@ -3,6 +3,7 @@
 #include "agent/agent.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,7 +174,11 @@ static int drop_privileges(struct agent *agent)
 	uint32_t told;
 	bool bpf = sampler_bpf(agent->sampler, &reason) ||
 		   agent_kernel_events_stats(agent, &stats, &told);
-	int r = privileges_drop(agent->root, bpf);
+	int r;
+
+	/* Reading what the kernel is made of took tens of megabytes, which are free again. */
+	malloc_trim(0);
+	r = privileges_drop(agent->root, bpf);
 
 	if (r < 0)
 		log_error("giving up capabilities: %s", strerror(-r));
