@@ -14,9 +14,71 @@
 #include "collectors/root.h"
 #include "core/cleanup.h"
 
+/* Types by name: there are more than 100,000, and some hundred questions. */
+enum { BUCKETS = 1 << 15 };
+
 struct bpf_kernel {
 	struct btf *btf;
+	uint32_t buckets[BUCKETS]; /* ids; 0: none */
+	uint32_t *next;		   /* by id */
 };
+
+static uint32_t bucket_of(const char *name)
+{
+	uint32_t hash = 2166136261;
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 16777619;
+	return (hash ^ hash >> 15) % BUCKETS;
+}
+
+static const char *name_of(const struct bpf_kernel *kernel, uint32_t id)
+{
+	return btf__name_by_offset(kernel->btf, btf__type_by_id(kernel->btf, id)->name_off);
+}
+
+/* From the last to the first, so that of several of one name the lowest id stands first. */
+static int index_types(struct bpf_kernel *kernel)
+{
+	uint32_t n = btf__type_cnt(kernel->btf);
+
+	kernel->next = calloc(n, sizeof(*kernel->next));
+	if (!kernel->next)
+		return -ENOMEM;
+	for (uint32_t id = n - 1; id > 0; id--) {
+		const char *name = name_of(kernel, id);
+		uint32_t bucket;
+
+		if (!name || !*name)
+			continue;
+		bucket = bucket_of(name);
+		kernel->next[id] = kernel->buckets[bucket];
+		kernel->buckets[bucket] = id;
+	}
+	return 0;
+}
+
+/* The first type of that name behind `id` (0: of all); 0: none. */
+static uint32_t next_named(const struct bpf_kernel *kernel, uint32_t id, const char *name)
+{
+	id = id ? kernel->next[id] : kernel->buckets[bucket_of(name)];
+	while (id && strcmp(name_of(kernel, id), name) != 0)
+		id = kernel->next[id];
+	return id;
+}
+
+/* The type of that name and kind, or NULL. */
+static const struct btf_type *find_type(const struct bpf_kernel *kernel, const char *name,
+					uint32_t kind)
+{
+	for (uint32_t id = 0; (id = next_named(kernel, id, name)) > 0;) {
+		const struct btf_type *type = btf__type_by_id(kernel->btf, id);
+
+		if (btf_kind(type) == kind)
+			return type;
+	}
+	return NULL;
+}
 
 int bpf_kernel_open(struct bpf_kernel **ret_kernel, char *reason, size_t size)
 {
@@ -37,6 +99,12 @@ int bpf_kernel_open(struct bpf_kernel **ret_kernel, char *reason, size_t size)
 		free(kernel);
 		return r;
 	}
+	r = index_types(kernel);
+	if (r < 0) {
+		snprintf(reason, size, "out of memory");
+		bpf_kernel_close(kernel);
+		return r;
+	}
 	*ret_kernel = kernel;
 	return 0;
 }
@@ -46,6 +114,7 @@ void bpf_kernel_close(struct bpf_kernel *kernel)
 	if (!kernel)
 		return;
 	btf__free(kernel->btf);
+	free(kernel->next);
 	free(kernel);
 }
 
@@ -86,14 +155,12 @@ static const struct btf_type *find_path(const struct bpf_kernel *kernel, const c
 	size_t length = strcspn(path, ".");
 	char name[64];
 	const struct btf_type *type;
-	int id;
 
 	if (length == 0 || length >= sizeof(name))
 		return NULL;
 	memcpy(name, path, length);
 	name[length] = '\0';
-	id = btf__find_by_name_kind(kernel->btf, name, BTF_KIND_STRUCT);
-	type = id > 0 ? btf__type_by_id(kernel->btf, (uint32_t)id) : NULL;
+	type = find_type(kernel, name, BTF_KIND_STRUCT);
 	while (type && path[length] == '.') {
 		path += length + 1;
 		length = strcspn(path, ".");
@@ -120,7 +187,7 @@ bool bpf_kernel_is_array(const struct bpf_kernel *kernel, const char *path)
 
 bool bpf_kernel_has_function(const struct bpf_kernel *kernel, const char *name)
 {
-	return btf__find_by_name_kind(kernel->btf, name, BTF_KIND_FUNC) > 0;
+	return find_type(kernel, name, BTF_KIND_FUNC) != NULL;
 }
 
 bool bpf_kernel_has_tracepoint(const struct bpf_kernel *kernel, const char *name)
@@ -128,18 +195,16 @@ bool bpf_kernel_has_tracepoint(const struct bpf_kernel *kernel, const char *name
 	char text[128];
 
 	snprintf(text, sizeof(text), "btf_trace_%s", name);
-	return btf__find_by_name_kind(kernel->btf, text, BTF_KIND_TYPEDEF) > 0;
+	return find_type(kernel, text, BTF_KIND_TYPEDEF) != NULL;
 }
 
 int bpf_kernel_tracepoint_arguments(const struct bpf_kernel *kernel, const char *name)
 {
 	const struct btf_type *type;
 	char text[128];
-	int id;
 
 	snprintf(text, sizeof(text), "btf_trace_%s", name);
-	id = btf__find_by_name_kind(kernel->btf, text, BTF_KIND_TYPEDEF);
-	type = id > 0 ? btf__type_by_id(kernel->btf, (uint32_t)id) : NULL;
+	type = find_type(kernel, text, BTF_KIND_TYPEDEF);
 	type = type ? btf__type_by_id(kernel->btf, type->type) : NULL;
 	if (type && btf_is_ptr(type))
 		type = btf__type_by_id(kernel->btf, type->type);
@@ -198,18 +263,14 @@ bool bpf_kernel_has(const struct bpf_kernel *kernel, const char *needs)
 	}
 }
 
-/* One look over all types: a name may stand for several of them, and only one has the number. */
+/* A name may stand for several of them, and only one has the number. */
 bool bpf_kernel_enum(const struct bpf_kernel *kernel, const char *enumeration, const char *name,
 		     int64_t *ret_value)
 {
-	uint32_t n = btf__type_cnt(kernel->btf);
-
-	for (uint32_t id = 1; id < n; id++) {
+	for (uint32_t id = 0; (id = next_named(kernel, id, enumeration)) > 0;) {
 		const struct btf_type *type = btf__type_by_id(kernel->btf, id);
 
-		if (btf_is_any_enum(type) &&
-		    strcmp(btf__name_by_offset(kernel->btf, type->name_off), enumeration) == 0 &&
-		    find_value(kernel->btf, type, name, ret_value))
+		if (btf_is_any_enum(type) && find_value(kernel->btf, type, name, ret_value))
 			return true;
 	}
 	return false;

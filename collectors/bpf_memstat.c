@@ -185,7 +185,7 @@ int bpf_memstat_new(const struct bpf_kernel *kernel, struct bpf_memstat **ret_me
 			 "how the kernel keeps memory.stat cannot be found out: %s", strerror(-r));
 	else
 		read_tables(memstat, kernel, tables);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(stat_rows); i++) {
+	for (size_t i = 0; (tables->state || tables->events) && i < ARRAY_SIZE(stat_rows); i++) {
 		find_row(memstat, kernel, tables, stat_rows[i].items, &memstat->places[i]);
 		n += memstat->places[i].n > 0;
 	}
