@@ -57,7 +57,8 @@ static void test_difference(void **state)
 
 static struct snapshot *three_nodes(void)
 {
-	struct tree *tree = tree_new(3, 1, strpool_new());
+	struct strpool *strings = strpool_new();
+	struct tree *tree = tree_new(3, 1, strings);
 	struct metric_set set = { 0 };
 	struct snapshot *snapshot;
 	static const char *const paths[] = { "/", "/a", "/b" };
@@ -73,6 +74,7 @@ static struct snapshot *three_nodes(void)
 	metric_set_add(&set, M_NET_TCP_TX);
 	snapshot = snapshot_new(tree, &set);
 	tree_unref(tree);
+	strpool_unref(strings);
 	return snapshot;
 }
 
