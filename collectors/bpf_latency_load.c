@@ -90,11 +90,12 @@ static bool functions_allowed(char *reason, size_t size)
 {
 	static const struct bpf_insn insns[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K },
 						 { .code = BPF_JMP | BPF_EXIT } };
-	DECLARE_LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FENTRY);
+	BPF_OPTIONS(bpf_prog_load_opts, options);
 	int id = libbpf_find_vmlinux_btf_id("tcp_sendmsg", BPF_TRACE_FENTRY), fd;
 
 	if (id < 0)
 		return true; /* not known: each tells by itself */
+	options.expected_attach_type = BPF_TRACE_FENTRY;
 	options.attach_btf_id = (uint32_t)id;
 	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "cgwatch_try", "GPL", insns, 2, &options);
 	if (fd < 0) {

@@ -88,13 +88,14 @@ bool bpf_load_functions_allowed(const char *function, char *reason, size_t size)
 	static const struct bpf_insn insns[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K },
 						 { .code = BPF_JMP | BPF_EXIT } };
 	int id = libbpf_find_vmlinux_btf_id(function, BPF_TRACE_FENTRY), fd;
-	DECLARE_LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FENTRY,
-			    .attach_btf_id = id > 0 ? (__u32)id : 0);
+	BPF_OPTIONS(bpf_prog_load_opts, options);
 
 	if (id <= 0) {
 		snprintf(reason, size, "this kernel has no function %s", function);
 		return false;
 	}
+	options.expected_attach_type = BPF_TRACE_FENTRY;
+	options.attach_btf_id = (uint32_t)id;
 	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "cgwatch_try", "GPL", insns, 2, &options);
 	if (fd < 0) {
 		snprintf(reason, size, "this kernel takes no programs at functions (fentry): %s",
@@ -108,12 +109,14 @@ bool bpf_load_functions_allowed(const char *function, char *reason, size_t size)
 int bpf_load_map(enum bpf_map_type type, const char *name, uint32_t value_size, uint32_t n,
 		 uint32_t flags)
 {
-	DECLARE_LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = flags);
+	BPF_OPTIONS(bpf_map_create_opts, options);
 	/* The agent keeps it for this alone: see privileges_drop(). */
 	uint64_t raised = capability_raise(CAPABILITY_BIT(CAP_BPF));
-	int fd = bpf_map_create(type, name, sizeof(uint32_t), value_size, n, &options);
-	int r = fd < 0 ? -errno : fd;
+	int fd, r;
 
+	options.map_flags = flags;
+	fd = bpf_map_create(type, name, sizeof(uint32_t), value_size, n, &options);
+	r = fd < 0 ? -errno : fd;
 	capability_lower(raised);
 	return r;
 }

@@ -4,8 +4,18 @@
 #include <linux/bpf.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "collectors/bpf_status.h"
+
+/*
+ * Options of a libbpf call, all zero. Not DECLARE_LIBBPF_OPTS(): that leaves the padding at the end
+ * as it was on the stack, and libbpf refuses what is not zero there.
+ */
+#define BPF_OPTIONS(type, name)           \
+	struct type name;                 \
+	memset(&(name), 0, sizeof(name)); \
+	(name).sz = sizeof(name)
 
 /*
  * Loads objects of several programs so that each can be missing on its own: a program that this

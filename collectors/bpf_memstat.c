@@ -15,6 +15,7 @@
 #include "collectors/bpf_fields.h"
 #include "collectors/file_keys.h"
 #include "collectors/memstat_table.h"
+#include "collectors/bpf_load.h"
 #include "core/cleanup.h"
 #include "core/strbuf.h"
 
@@ -155,7 +156,7 @@ static void find_row(const struct bpf_memstat *memstat, const struct bpf_kernel 
 static int learn(struct bpf_memstat *memstat)
 {
 	struct memstat_bpf *skeleton = memstat_bpf__open();
-	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, options);
+	BPF_OPTIONS(bpf_test_run_opts, options);
 	int r = skeleton ? memstat_bpf__load(skeleton) : -ENOMEM;
 
 	if (r == 0 &&

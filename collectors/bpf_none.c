@@ -7,6 +7,7 @@
 #include "collectors/bpf_events.h"
 #include "collectors/bpf_kernel.h"
 #include "collectors/bpf_latency.h"
+#include "collectors/bpf_load.h"
 #include "collectors/bpf_sample.h"
 #include "collectors/bpf_tasks.h"
 
@@ -14,6 +15,12 @@ bool bpf_kernel_has_variable(const struct root *root, const char *name)
 {
 	(void)root;
 	(void)name;
+	return false;
+}
+
+bool bpf_load_allowed(char *reason, size_t size)
+{
+	snprintf(reason, size, "this cgwatch was built without it");
 	return false;
 }
 

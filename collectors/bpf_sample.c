@@ -181,13 +181,14 @@ static void close_skeleton(void *data)
 static int attach(struct bpf_sample *sample, unsigned int h)
 {
 	union bpf_iter_link_info info = { .cgroup = { .order = BPF_CGROUP_ITER_DESCENDANTS_PRE } };
-	DECLARE_LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info,
-			    .link_info_len = sizeof(info));
+	BPF_OPTIONS(bpf_iter_attach_opts, options);
 	_cleanup_(closep) int fd = hierarchy_open(&sample->hierarchies->list[h], "/", O_RDONLY);
 
 	if (fd < 0)
 		return fd;
 	info.cgroup.cgroup_fd = (uint32_t)fd;
+	options.link_info = &info;
+	options.link_info_len = sizeof(info);
 	sample->list[h].link = bpf_program__attach_iter(sample->skeleton->progs.sample_cgroup,
 							&options);
 	return sample->list[h].link ? 0 : -errno;

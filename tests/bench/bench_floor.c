@@ -8,8 +8,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "collectors/bpf_load.h"
 #include "collectors/bpf/record.h"
 
 #include "floor.skel.h"
@@ -22,14 +24,15 @@ struct floor {
 static struct bpf_link *attach(struct floor *floor, const struct hierarchy *hierarchy)
 {
 	union bpf_iter_link_info info = { .cgroup = { .order = BPF_CGROUP_ITER_DESCENDANTS_PRE } };
-	DECLARE_LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info,
-			    .link_info_len = sizeof(info));
+	BPF_OPTIONS(bpf_iter_attach_opts, options);
 	int fd = hierarchy_open(hierarchy, "/", O_RDONLY);
 	struct bpf_link *link;
 
 	if (fd < 0)
 		return NULL;
 	info.cgroup.cgroup_fd = (uint32_t)fd;
+	options.link_info = &info;
+	options.link_info_len = sizeof(info);
 	link = bpf_program__attach_iter(floor->skeleton->progs.fill_nothing, &options);
 	close(fd);
 	return link;
