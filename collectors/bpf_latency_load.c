@@ -85,28 +85,6 @@ static const char *const controllers[DISTRIBUTION_KIND_COUNT + 1] = {
 	[DISTRIBUTION_RECLAIM] = "memory", [DISTRIBUTION_KIND_COUNT] = "memory",
 };
 
-/* Some kernels let tracepoints be followed and functions not: then all of these have one reason. */
-static bool functions_allowed(char *reason, size_t size)
-{
-	static const struct bpf_insn insns[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K },
-						 { .code = BPF_JMP | BPF_EXIT } };
-	BPF_OPTIONS(bpf_prog_load_opts, options);
-	int id = libbpf_find_vmlinux_btf_id("tcp_sendmsg", BPF_TRACE_FENTRY), fd;
-
-	if (id < 0)
-		return true; /* not known: each tells by itself */
-	options.expected_attach_type = BPF_TRACE_FENTRY;
-	options.attach_btf_id = (uint32_t)id;
-	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "cgwatch_try", "GPL", insns, 2, &options);
-	if (fd < 0) {
-		snprintf(reason, size, "the kernel lets no function be followed: %s",
-			 strerror(errno));
-		return false;
-	}
-	close(fd);
-	return true;
-}
-
 static const char *function_of(const struct row *row, const struct bpf_kernel *kernel)
 {
 	if (bpf_kernel_has_function(kernel, row->function) || !row->function_before)
@@ -142,7 +120,10 @@ static void ask_kernel(struct bpf_latency *latency, const struct bpf_kernel *ker
 	bool sock = bpf_kernel_has_tracepoint(kernel, "sock_send_length");
 	char no_functions[BPF_REASON_SIZE] = "";
 
-	functions_allowed(no_functions, sizeof(no_functions));
+	/* Where functions cannot be watched all of these have one reason; without this one each
+	 * tells by itself. */
+	if (bpf_kernel_has_function(kernel, "tcp_sendmsg"))
+		bpf_load_functions_allowed("tcp_sendmsg", no_functions, sizeof(no_functions));
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct bpf_program_status *status = &latency->programs[latency->n_programs];
 
